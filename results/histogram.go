@@ -1,0 +1,73 @@
+package results
+
+import (
+	"encoding/base64"
+	"fmt"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Histograms hold nanoseconds from 1 ns to 1 hour at three significant
+// digits, so that any two of dyno's merge without loss.
+const (
+	histogramMin    = 1
+	histogramMax    = int64(3600e9)
+	histogramDigits = 3
+)
+
+// NewHistogram returns an empty histogram of nanoseconds. It takes some
+// 300 KiB and is not safe for concurrent use.
+func NewHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(histogramMin, histogramMax, histogramDigits)
+}
+
+// RecordNS records ns, brought into the histogram's range: a clock that
+// stands still counts as 1 ns, a wait of more than an hour as an hour.
+func RecordNS(h *hdrhistogram.Histogram, ns int64) {
+	h.RecordValue(min(max(ns, histogramMin), histogramMax)) //nolint:errcheck // in range by construction
+}
+
+// EncodeHistogram returns h in HdrHistogram's V2 encoding, deflated, base64:
+// the field that every HdrHistogram library reads.
+func EncodeHistogram(h *hdrhistogram.Histogram) (string, error) {
+	b, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return "", fmt.Errorf("encode histogram: %w", err)
+	}
+	return string(b), nil
+}
+
+// DecodeHistogram is the inverse of EncodeHistogram.
+func DecodeHistogram(s string) (*hdrhistogram.Histogram, error) {
+	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+		return nil, fmt.Errorf("decode histogram: not base64: %w", err)
+	}
+	h, err := hdrhistogram.Decode([]byte(s))
+	if err != nil {
+		return nil, fmt.Errorf("decode histogram: %w", err)
+	}
+	return h, nil
+}
+
+// minBeyond is how many samples must lie beyond a percentile before it is
+// stated. With fewer, one sample more or less moves it by its whole tail.
+const minBeyond = 10
+
+// QuantilesOf summarises h in microseconds. Percentiles with fewer than ten
+// samples beyond them stay zero and so are absent from JSON.
+func QuantilesOf(h *hdrhistogram.Histogram) Quantiles {
+	n := h.TotalCount()
+	if n == 0 {
+		return Quantiles{}
+	}
+	at := func(p float64) float64 {
+		if float64(n)*(1-p/100) < minBeyond {
+			return 0
+		}
+		return float64(h.ValueAtQuantile(p)) / 1e3
+	}
+	return Quantiles{
+		Min: float64(h.Min()) / 1e3, Mean: h.Mean() / 1e3, Max: float64(h.Max()) / 1e3,
+		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9),
+	}
+}

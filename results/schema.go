@@ -1,0 +1,250 @@
+// Package results is what dyno stores: the schema of its two documents, the
+// histograms inside them and the folder that holds a run. It holds raw counts
+// and mergeable histograms; every summary that a person reads is derived from
+// them (package report) so that it can be derived again, better, years later.
+//
+// It imports nothing of dyno's. The generator (bench/load) fills a Load, the
+// harness (bench) wraps it into a Trial, and results/stats, results/compare
+// and results/report only read.
+//
+// Units are part of the JSON names (_us microseconds, _s seconds, _pct per
+// cent of one hundred, _bytes octets). An unknown value is absent, never null
+// and never zero by accident.
+package results
+
+import "time"
+
+// The schema names. The number is the major version: it grows when a reader
+// of the old one would misread the new one; adding a field does not count.
+const (
+	LoadSchema    = "dyno.load/1"
+	RunSchema     = "dyno.run/1"
+	CompareSchema = "dyno.compare/1"
+)
+
+// Load is what one run of the generator saw, the document dyno.load/1.
+type Load struct {
+	Schema      string  `json:"schema"`
+	URL         string  `json:"url"`
+	Generator   string  `json:"generator"`          // native or vegeta
+	Model       string  `json:"model"`              // closed or open
+	Arrivals    string  `json:"arrivals,omitempty"` // open model: constant or poisson
+	Seed        uint64  `json:"seed,omitempty"`     // of the arrival schedule and the choice of classes
+	Connections int     `json:"connections"`
+	Threads     int     `json:"threads"`
+	RateRPS     float64 `json:"rate_rps"` // offered rate; 0 in the closed model
+
+	WarmupS       float64 `json:"warmup_s"`   // what went before and is not counted below
+	DurationS     float64 `json:"duration_s"` // the measured window
+	Requests      int64   `json:"requests"`   // answered, right or wrong, within the window
+	BytesRead     int64   `json:"bytes_read"`
+	ThroughputRPS float64 `json:"throughput_rps"` // right answers per second of the window
+	Errors        Errors  `json:"errors"`
+
+	LatencyUS Quantiles `json:"latency_us"`  // done − intended: what a user waits
+	ServiceUS Quantiles `json:"service_us"`  // done − sent: what the server adds
+	SendLagUS Quantiles `json:"send_lag_us"` // sent − intended: what waits in the schedule
+
+	GeneratorCPUUSPerRequest float64 `json:"generator_cpu_us_per_request,omitempty"`
+	GeneratorCPUUtilisation  float64 `json:"generator_cpu_utilisation,omitempty"` // busiest thread, 0 to 1
+
+	Histogram   string       `json:"histogram"`             // of latency in ns: EncodeHistogram
+	Classes     []ClassStats `json:"classes,omitempty"`     // one per request class, in the scenario's order
+	Series      []Point      `json:"series,omitempty"`      // the window in steps of 100 ms
+	Connection  Fairness     `json:"connection"`            // how the answers spread over the connections
+	Reconnects  int64        `json:"reconnects,omitempty"`  // connections made again after the first ones, within the window
+	Interrupted bool         `json:"interrupted,omitempty"` // stopped before its time; what is here is what was seen
+
+	Valid    bool      `json:"valid"`
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// Errors counts failed requests by what failed. A request is in one of them at
+// most; none of them is in ThroughputRPS.
+type Errors struct {
+	Connect int64 `json:"connect"` // connection refused, reset while opening, no port left
+	Read    int64 `json:"read"`    // connection lost or answer malformed before the answer was whole
+	Write   int64 `json:"write"`   // connection lost while sending
+	Timeout int64 `json:"timeout"` // no whole answer in time
+	Status  int64 `json:"status"`  // another status than expected
+	Body    int64 `json:"body"`    // another length or other bytes than expected
+	Unsent  int64 `json:"unsent"`  // due in the window and never sent
+}
+
+// Total is the number of failed requests.
+func (e Errors) Total() int64 {
+	return e.Connect + e.Read + e.Write + e.Timeout + e.Status + e.Body + e.Unsent
+}
+
+// Quantiles summarises one histogram in microseconds. A percentile that the
+// number of samples does not support is absent.
+type Quantiles struct {
+	Min  float64 `json:"min,omitempty"`
+	Mean float64 `json:"mean,omitempty"`
+	P50  float64 `json:"p50,omitempty"`
+	P90  float64 `json:"p90,omitempty"`
+	P99  float64 `json:"p99,omitempty"`
+	P999 float64 `json:"p99_9,omitempty"`
+	Max  float64 `json:"max,omitempty"`
+}
+
+// ClassStats is what one class of requests saw.
+type ClassStats struct {
+	Class     string    `json:"class"`
+	Requests  int64     `json:"requests"`
+	Errors    int64     `json:"errors"`
+	LatencyUS Quantiles `json:"latency_us"`
+	Histogram string    `json:"histogram"` // of latency in ns
+}
+
+// Point is one step of the time series.
+type Point struct {
+	TS     float64 `json:"t_s"`  // start of the step, from the start of the window
+	Done   int64   `json:"done"` // answered in the step
+	Errors int64   `json:"errors,omitempty"`
+	P50US  float64 `json:"p50_us,omitempty"`
+	P99US  float64 `json:"p99_us,omitempty"`
+	MaxUS  float64 `json:"max_us,omitempty"`
+}
+
+// Fairness tells how the answers spread over the connections. A server that
+// starves some of its connections hides it from every percentile of a closed
+// loop; here it shows.
+type Fairness struct {
+	Min     int64 `json:"min"`               // answers of the worst-served connection
+	P50     int64 `json:"p50"`               // of the median connection
+	Max     int64 `json:"max"`               // of the best-served connection
+	Starved int   `json:"starved,omitempty"` // connections with no answer at all
+}
+
+// Warning says what is wrong with a trial, or odd about it. Codes are stable;
+// see docs/validity.md for each.
+type Warning struct {
+	Code    string `json:"code"`              // e.g. generator-bound
+	Message string `json:"message"`           // what was seen, with figures
+	Hint    string `json:"hint,omitempty"`    // what to do about it
+	Invalid bool   `json:"invalid,omitempty"` // the trial does not count because of it
+}
+
+// Warn appends w and withdraws the validity if w says so.
+func (l *Load) Warn(w Warning) {
+	l.Warnings = append(l.Warnings, w)
+	if w.Invalid {
+		l.Valid = false
+	}
+}
+
+// Run is the document dyno.run/1, stored as run.json.
+type Run struct {
+	Schema      string      `json:"schema"`
+	ID          string      `json:"id"`
+	Created     time.Time   `json:"created"`
+	Dyno        Build       `json:"dyno"`
+	Environment Environment `json:"environment"`
+	Plan        Plan        `json:"plan"`
+	Trials      []Trial     `json:"trials"` // in the order in which they ran
+	Interrupted bool        `json:"interrupted,omitempty"`
+}
+
+// Build says which dyno measured.
+type Build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	Go      string `json:"go"`
+}
+
+// Environment is what the figures depend on and a reader cannot see.
+type Environment struct {
+	OS            string   `json:"os"`
+	Arch          string   `json:"arch"`
+	Kernel        string   `json:"kernel,omitempty"`
+	CPUModel      string   `json:"cpu_model,omitempty"`
+	CPUs          int      `json:"cpus"` // that this process may use
+	ServerCPUs    []int    `json:"server_cpus,omitempty"`
+	GeneratorCPUs []int    `json:"generator_cpus,omitempty"`
+	CPUsShared    bool     `json:"cpus_shared,omitempty"` // server and generator on the same ones
+	MemoryBytes   int64    `json:"memory_bytes,omitempty"`
+	Virtual       string   `json:"virtual,omitempty"` // hypervisor, where the system tells
+	ClockSource   string   `json:"clock_source,omitempty"`
+	Governor      string   `json:"governor,omitempty"`
+	OpenFiles     uint64   `json:"open_files,omitempty"` // soft limit
+	SoMaxConn     int      `json:"somaxconn,omitempty"`
+	Variables     []string `json:"variables,omitempty"` // GO… settings that change what is measured, as KEY=value
+}
+
+// Plan is what was to be done; with the seed it fixes the order of the trials.
+type Plan struct {
+	Seed      uint64         `json:"seed"`
+	Trials    int            `json:"trials"` // per scenario and target
+	Generator string         `json:"generator"`
+	Scenarios []PlanScenario `json:"scenarios"`
+	Targets   []PlanTarget   `json:"targets"`
+	Skipped   []Skip         `json:"skipped,omitempty"`
+}
+
+// PlanScenario is the part of a scenario that a report needs.
+type PlanScenario struct {
+	Name        string   `json:"name"`
+	Summary     string   `json:"summary"`
+	Shows       string   `json:"shows"`
+	Model       string   `json:"model"`
+	Arrivals    string   `json:"arrivals,omitempty"`
+	RateRPS     float64  `json:"rate_rps,omitempty"`
+	Connections int      `json:"connections"`
+	DurationS   float64  `json:"duration_s"`
+	Classes     []string `json:"classes,omitempty"`
+}
+
+// PlanTarget is a server that the plan compares.
+type PlanTarget struct {
+	Name    string   `json:"name"`
+	Summary string   `json:"summary,omitempty"`
+	Kind    string   `json:"kind"` // engine, yardstick or outside
+	Spec    string   `json:"spec,omitempty"`
+	Command []string `json:"command"` // the argv template, before {addr} and the like are filled in
+}
+
+// Skip is a target that could not run, and why.
+type Skip struct {
+	Target string `json:"target"`
+	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"` // the command that installs what is missing
+}
+
+// Trial is one fresh server process under one scenario: the generator's
+// document plus what the harness saw of the server and of the host.
+type Trial struct {
+	Load
+
+	Scenario      string    `json:"scenario"`
+	Target        string    `json:"target"`
+	Spec          string    `json:"spec,omitempty"`
+	Protocol      string    `json:"protocol"`
+	Trial         int       `json:"trial"` // 1 … Plan.Trials
+	Order         int       `json:"order"` // place in the run, from 1
+	Started       time.Time `json:"started"`
+	ServerCommand []string  `json:"server_command"`
+	LoadCommand   []string  `json:"load_command"`
+	Server        Server    `json:"server"`
+	Host          Host      `json:"host"`
+}
+
+// Server is what the server's process tree used in the measured window; peaks
+// are over the whole trial.
+type Server struct {
+	CPUUSPerRequest        float64 `json:"cpu_us_per_request,omitempty"`
+	CPUUserS               float64 `json:"cpu_user_s"`
+	CPUSystemS             float64 `json:"cpu_system_s"`
+	CPUS                   float64 `json:"cpu_s"`          // from the scheduler, in ns resolution; user and system are ticks
+	RSSPeakBytes           int64   `json:"rss_peak_bytes"` // summed over the tree; pages shared by workers count in each
+	ThreadsPeak            int     `json:"threads_peak"`
+	ProcessesPeak          int     `json:"processes_peak"`
+	CtxSwitchesVoluntary   int64   `json:"ctx_switches_voluntary"`
+	CtxSwitchesInvoluntary int64   `json:"ctx_switches_involuntary"`
+}
+
+// Host is what the machine did to the trial.
+type Host struct {
+	StealPct      float64 `json:"steal_pct"`
+	PSICPUSomePct float64 `json:"psi_cpu_some_pct,omitempty"`
+}

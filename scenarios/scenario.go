@@ -1,0 +1,54 @@
+// Package scenarios holds what dyno asks of a server: which requests, in what
+// mix, offered how fast, and what a right answer is. A scenario is a YAML
+// file; the ones beside this file are built in, any other is named by path.
+//
+// The package imports nothing of dyno's. bench plans trials from a Scenario,
+// cmd/dyno hands it to the generator; scenarios/apps are the applications
+// that answer.
+package scenarios
+
+import "time"
+
+// Scenario is one file, decoded strictly: see Parse.
+type Scenario struct {
+	Name     string        `yaml:"name"`
+	Summary  string        `yaml:"summary"`  // one line: what is asked
+	Shows    string        `yaml:"shows"`    // what the figures tell apart
+	App      string        `yaml:"app"`      // the app in scenarios/apps; default "bench"
+	Requests []Request     `yaml:"requests"` // at least one
+	Load     Load          `yaml:"load"`
+	Duration time.Duration `yaml:"duration"` // of the measured window of one trial
+	Warmup   time.Duration `yaml:"warmup"`   // the longest warm-up; it ends earlier when the rate is steady
+}
+
+// Request is one class of requests. Classes with the same name share a
+// histogram.
+type Request struct {
+	Method  string            `yaml:"method"` // default GET
+	Path    string            `yaml:"path"`   // with query, starting with "/"
+	Headers map[string]string `yaml:"headers"`
+	Body    string            `yaml:"body"`
+	Weight  int               `yaml:"weight"` // relative share; default 1
+	Class   string            `yaml:"class"`  // default: the path
+	Expect  Expect            `yaml:"expect"`
+}
+
+// Expect is what makes an answer right. The body is given as text, or by
+// length and digest where it is long; with neither, any body is right, but
+// all targets must then give the same.
+type Expect struct {
+	Status  int               `yaml:"status"` // default 200
+	Headers map[string]string `yaml:"headers"`
+	Body    *string           `yaml:"body"`
+	Bytes   *int64            `yaml:"bytes"`
+	SHA256  string            `yaml:"sha256"` // lower-case hex
+}
+
+// Load is how fast requests are offered.
+type Load struct {
+	Model       string        `yaml:"model"`       // closed or open
+	Rate        float64       `yaml:"rate"`        // requests per second; open model only
+	Arrivals    string        `yaml:"arrivals"`    // constant (default) or poisson; open model only
+	Connections int           `yaml:"connections"` // default 64
+	Timeout     time.Duration `yaml:"timeout"`     // of one request; default 10s
+}
