@@ -53,18 +53,25 @@ func DecodeHistogram(s string) (*hdrhistogram.Histogram, error) {
 // stated. With fewer, one sample more or less moves it by its whole tail.
 const minBeyond = 10
 
+// Percentile returns the p-th percentile of h in microseconds (p is 99.9 for
+// 99.9 %) and whether h supports it: false with fewer than ten samples beyond
+// it, however much a reader would like to have the number.
+func Percentile(h *hdrhistogram.Histogram, p float64) (us float64, ok bool) {
+	if n := float64(h.TotalCount()); n*(100-p) < 100*minBeyond-1e-6 { // 100−99.9 is not quite 0.1
+		return 0, false
+	}
+	return float64(h.ValueAtQuantile(p)) / 1e3, true
+}
+
 // QuantilesOf summarises h in microseconds. Percentiles with fewer than ten
 // samples beyond them stay zero and so are absent from JSON.
 func QuantilesOf(h *hdrhistogram.Histogram) Quantiles {
-	n := h.TotalCount()
-	if n == 0 {
+	if h.TotalCount() == 0 {
 		return Quantiles{}
 	}
 	at := func(p float64) float64 {
-		if float64(n)*(1-p/100) < minBeyond {
-			return 0
-		}
-		return float64(h.ValueAtQuantile(p)) / 1e3
+		us, _ := Percentile(h, p)
+		return us
 	}
 	return Quantiles{
 		Min: float64(h.Min()) / 1e3, Mean: h.Mean() / 1e3, Max: float64(h.Max()) / 1e3,

@@ -1,0 +1,159 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Read returns the run stored in path, a run's folder or its run.json.
+//
+// It refuses what it would misread: another kind of document and a newer major
+// version of the schema, by name. A malformed document is reported with file,
+// line, column and offset.
+func Read(path string) (*Run, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, RunFile)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read run: %w", err)
+	}
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := decode(path, b, &head); err != nil {
+		return nil, err
+	}
+	if err := checkSchema(head.Schema, RunSchema); err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
+	run := new(Run)
+	if err := decode(path, b, run); err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+// decode is json.Unmarshal whose errors say where.
+func decode(path string, b []byte, v any) error {
+	err := json.Unmarshal(b, v)
+	if err == nil {
+		return nil
+	}
+	offset := int64(-1)
+	var syntax *json.SyntaxError
+	var wrongType *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &wrongType):
+		offset = wrongType.Offset
+	}
+	if offset < 0 {
+		return fmt.Errorf("%s: not a run of dyno: %w", path, err)
+	}
+	before := b[:min(offset, int64(len(b)))]
+	line := bytes.Count(before, []byte("\n")) + 1
+	column := max(1, len(before)-(bytes.LastIndexByte(before, '\n')+1)) // the offset counts the byte at fault
+	return fmt.Errorf("%s:%d:%d: malformed at offset %d of %d: %w", path, line, column, offset, len(b), err)
+}
+
+// checkSchema reports why a document of the schema got is none that a reader
+// of want understands, or nil.
+func checkSchema(got, want string) error {
+	name, version, _ := strings.Cut(got, "/")
+	wantName, wantVersion, _ := strings.Cut(want, "/")
+	major, err := strconv.Atoi(version)
+	switch known, _ := strconv.Atoi(wantVersion); {
+	case got == "":
+		return fmt.Errorf("names no schema: it is not a run that dyno stored (%s)", want)
+	case name != wantName || err != nil || major < 1:
+		return fmt.Errorf("is %s: a stored run (%s) is needed here", got, want)
+	case major > known:
+		return fmt.Errorf("is %s; this dyno reads up to %s: upgrade dyno", got, want)
+	}
+	return nil
+}
+
+// Latest is the name by which Find knows the newest run.
+const Latest = "latest"
+
+// Find returns the folder or document that name means: a path to either, or
+// below the folder runs the id of a run, the start of an id that only one run
+// has, or "latest". A path goes first where both exist.
+func Find(runs, name string) (string, error) {
+	if name == "" {
+		return "", errors.New("no run named: give a folder, a run.json, an id or \"latest\"")
+	}
+	if _, err := os.Stat(name); err == nil {
+		return name, nil
+	}
+	if strings.ContainsRune(name, filepath.Separator) {
+		return "", fmt.Errorf("there is no run at %s", name)
+	}
+	ids, err := List(runs)
+	if err != nil {
+		return "", err
+	}
+	if len(ids) == 0 {
+		return "", fmt.Errorf("there is no run %q: %s holds no runs yet; dyno run makes one", name, runs)
+	}
+	if name == Latest {
+		return filepath.Join(runs, ids[0]), nil
+	}
+	var matches []string
+	for _, id := range ids {
+		if id == name {
+			matches = []string{id}
+			break
+		}
+		if strings.HasPrefix(id, name) {
+			matches = append(matches, id)
+		}
+	}
+	switch len(matches) {
+	case 1:
+		return filepath.Join(runs, matches[0]), nil
+	case 0:
+		return "", fmt.Errorf("there is no run %q in %s; the newest there: %s", name, runs, few(ids))
+	default:
+		return "", fmt.Errorf("%q may be any of %d runs in %s: %s", name, len(matches), runs, few(matches))
+	}
+}
+
+// few returns the first ids in a line.
+func few(ids []string) string {
+	const shown = 5
+	if len(ids) <= shown {
+		return strings.Join(ids, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(ids[:shown], ", "), len(ids)-shown)
+}
+
+// List returns the ids of the runs stored below the folder runs, newest first.
+// A folder that does not exist holds none.
+func List(runs string) ([]string, error) {
+	entries, err := os.ReadDir(runs)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if info, err := os.Stat(filepath.Join(runs, e.Name(), RunFile)); err == nil && info.Mode().IsRegular() {
+			ids = append(ids, e.Name())
+		}
+	}
+	slices.Sort(ids) // they start with the time
+	slices.Reverse(ids)
+	return ids, nil
+}

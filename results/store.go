@@ -1,0 +1,154 @@
+package results
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// RunFile is the name of a run's document inside its folder.
+const RunFile = "run.json"
+
+// Store is a run on its way to disk: one folder, rewritten after every trial.
+// It is not safe for concurrent use.
+type Store struct {
+	dir string
+	run *Run
+}
+
+// Create makes a folder for run below runs (which it makes too), named by
+// the time in UTC and four random characters so that names sort by age and
+// two runs in one second do not meet. It fills in run.Schema, and run.ID and
+// run.Created where they are empty, and writes the document for the first
+// time, so that a folder that cannot be written is found before anything is
+// measured. The Store keeps run and owns it from now on.
+func Create(runs string, run *Run) (*Store, error) {
+	run.Schema = RunSchema
+	if run.Created.IsZero() {
+		run.Created = time.Now()
+	}
+	if err := os.MkdirAll(runs, 0o777); err != nil {
+		return nil, storeError(runs, err)
+	}
+	for chosen := run.ID != ""; ; {
+		if !chosen {
+			run.ID = run.Created.UTC().Format("20060102-150405") + "-" + shortID()
+		}
+		s := &Store{dir: filepath.Join(runs, run.ID), run: run}
+		err := os.Mkdir(s.dir, 0o777)
+		if errors.Is(err, fs.ErrExist) && !chosen {
+			continue
+		}
+		if err != nil {
+			return nil, storeError(s.dir, err)
+		}
+		if err := s.save(); err != nil {
+			os.Remove(s.dir) //nolint:errcheck // what went wrong is reported; an empty folder is all that can stay
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
+// shortID returns four random characters that are hard to confuse.
+func shortID() string {
+	const letters = "23456789abcdefghjkmnpqrstuvwxyz"
+	b := make([]byte, 4)
+	rand.Read(b) //nolint:errcheck // never fails
+	for i := range b {
+		b[i] = letters[int(b[i])%len(letters)]
+	}
+	return string(b)
+}
+
+// Dir returns the run's folder.
+func (s *Store) Dir() string { return s.dir }
+
+// Path returns the run's document.
+func (s *Store) Path() string { return filepath.Join(s.dir, RunFile) }
+
+// Run returns the run as it stands. The caller only reads it.
+func (s *Store) Run() *Run { return s.run }
+
+// Append adds a finished trial and stores the run. When storing fails (no
+// space left, say) the document on disk stays the one from before, whole and
+// readable, and the trial is kept in memory, so that the next Append stores it
+// as well.
+func (s *Store) Append(t Trial) error {
+	s.run.Trials = append(s.run.Trials, t)
+	return s.save()
+}
+
+// Update changes the run by f, for what is known late (that the run was
+// interrupted, that a target was skipped), and stores it as Append does.
+func (s *Store) Update(f func(*Run)) error {
+	f(s.run)
+	return s.save()
+}
+
+// save replaces the document in one step: a reader, and whoever comes after a
+// crash, sees the old one or the new one, never a part.
+func (s *Store) save() error {
+	b, err := json.MarshalIndent(s.run, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode run %s: %w", s.run.ID, err)
+	}
+	if err := replaceFile(s.Path(), append(b, '\n')); err != nil {
+		return storeError(s.dir, err)
+	}
+	return nil
+}
+
+// replaceFile writes b to path by way of a temporary file beside it, because
+// rename is atomic only within a file system.
+func replaceFile(path string, b []byte) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()           //nolint:errcheck // the first error is the one to tell
+			os.Remove(f.Name()) //nolint:errcheck // likewise
+		}
+	}()
+	if _, err = f.Write(b); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	// Without it a power cut can leave the new name with the old size, zero.
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if d, err := os.Open(dir); err == nil { // best effort: not every file system syncs folders
+		d.Sync()  //nolint:errcheck
+		d.Close() //nolint:errcheck
+	}
+	return nil
+}
+
+// storeError says what could not be stored, where, and what to do about it.
+func storeError(where string, err error) error {
+	hint := "choose another folder for the runs"
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		hint = "make it writable for this user, or " + hint
+	case isFull(err):
+		hint = "free some space, or " + hint + "; what was stored before is whole"
+	}
+	return fmt.Errorf("cannot store the run in %s: %w: %s", where, err, hint)
+}
