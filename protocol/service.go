@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"log/slog"
+	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -9,21 +11,46 @@ import (
 )
 
 // Service is what an engine serves: the app, the protocol and the rules. All
-// connections of an engine share one. An engine that needs other settings
-// (its Flags, NoKeepAlive) changes a copy before it makes Sessions; the
-// Counters stay shared.
+// connections of an engine share one. It is made by NewService and not written
+// to once it has a Session. An engine that needs other settings (its Flags,
+// NoKeepAlive) changes a copy before it makes Sessions; the Counters and the
+// pooled buffers stay shared. The Codec is never changed.
 type Service struct {
 	App         gateway.App
 	Codec       Codec
 	Limits      Limits
 	Flags       gateway.Flags
-	NoKeepAlive bool // close after each response
-	Log         *slog.Logger
+	NoKeepAlive bool          // close after each response
+	DrainTime   time.Duration // how long an engine lets requests in flight finish once it is to end; 10 s
+	Log         *slog.Logger  // the app's errors; refused requests at debug level
 	Counters    *Counters
+
+	pool *sync.Pool // of *work
+}
+
+// NewService returns a Service with the default limits that logs to slog's
+// default logger.
+func NewService(app gateway.App, codec Codec) *Service {
+	s := &Service{
+		App:       app,
+		Codec:     codec,
+		DrainTime: 10 * time.Second,
+		Log:       slog.Default(),
+		Counters:  new(Counters),
+	}
+	s.pool = &sync.Pool{New: func() any { return newWork(codec) }}
+	return s
 }
 
 // NewSession returns a Session for a connection just accepted.
-func (s *Service) NewSession(peer Peer) *Session { panic("to come") }
+func (s *Service) NewSession(peer Peer) *Session {
+	if s.pool == nil {
+		panic("protocol: a Service is made by NewService")
+	}
+	t := &Session{svc: s, peer: peer, since: time.Now()}
+	t.ctx.parent = peer.Context
+	return t
+}
 
 // Limits bound what one client can make the server hold or wait for. A zero
 // field means the default, a negative one no limit.
@@ -38,14 +65,64 @@ type Limits struct {
 	WriteTime   time.Duration // without progress of a write; beyond: the connection is cut. Default 60 s
 }
 
-// Counters are the Service's own counts, safe for concurrent use.
-type Counters struct {
-	Requests atomic.Int64 // answered completely, whatever the status
-	Errors   atomic.Int64 // refused or broken off, by client, app or engine
+// The limits that hold, with defaults filled in: what a Codec compares with.
+
+// MaxLine is the limit on the request line in bytes.
+func (l *Limits) MaxLine() int { return limit(l.Line, 8<<10) }
+
+// MaxHeaderCount is the limit on the number of header fields.
+func (l *Limits) MaxHeaderCount() int { return limit(l.HeaderCount, 100) }
+
+// MaxHeaderBytes is the limit on the header section in bytes.
+func (l *Limits) MaxHeaderBytes() int { return limit(l.HeaderBytes, 64<<10) }
+
+// MaxBody is the limit on a request's body in bytes.
+func (l *Limits) MaxBody() int64 {
+	switch {
+	case l.Body == 0:
+		return 16 << 20
+	case l.Body < 0:
+		return math.MaxInt64
+	}
+	return l.Body
 }
 
-// Codec is one wire protocol, seen from the server. A Codec is immutable; what
-// has state is made per connection.
-type Codec interface {
-	Name() string // as in --protocol
+func limit(v, byDefault int) int {
+	switch {
+	case v == 0:
+		return byDefault
+	case v < 0:
+		// Far below the largest int, so that sums with it do not overflow.
+		return math.MaxInt / 2
+	}
+	return v
+}
+
+// after is t + d, with byDefault for a zero d and never for a negative one.
+func after(t time.Time, d, byDefault time.Duration) time.Time {
+	switch {
+	case d == 0:
+		d = byDefault
+	case d < 0:
+		return time.Time{}
+	}
+	return t.Add(d)
+}
+
+// Counters are the Service's own counts, safe for concurrent use.
+type Counters struct {
+	Requests atomic.Int64 // run by the app and answered completely, whatever the status
+	Errors   atomic.Int64 // refused, or broken off by client, app or engine; a 500 for a failed app counts here too
+}
+
+// errorLog is env.Errors: each write is a record of the Service's log.
+type errorLog Service
+
+func (e *errorLog) Write(p []byte) (int, error) {
+	n := len(p)
+	for n > 0 && (p[n-1] == '\n' || p[n-1] == '\r') {
+		n--
+	}
+	e.Log.Error("app", "text", string(p[:n]))
+	return len(p), nil
 }

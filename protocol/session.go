@@ -9,7 +9,10 @@ package protocol
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -28,6 +31,26 @@ const (
 	Write
 	// Close the connection; nothing is left to write.
 	Close
+)
+
+func (a Action) String() string {
+	switch a {
+	case Read:
+		return "Read"
+	case Run:
+		return "Run"
+	case Write:
+		return "Write"
+	case Close:
+		return "Close"
+	}
+	return fmt.Sprintf("Action(%d)", uint8(a))
+}
+
+// Causes with which a request's Context ends.
+var (
+	ErrWriteTimeout = errors.New("protocol: the client does not read")
+	ErrReleased     = errors.New("protocol: the connection has been released")
 )
 
 // A Session is the server's end of one connection: bytes in, the app called,
@@ -53,10 +76,49 @@ const (
 //		}
 //	}
 //
-// A Session is used by one goroutine at a time; only Drain may be called from
-// others at any time. Apart from the app's own, the steady state of a
-// connection allocates nothing.
-type Session struct{}
+// A Session is used by one goroutine at a time; only Drain and Cancel may be
+// called from others at any time. Apart from the app's own, the steady state
+// of a connection allocates nothing, and an idle one holds no buffers.
+type Session struct {
+	svc  *Service
+	peer Peer
+	ctx  connContext
+	w    *work // nil while idle
+
+	phase    phase
+	state    State // of the request that is being received
+	begun    bool  // since is about it
+	keep     bool  // agreed for the answer that is being made
+	headOut  bool  // its head is in the output
+	ended    bool  // its body has been pulled to the end
+	closing  bool  // close once the output is written
+	lost     bool  // aborted, or released
+	eof      bool
+	linger   bool
+	draining atomic.Bool
+
+	since     time.Time // start of the present wait for the client's bytes
+	wrote     time.Time // start of the present wait for the client to read
+	addresses *addresses
+}
+
+type phase uint8
+
+const (
+	receiving phase = iota
+	ready           // a request is whole and has not begun to run
+	running         // the app has been called and its Body not been closed
+)
+
+// addresses are a connection's, as CGI has them: made at its first request.
+type addresses struct{ serverName, serverPort, remoteAddr, remotePort string }
+
+// Peer is what an engine knows of a connection.
+type Peer struct {
+	Local, Remote net.Addr
+	Wait          gateway.Waiter  // the engine's wait hook
+	Context       context.Context // ends when the engine gives up on requests in flight; the parent of each request's
+}
 
 // Next tells what to do now. It has no effect: asked twice, it answers twice the same.
 //
@@ -64,60 +126,207 @@ type Session struct{}
 // Output up to a bound before Write is due. A chunk of a body that goes on
 // is written before the next one is pulled (PEP 3333: a server does not
 // delay a block).
-func (s *Session) Next() Action { panic("to come") }
+func (s *Session) Next() Action {
+	if s.lost {
+		return Close
+	}
+	if w := s.w; w != nil && w.pending() {
+		// What is gathered so far leaves before the app is called again,
+		// unless it is for a request that is there already.
+		if s.phase == ready && !s.closing && len(w.big) == 0 && len(w.out)-w.sent < gatherMost {
+			return Run
+		}
+		return Write
+	}
+	switch {
+	case s.phase != receiving:
+		return Run
+	case s.closing, s.eof, s.draining.Load() && s.Idle():
+		return Close
+	}
+	return Read
+}
 
 // Buffer is free space to read into, never empty. It is the Session's and valid until Received.
-func (s *Session) Buffer() []byte { panic("to come") }
+// It may be asked for only when Next says Read.
+func (s *Session) Buffer() []byte {
+	w := s.working()
+	if s.phase == receiving {
+		w.space(minRead)
+	}
+	return w.in[w.end:]
+}
 
 // Received says that n bytes have been put into Buffer.
-func (s *Session) Received(n int) { panic("to come") }
+func (s *Session) Received(n int) {
+	if n <= 0 || s.lost || s.w == nil {
+		return
+	}
+	s.w.end += n
+	s.parse()
+}
 
 // Feed copies what it can take of p, for engines whose bytes are already somewhere, and returns how
-// much that was: less than len(p) only when a request waits to be run first.
-func (s *Session) Feed(p []byte) int { panic("to come") }
+// much that was: less than len(p) only when a request waits to be run first. The engine keeps the rest,
+// stops reading from the connection, and feeds again when Next says Read.
+func (s *Session) Feed(p []byte) int {
+	taken := 0
+	for taken < len(p) {
+		if s.lost || s.closing || s.eof {
+			return len(p) // nobody will look at it
+		}
+		var free []byte
+		if w := s.working(); s.phase == receiving {
+			free = s.Buffer()
+		} else if free = w.in[w.end:]; len(free) == 0 {
+			return taken
+		}
+		n := copy(free, p[taken:])
+		taken += n
+		s.Received(n)
+	}
+	return taken
+}
 
-// EOF says that the client will send no more. Requests that are whole are still answered.
-func (s *Session) EOF() { panic("to come") }
+// EOF says that the client will send no more. Requests that are whole are still answered, and their
+// Context goes on: the client may have closed only its half.
+func (s *Session) EOF() {
+	if s.lost || s.eof {
+		return
+	}
+	s.eof = true
+	s.checkEOF()
+}
+
+// checkEOF drops a request that will never be whole.
+func (s *Session) checkEOF() {
+	if s.eof && s.phase == receiving && !s.closing && s.w != nil {
+		if s.w.end > s.w.start {
+			s.svc.Counters.Errors.Add(1)
+			s.w.forget()
+		}
+		s.settle()
+	}
+}
 
 // Abort says that the connection is lost: the request's Context ends with cause, the app's Body is closed,
 // output is dropped and Next is Close.
-func (s *Session) Abort(cause error) { panic("to come") }
+func (s *Session) Abort(cause error) {
+	if s.lost {
+		return
+	}
+	if s.phase != receiving || s.w != nil && (s.w.pending() || s.w.end > s.w.start) {
+		s.svc.Counters.Errors.Add(1)
+	}
+	s.lose(cause)
+}
 
-// Run runs app code once: it starts the request, or pulls the next chunk. It never panics and never blocks
-// but in the app.
-func (s *Session) Run() { panic("to come") }
+func (s *Session) lose(cause error) {
+	s.lost = true
+	s.ctx.end(cause)
+	if s.w == nil {
+		return
+	}
+	if s.phase == running {
+		s.closeBody()
+	}
+	s.phase = receiving
+	s.letGo()
+}
+
+// Cancel ends the request's Context with cause and nothing else, so that the app returns early: for
+// engines that learn of a lost connection, or lose patience, while another goroutine is in Run.
+// It may be called from any goroutine at any time.
+func (s *Session) Cancel(cause error) { s.ctx.end(cause) }
 
 // Busy tells whether a request has begun to run and its answer is not yet completely in Output.
-func (s *Session) Busy() bool { panic("to come") }
+func (s *Session) Busy() bool { return s.phase == running }
 
 // Output is what is to be written: the Session's, valid until Sent.
-func (s *Session) Output() []byte { panic("to come") }
+func (s *Session) Output() []byte {
+	w := s.w
+	switch {
+	case w == nil || s.lost:
+		return nil
+	case w.sent < len(w.out):
+		return w.out[w.sent:]
+	}
+	return w.big
+}
 
 // Sent says that the first n bytes of Output have been taken.
-func (s *Session) Sent(n int) { panic("to come") }
+func (s *Session) Sent(n int) {
+	if n <= 0 || s.w == nil || s.lost {
+		return
+	}
+	s.w.took(n)
+	s.wrote = time.Now()
+	if !s.w.pending() {
+		s.settle()
+	}
+}
 
 // Deadline is when the client's patience with us, or ours with it, ends: for the whole of a request from its
 // first byte, for the next request on an idle connection, for the progress of a write. Zero means never.
 // While the app runs there is none.
-func (s *Session) Deadline() time.Time { panic("to come") }
+func (s *Session) Deadline() time.Time {
+	l := &s.svc.Limits
+	switch s.Next() {
+	case Write:
+		return after(s.wrote, l.WriteTime, 60*time.Second)
+	case Read:
+		switch {
+		case s.Idle():
+			return after(s.since, l.IdleTime, 75*time.Second)
+		case s.state == InBody:
+			return after(s.since, l.BodyTime, 60*time.Second)
+		}
+		return after(s.since, l.HeaderTime, 10*time.Second)
+	}
+	return time.Time{}
+}
 
-// Expire acts on a Deadline that has passed at now: 408 where a request had begun, otherwise a silent close.
-// Before the deadline it does nothing.
-func (s *Session) Expire(now time.Time) { panic("to come") }
+// Expire acts on a Deadline that has passed at now: 408 where a request had begun, otherwise a silent close;
+// a write without progress is an Abort. Before the deadline it does nothing.
+func (s *Session) Expire(now time.Time) {
+	d := s.Deadline()
+	if d.IsZero() || now.Before(d) {
+		return
+	}
+	switch {
+	case s.Next() == Write:
+		s.Abort(ErrWriteTimeout)
+	case s.Idle():
+		s.closing = true
+		s.settle()
+	default:
+		s.refuse(errTimeout)
+	}
+}
 
 // Drain asks for an end: a request in flight is finished and answered with Connection: close, an idle
 // connection closes at once. The engine wakes itself up if it is blocked in a read.
-func (s *Session) Drain() { panic("to come") }
+func (s *Session) Drain() { s.draining.Store(true) }
 
 // Idle tells whether the connection is between requests: nothing received, running or to be sent.
-func (s *Session) Idle() bool { panic("to come") }
+func (s *Session) Idle() bool {
+	w := s.w
+	return s.phase == receiving && !s.lost && (w == nil || w.start == w.end && !w.pending())
+}
+
+// Linger tells, once Next is Close, whether the client may still be sending, since it has been refused in the
+// middle of a request. An engine that closed a TCP connection at once would reset it, and the client might
+// never see the answer: it should shut down its writing half first, and read and drop for a short while.
+func (s *Session) Linger() bool { return s.linger && !s.lost && !s.eof }
 
 // Release closes what is open and gives the buffers back. The Session must not be used afterwards.
-func (s *Session) Release() { panic("to come") }
-
-// Peer is what an engine knows of a connection.
-type Peer struct {
-	Local, Remote net.Addr
-	Wait          gateway.Waiter  // the engine's wait hook
-	Context       context.Context // ends when the engine gives up on requests in flight; the parent of each request's
+// An answer that is not completely written counts as broken off.
+func (s *Session) Release() {
+	if s.lost {
+		return
+	}
+	if s.phase == running || s.w != nil && s.w.pending() {
+		s.svc.Counters.Errors.Add(1)
+	}
+	s.lose(ErrReleased)
 }

@@ -1,0 +1,227 @@
+package http1
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
+
+// tokens are the bytes of names and methods (RFC 9110, 5.6.2).
+var tokens = table("!#$%&'*+-.^_`|~" + alphanumeric)
+
+// targets are the bytes of a request target: all that is visible, but no
+// fragment. Bytes beyond ASCII are no URI, though common enough to be let
+// through.
+var targets = func() (t [256]bool) {
+	for b := range t {
+		t[b] = b > ' ' && b != 0x7f && b != '#'
+	}
+	return t
+}()
+
+// hosts are the bytes of a registered name, or of an address between brackets
+// (RFC 3986, 3.2.2).
+var hosts = table("-._~%!$&'()*+,;=" + alphanumeric)
+
+const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+func table(of string) (t [256]bool) {
+	for _, b := range []byte(of) {
+		t[b] = true
+	}
+	return t
+}
+
+func isDigit(b byte) bool { return '0' <= b && b <= '9' }
+func isBlank(b byte) bool { return b == ' ' || b == '\t' }
+
+// text is data[s] as a string that aliases it.
+func text(data []byte, s span) string {
+	if s.from == s.to {
+		return ""
+	}
+	return unsafe.String(&data[s.from], s.to-s.from)
+}
+
+// equalFold tells whether b is lower, which is in lower case, in whatever case.
+func equalFold[T string | []byte](b T, lower string) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i := range len(b) {
+		c := b[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// validValue tells whether b has no control characters other than tabs. It
+// looks at eight bytes at a time: values are most of a header.
+func validValue(b []byte) bool {
+	for len(b) >= 8 {
+		x := binary.LittleEndian.Uint64(b)
+		control := (x - ones*0x20) & ^x & highs // some byte < 0x20
+		d := x ^ ones*0x7f
+		del := (d - ones) & ^d & highs // some byte == 0x7f
+		if control|del != 0 && !validBytes(b[:8]) {
+			return false
+		}
+		b = b[8:]
+	}
+	return validBytes(b)
+}
+
+func validBytes(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// validHost tells whether b is uri-host [ ":" port ]. It may be empty.
+func validHost(b []byte) bool {
+	if len(b) > 0 && b[0] == '[' {
+		i := 1
+		for i < len(b) && (hosts[b[i]] || b[i] == ':') {
+			i++
+		}
+		if i == 1 || i == len(b) || b[i] != ']' {
+			return false
+		}
+		b = b[i+1:]
+	} else {
+		for len(b) > 0 && hosts[b[0]] {
+			b = b[1:]
+		}
+	}
+	if len(b) == 0 {
+		return true
+	}
+	if b[0] != ':' {
+		return false
+	}
+	for _, c := range b[1:] {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// schemeLength is the length of "http://" or "https://" before t, in any case.
+func schemeLength(t []byte) int {
+	for _, scheme := range []string{"http://", "https://"} {
+		if len(t) >= len(scheme) && equalFold(t[:len(scheme)], scheme) {
+			return len(scheme)
+		}
+	}
+	return 0
+}
+
+// checkEscapes tells whether b has percent signs and whether all of them are
+// followed by two hexadecimal digits.
+func checkEscapes(b []byte) (escaped, ok bool) {
+	for i := 0; i < len(b); i++ {
+		if b[i] != '%' {
+			continue
+		}
+		escaped = true
+		if i+2 >= len(b) || unhex(b[i+1]) < 0 || unhex(b[i+2]) < 0 {
+			return true, false
+		}
+		i += 2
+	}
+	return escaped, true
+}
+
+// unescape appends b, which has passed checkEscapes, decoded.
+func unescape(dst, b []byte) []byte {
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		if c == '%' {
+			c = byte(unhex(b[i+1])<<4 | unhex(b[i+2]))
+			i += 2
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+func unhex(b byte) int {
+	switch {
+	case '0' <= b && b <= '9':
+		return int(b - '0')
+	case 'a' <= b && b <= 'f':
+		return int(b-'a') + 10
+	case 'A' <= b && b <= 'F':
+		return int(b-'A') + 10
+	}
+	return -1
+}
+
+// parseLength reads a Content-Length: digits only. A number that does not fit
+// is well-formed and too long.
+func parseLength(b []byte) (n int64, ok, tooLong bool) {
+	for _, c := range b {
+		if !isDigit(c) {
+			return 0, false, false
+		}
+		if d := int64(c - '0'); n > (math.MaxInt64-d)/10 {
+			tooLong = true
+		} else {
+			n = 10*n + d
+		}
+	}
+	return n, len(b) > 0, tooLong
+}
+
+// parseHex reads the digits at the start of b and tells how many there are.
+// A number that does not fit is −1.
+func parseHex(b []byte) (n int64, digits int) {
+	for digits < len(b) {
+		d := unhex(b[digits])
+		if d < 0 {
+			break
+		}
+		if n < 0 || n > math.MaxInt64>>4 {
+			n = -1
+		} else {
+			n = n<<4 | int64(d)
+		}
+		digits++
+	}
+	return n, digits
+}
+
+// connectionOptions reads a list of connection options.
+func connectionOptions(b []byte) (closes, keeps bool) {
+	for len(b) > 0 {
+		end := 0
+		for end < len(b) && b[end] != ',' {
+			end++
+		}
+		option := b[:end]
+		b = b[min(end+1, len(b)):]
+		for len(option) > 0 && isBlank(option[0]) {
+			option = option[1:]
+		}
+		for len(option) > 0 && isBlank(option[len(option)-1]) {
+			option = option[:len(option)-1]
+		}
+		closes = closes || equalFold(option, "close")
+		keeps = keeps || equalFold(option, "keep-alive")
+	}
+	return closes, keeps
+}

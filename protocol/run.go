@@ -1,0 +1,231 @@
+package protocol
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+// This file is the life of a request within a Session: received, run,
+// answered.
+
+var (
+	errTimeout = &Error{Status: 408, Reason: "the request took too long to come"}
+	errFailed  = &Error{Status: 500, Reason: "the application failed"}
+)
+
+var plainText = []gateway.Field{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}
+
+// working is the Session's work, taken from the pool if it has none.
+func (s *Session) working() *work {
+	if s.w == nil {
+		s.w = s.svc.pool.Get().(*work)
+		s.w.parser.Reset(&s.svc.Limits)
+	}
+	return s.w
+}
+
+// letGo gives the work back.
+func (s *Session) letGo() {
+	if w := s.w; w != nil {
+		s.w = nil
+		w.quit()
+		s.svc.pool.Put(w)
+	}
+}
+
+// settle, when all output has been written, gives the work back if nothing of
+// another request is there.
+func (s *Session) settle() {
+	if s.w != nil && s.Idle() {
+		s.letGo()
+		s.since = s.wrote
+	}
+}
+
+// parse looks at what has been received, unless a request is there already.
+func (s *Session) parse() {
+	w := s.w
+	if s.phase != receiving || s.closing || w.start == w.end {
+		return
+	}
+	o, err := w.parser.Parse(w.in[w.start:w.end])
+	if err != nil {
+		s.refuse(err)
+		return
+	}
+	if o.State == Done {
+		w.reqEnd = w.start + o.Size
+		s.phase, s.state, s.begun = ready, Done, false
+		return
+	}
+	w.end = w.start + o.Size
+	if o.Size > 0 && (!s.begun || s.state != o.State) {
+		s.since = time.Now()
+		s.begun = true
+	}
+	s.state = o.State
+	if len(o.Reply) > 0 {
+		w.out = append(w.out, o.Reply...)
+		s.wrote = time.Now()
+	}
+}
+
+// refuse answers a request that does not reach the app.
+func (s *Session) refuse(err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = &Error{Status: 400, Reason: err.Error()}
+	}
+	s.svc.Log.Debug("request refused", "status", e.Status, "reason", e.Reason)
+	s.svc.Counters.Errors.Add(1)
+	s.answer(e, false)
+	s.closing, s.linger = true, true
+	s.w.forget()
+}
+
+// answer puts an answer of the server's own into the output.
+func (s *Session) answer(e *Error, keep bool) {
+	w := s.w
+	body := append([]byte(e.Reason), '\n')
+	s.putHead(gateway.Head{Status: e.Status, Header: plainText, Length: int64(len(body))}, keep)
+	w.piece(body)
+	w.out = w.enc.End(w.out)
+}
+
+func (s *Session) putHead(h gateway.Head, keep bool) {
+	w := s.w
+	s.wrote = time.Now()
+	w.head = h // so that it does not escape anew for each request
+	w.out, s.keep = w.enc.Head(w.out, &w.head, keep, s.wrote)
+	s.headOut = true
+}
+
+// wish tells whether the server would keep the connection after this answer.
+func (s *Session) wish() bool {
+	return !s.svc.NoKeepAlive && !s.draining.Load() && !(s.eof && s.w.reqEnd == s.w.end)
+}
+
+// Run runs app code once: it starts the request, or pulls the next chunk. It never panics and never blocks
+// but in the app. Unless Next says Run, it does nothing.
+func (s *Session) Run() {
+	if s.Next() != Run {
+		return
+	}
+	w := s.w
+	if s.phase == ready {
+		s.begin()
+	}
+	if s.ended { // the last piece has been written from where the app has it
+		s.finish()
+		return
+	}
+	chunk, err := w.x.Next()
+	switch {
+	case err == nil && len(chunk) == 0:
+		return // the app yields
+	case err == nil, err == io.EOF:
+	case errors.Is(err, gateway.ErrTooLong):
+		s.log(err)
+	default:
+		s.fail(err)
+		return
+	}
+	s.ended = err != nil
+	if !s.headOut {
+		s.putHead(w.x.Head(), s.wish())
+	} else {
+		s.wrote = time.Now()
+	}
+	w.piece(chunk)
+	if s.ended && len(w.big) == 0 {
+		s.finish()
+	}
+}
+
+// begin calls the app.
+func (s *Session) begin() {
+	w := s.w
+	s.phase, s.headOut, s.ended = running, false, false
+	if s.addresses == nil {
+		a := new(addresses)
+		a.serverName, a.serverPort = hostPort(s.peer.Local)
+		a.remoteAddr, a.remotePort = hostPort(s.peer.Remote)
+		s.addresses = a
+	}
+	env := &w.env
+	*env = gateway.Environ{
+		Scheme:     "http",
+		ServerName: s.addresses.serverName,
+		ServerPort: s.addresses.serverPort,
+		RemoteAddr: s.addresses.remoteAddr,
+		RemotePort: s.addresses.remotePort,
+		Header:     env.Header[:0],
+		Vars:       env.Vars[:0],
+		Input:      &w.input,
+		Errors:     (*errorLog)(s.svc),
+		Flags:      s.svc.Flags,
+		Context:    &s.ctx,
+		Wait:       s.peer.Wait,
+	}
+	body := w.parser.Fill(env, w.in[w.start:w.reqEnd:w.reqEnd])
+	env.ContentLength = int64(len(body))
+	w.input.Reset(body)
+	w.x.Begin(s.svc.App, env)
+}
+
+// finish ends an answer that is complete.
+func (s *Session) finish() {
+	s.w.out = s.w.enc.End(s.w.out)
+	s.closeBody()
+	s.answered()
+}
+
+// fail ends an answer that the app has broken off.
+func (s *Session) fail(err error) {
+	s.log(err)
+	s.svc.Counters.Errors.Add(1)
+	s.closeBody()
+	if !s.headOut {
+		s.answer(errFailed, s.wish())
+		s.answered()
+		return
+	}
+	// The client must not take what it has got for the whole: no end, a cut.
+	s.phase, s.closing = receiving, true
+	s.w.forget()
+}
+
+func (s *Session) closeBody() {
+	if err := s.w.x.Close(); err != nil {
+		s.log(err)
+	}
+}
+
+func (s *Session) log(err error) {
+	env := &s.w.env
+	s.svc.Log.Error("application failed", "method", env.Method, "path", env.Path, "error", err)
+}
+
+// answered turns to the next request.
+func (s *Session) answered() {
+	w := s.w
+	s.svc.Counters.Requests.Add(1)
+	s.phase, s.state = receiving, InHead
+	if !s.keep {
+		s.closing = true
+		w.forget()
+		return
+	}
+	w.start = w.reqEnd
+	if w.start == w.end {
+		w.forget()
+	} else {
+		w.shrink()
+	}
+	w.parser.Reset(&s.svc.Limits)
+	s.parse()
+	s.checkEOF()
+}

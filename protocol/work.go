@@ -1,0 +1,169 @@
+package protocol
+
+import (
+	"bytes"
+	"net"
+	"strconv"
+
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+// Sizes of buffers. They were chosen so that a request and an answer of usual
+// size need one of each and a connection that stalls holds little.
+const (
+	bufferSize = 4 << 10  // of a fresh input or output buffer
+	minRead    = 512      // Buffer offers at least this much
+	keepMost   = 64 << 10 // larger buffers are left to the garbage collector
+	copyMost   = 16 << 10 // larger pieces of a body are written from where the app has them
+	gatherMost = 64 << 10 // pipelined answers wait for each other up to this much output
+)
+
+// work is all that a Session needs only while its connection is not idle.
+type work struct {
+	parser Parser
+	enc    Encoder
+	env    gateway.Environ
+	x      gateway.Exchange
+	head   gateway.Head
+	input  bytes.Reader
+
+	in         []byte // all of it in use; in[start:end] has been received and not been answered
+	start, end int
+	reqEnd     int // where the request that is Done ends
+
+	out  []byte // to be written from sent on
+	sent int
+	big  []byte // to be written after out, from where the app has it
+	rest []byte // of the same chunk, after big
+	open bool   // big is to be followed by the Encoder's Close
+}
+
+func newWork(c Codec) *work {
+	w := new(work)
+	w.parser, w.enc = c.New()
+	return w
+}
+
+// pending tells whether there is output.
+func (w *work) pending() bool { return w.sent < len(w.out) || len(w.big) > 0 }
+
+// space makes room for at least min bytes behind in[:end], moving what is there.
+// It must not be called while a request runs, whose strings alias in.
+func (w *work) space(min int) {
+	if len(w.in)-w.end >= min {
+		return
+	}
+	held := w.in[w.start:w.end]
+	if len(w.in) == 0 || len(w.in)-len(held) < min {
+		size := max(2*len(w.in), bufferSize)
+		for size-len(held) < min {
+			size *= 2
+		}
+		grown := make([]byte, size)
+		copy(grown, held)
+		w.in = grown
+	} else {
+		copy(w.in, held)
+	}
+	w.start, w.end = 0, len(held)
+}
+
+// forget drops all input, and a buffer that a large request has left behind.
+func (w *work) forget() {
+	w.start, w.end = 0, 0
+	if len(w.in) > keepMost {
+		w.replace(nil)
+	}
+}
+
+// shrink moves what is left behind a large request to a buffer of usual size.
+func (w *work) shrink() {
+	held := w.in[w.start:w.end]
+	if len(w.in) <= keepMost || len(held) > keepMost/2 {
+		return
+	}
+	in := make([]byte, max(bufferSize, len(held)+minRead))
+	copy(in, held)
+	w.replace(in)
+	w.start, w.end = 0, len(held)
+}
+
+// replace changes the input buffer, and forgets the strings of the last
+// request, which would keep the old one alive.
+func (w *work) replace(in []byte) {
+	w.in = in
+	clear(w.env.Header[:cap(w.env.Header)])
+	clear(w.env.Vars[:cap(w.env.Vars)])
+	w.env = gateway.Environ{Header: w.env.Header[:0], Vars: w.env.Vars[:0]}
+	w.input.Reset(nil)
+}
+
+// quit makes w fit for the pool.
+func (w *work) quit() {
+	w.forget()
+	w.drop()
+	if cap(w.out) > 2*keepMost {
+		w.out = nil
+	}
+	w.head = gateway.Head{}
+	w.env.Context, w.env.Wait = nil, nil
+}
+
+// drop forgets all output.
+func (w *work) drop() {
+	w.out, w.sent = w.out[:0], 0
+	w.big, w.rest, w.open = nil, nil, false
+}
+
+// piece puts a piece of the answer's body into the output.
+func (w *work) piece(p []byte) {
+	for len(p) > 0 {
+		var take int
+		w.out, take = w.enc.Open(w.out, len(p))
+		if take == 0 {
+			return
+		}
+		if take > copyMost {
+			w.big, w.rest, w.open = p[:take], p[take:], true
+			return
+		}
+		w.out = append(w.out, p[:take]...)
+		w.out = w.enc.Close(w.out)
+		p = p[take:]
+	}
+}
+
+// took accounts for n bytes of output written.
+func (w *work) took(n int) {
+	if k := len(w.out) - w.sent; k > 0 {
+		m := min(n, k)
+		w.sent += m
+		n -= m
+	}
+	w.big = w.big[min(n, len(w.big)):]
+	if w.pending() {
+		return
+	}
+	w.out, w.sent = w.out[:0], 0
+	if w.open {
+		w.open = false
+		w.out = w.enc.Close(w.out)
+		rest := w.rest
+		w.big, w.rest = nil, nil
+		w.piece(rest)
+	}
+}
+
+// hostPort splits a into the strings that CGI has for addresses. A unix
+// socket has none.
+func hostPort(a net.Addr) (host, port string) {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.IP.String(), strconv.Itoa(a.Port)
+	case nil, *net.UnixAddr:
+		return "", ""
+	default:
+		host, port, _ := net.SplitHostPort(a.String())
+		return host, port
+	}
+}
