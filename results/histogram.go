@@ -78,3 +78,14 @@ func QuantilesOf(h *hdrhistogram.Histogram) Quantiles {
 		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9),
 	}
 }
+
+// Main returns the latency that l is about and the class it belongs to: that
+// of the first class where there are several (of "fast" in the scenario
+// "mixed", whose other requests are slow on purpose), else that of all, with
+// an empty name.
+func (l *Load) Main() (class string, latency Quantiles) {
+	if len(l.Classes) < 2 {
+		return "", l.LatencyUS
+	}
+	return l.Classes[0].Class, l.Classes[0].LatencyUS
+}

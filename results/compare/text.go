@@ -1,0 +1,268 @@
+package compare
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/internal/format"
+)
+
+// names are the metrics in words.
+var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency"}
+
+// figure prints a value of a metric with its unit.
+func figure(metric string, v float64) string {
+	switch {
+	case v == 0:
+		return format.None
+	case metric == Throughput:
+		return format.Significant(v, 3) + "/s"
+	default:
+		return format.Duration(v)
+	}
+}
+
+// interval prints the bounds of a ratio as changes.
+func interval(c Comparison) string {
+	if c.RatioLo == 0 {
+		return format.None
+	}
+	lo, hi := format.Change(c.RatioLo), format.Change(c.RatioHi)
+	return strings.TrimSuffix(lo, " %") + " … " + hi
+}
+
+// wideEnough is the width from which the table has room for the number of
+// trials and for what each comparison could have seen.
+const wideEnough = 100
+
+// WriteText writes the result for a terminal of so many columns, 80 at least.
+func (r *Result) WriteText(w io.Writer, width int) error {
+	width = max(width, 80)
+	var b strings.Builder
+	fmt.Fprintf(&b, "old  %s\nnew  %s\n", format.Fit(describe(r.Old), width-5), format.Fit(describe(r.New), width-5))
+	if text := r.warnings(width); text != "" {
+		b.WriteString("\n" + text)
+	}
+	for i := 0; i < len(r.Comparisons); {
+		j := i
+		for j < len(r.Comparisons) && r.Comparisons[j].Scenario == r.Comparisons[i].Scenario {
+			j++
+		}
+		b.WriteString("\n" + r.section(r.Comparisons[i:j], width))
+		i = j
+	}
+	b.WriteString("\n" + r.summary(width))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func describe(s Side) string {
+	version := strings.TrimSpace("dyno " + s.Dyno.Version)
+	if c := s.Dyno.Commit; c != "" {
+		version += " (" + c[:min(len(c), 8)] + ")"
+	}
+	return fmt.Sprintf("%s  %s  %d trials, %d valid  %s", s.ID, s.Created.UTC().Format("2006-01-02 15:04"), s.Trials, s.Valid, version)
+}
+
+// warnings prints them, those of one code under one hint.
+func (r *Result) warnings(width int) string {
+	var b strings.Builder
+	var codes []string
+	for _, x := range r.Warnings {
+		if !slices.Contains(codes, x.Code) {
+			codes = append(codes, x.Code)
+		}
+	}
+	for _, code := range codes {
+		label := "warning"
+		if code == CodeBuild || code == CodeSpec {
+			label = "note"
+		}
+		hint := ""
+		for _, x := range r.Warnings {
+			if x.Code == code {
+				b.WriteString(format.Wrap(x.Message, width, fmt.Sprintf("%s [%s] ", label, code), "  "))
+				hint = x.Hint
+			}
+		}
+		if hint != "" {
+			b.WriteString(format.Wrap(hint, width, "  → ", "    "))
+		}
+	}
+	return b.String()
+}
+
+// section prints the comparisons of one scenario.
+func (r *Result) section(comparisons []Comparison, width int) string {
+	var b strings.Builder
+	wide := width >= wideEnough
+	head := comparisons[0].Scenario
+	if s, ok := r.scenarios[head]; ok {
+		head += " · " + Load(s)
+	}
+	b.WriteString(format.Fit(head, width) + "\n")
+	table := format.Table{Head: []string{"target", "metric", "old", "new", "change", fmt.Sprintf("%g %% interval", r.Confidence*100), "verdict"},
+		Left: []bool{true, true, false, false, false, false, true}}
+	if wide {
+		table.Head = append(table.Head, "could see", "trials")
+		table.Left = append(table.Left, false, false)
+	}
+	var notes strings.Builder
+	last, noted := "", ""
+	for _, c := range comparisons {
+		if c.Metric == "" {
+			notes.WriteString(format.Wrap(fmt.Sprintf("%s: %s: %s", c.Target, c.Verdict, c.Reason), width, "  ", "    "))
+			continue
+		}
+		target := format.Fit(c.Target, 16)
+		if c.Target == last {
+			target = ""
+		}
+		last = c.Target
+		change := format.None
+		if c.Ratio != 0 {
+			change = format.Change(c.Ratio)
+		}
+		short := map[string]string{CPU: "CPU/req", Throughput: "req/s", P50: "p50", P99: "p99"}[c.Metric]
+		name := short
+		if wide {
+			name = names[c.Metric]
+		}
+		if c.Class != "" {
+			name += " " + format.Fit(c.Class, 8)
+		}
+		row := []string{target, name, strings.TrimSuffix(figure(c.Metric, c.Old), "/s"), strings.TrimSuffix(figure(c.Metric, c.New), "/s"), change, interval(c), mark(c.Verdict)}
+		if wide {
+			row = append(row, see(c), fmt.Sprintf("%d, %d", c.OldTrials, c.NewTrials))
+		}
+		table.Add(row...)
+		switch {
+		case c.Verdict == TooFewTrials && c.Target+c.Reason != noted: // once for all metrics
+			notes.WriteString(format.Wrap(c.Target+": "+c.Reason, width, "  ", "    "))
+			noted = c.Target + c.Reason
+		case c.Verdict == CannotTell && c.Reason != "":
+			notes.WriteString(format.Wrap(fmt.Sprintf("%s, %s: %s", c.Target, names[c.Metric], c.Reason), width, "  ", "    "))
+		}
+	}
+	if len(table.Rows) > 0 {
+		b.WriteString(table.Text())
+	}
+	b.WriteString(notes.String())
+	return b.String()
+}
+
+// mark makes the verdicts that matter stand out without colour.
+func mark(v Verdict) string {
+	switch v {
+	case Worse, Better:
+		return strings.ToUpper(string(v))
+	default:
+		return string(v)
+	}
+}
+
+func see(c Comparison) string {
+	if c.DetectablePct == 0 {
+		return format.None
+	}
+	sign := "+"
+	if c.Metric == Throughput {
+		sign = "−"
+	}
+	return sign + format.Percent(c.DetectablePct) + " %"
+}
+
+// Load says in a line how fast requests of s are offered.
+func Load(s results.PlanScenario) string {
+	if s.Model == "open" {
+		arrivals := s.Arrivals
+		if arrivals == "" {
+			arrivals = "constant"
+		}
+		return fmt.Sprintf("open loop, %s requests/s (%s), %d connections", format.Significant(s.RateRPS, 4), arrivals, s.Connections)
+	}
+	return fmt.Sprintf("closed loop, %d connections", s.Connections)
+}
+
+// summary prints the counts, what became worse, and what could have been seen.
+func (r *Result) summary(width int) string {
+	var b strings.Builder
+	var counts []string
+	for _, v := range []Verdict{Worse, Better, Same, CannotTell, TooFewTrials, NotComparable, Missing} {
+		if n := r.Counts[v]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	if len(counts) == 0 {
+		counts = []string{"nothing to compare"}
+	}
+	b.WriteString(format.Wrap(strings.Join(counts, ", ")+".", width, "", ""))
+	for _, c := range r.Regressions() {
+		b.WriteString(format.Wrap(fmt.Sprintf("%s, %s: %s %s (%s), beyond doubt and above the floor of %s %%", c.Scenario, c.Target,
+			names[c.Metric], format.Change(c.Ratio), interval(c), format.Percent(r.Floor*100)), width, "  WORSE ", "    "))
+	}
+	if r.Tests == 0 {
+		return b.String()
+	}
+	b.WriteString(format.Wrap(fmt.Sprintf("Intervals are at %g %% for each line alone; a verdict holds at %g %% for all %d together (Holm). They include how much two whole runs of an unchanged server differ: a standard deviation per run of %s. Four times in five this comparison finds %s.",
+		r.Confidence*100, r.Confidence*100, r.Tests, r.between(), r.couldSee()), width, "", ""))
+	return b.String()
+}
+
+// used returns the metrics that were tested, in the table's order.
+func (r *Result) used() []string {
+	var m []string
+	for _, c := range r.Comparisons {
+		if c.DetectablePct > 0 && !slices.Contains(m, c.Metric) {
+			m = append(m, c.Metric)
+		}
+	}
+	return m
+}
+
+func (r *Result) between() string {
+	var parts []string
+	for _, m := range r.used() {
+		parts = append(parts, fmt.Sprintf("%s %% for %s", format.Percent(r.BetweenRuns[m]*100), names[m]))
+	}
+	return join(parts)
+}
+
+// couldSee says, by metric, from which change on this comparison finds it.
+func (r *Result) couldSee() string {
+	var parts []string
+	for _, m := range r.used() {
+		lo, hi := math.Inf(1), 0.0
+		for _, c := range r.Comparisons {
+			if c.Metric == m && c.DetectablePct > 0 {
+				lo, hi = min(lo, c.DetectablePct), max(hi, c.DetectablePct)
+			}
+		}
+		verb := "growing"
+		if m == Throughput {
+			verb = "falling"
+		}
+		amount := format.Percent(lo) + " %"
+		if format.Percent(lo) != format.Percent(hi) {
+			amount = format.Percent(lo) + "–" + format.Percent(hi) + " %"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s by %s", names[m], verb, amount))
+	}
+	return join(parts)
+}
+
+// join lists parts as a sentence does.
+func join(parts []string) string {
+	switch n := len(parts); n {
+	case 0:
+		return ""
+	case 1:
+		return parts[0]
+	default:
+		return strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
+	}
+}
