@@ -2,7 +2,7 @@
 // mix, offered how fast, and what a right answer is. A scenario is a YAML
 // file; the ones beside this file are built in, any other is named by path.
 //
-// The package imports nothing of dyno's. bench plans trials from a Scenario,
+// The package imports nothing of dyno's but the wording of unknown names. bench plans trials from a Scenario,
 // cmd/dyno hands it to the generator; scenarios/apps are the applications
 // that answer.
 package scenarios
@@ -11,14 +11,14 @@ import "time"
 
 // Scenario is one file, decoded strictly: see Parse.
 type Scenario struct {
-	Name     string        `yaml:"name"`
+	Name     string        `yaml:"name"`     // lower-case letters, digits and dashes
 	Summary  string        `yaml:"summary"`  // one line: what is asked
 	Shows    string        `yaml:"shows"`    // what the figures tell apart
 	App      string        `yaml:"app"`      // the app in scenarios/apps; default "bench"
 	Requests []Request     `yaml:"requests"` // at least one
-	Load     Load          `yaml:"load"`
-	Duration time.Duration `yaml:"duration"` // of the measured window of one trial
-	Warmup   time.Duration `yaml:"warmup"`   // the longest warm-up; it ends earlier when the rate is steady
+	Load     Offer         `yaml:"load"`
+	Duration time.Duration `yaml:"duration"` // of the measured window of one trial; default 2s
+	Warmup   time.Duration `yaml:"warmup"`   // the longest warm-up; it ends earlier when the rate is steady; default 1s
 }
 
 // Request is one class of requests. Classes with the same name share a
@@ -34,7 +34,7 @@ type Request struct {
 }
 
 // Expect is what makes an answer right. The body is given as text, or by
-// length and digest where it is long; with neither, any body is right, but
+// length, digest or both where it is long; with neither, any body is right, but
 // all targets must then give the same.
 type Expect struct {
 	Status  int               `yaml:"status"` // default 200
@@ -44,8 +44,8 @@ type Expect struct {
 	SHA256  string            `yaml:"sha256"` // lower-case hex
 }
 
-// Load is how fast requests are offered.
-type Load struct {
+// Offer is how fast requests are offered.
+type Offer struct {
 	Model       string        `yaml:"model"`       // closed or open
 	Rate        float64       `yaml:"rate"`        // requests per second; open model only
 	Arrivals    string        `yaml:"arrivals"`    // constant (default) or poisson; open model only

@@ -6,30 +6,44 @@ package apps
 
 import (
 	"embed"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
-var apps = map[string]gateway.App{
-	"bench": Bench,
+// Info describes an app.
+type Info struct{ Name, Summary string }
+
+var apps = map[string]struct {
+	app     gateway.App
+	summary string
+}{
+	"bench": {Bench, "one path for each way to spend time: /hello, /json, /wait, /block, /cpu, /bytes, /stream, /echo"},
 }
 
 // Names returns the names that Lookup knows, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(apps)) }
 
+// List describes the apps, sorted by name.
+func List() []Info {
+	var list []Info
+	for _, name := range Names() {
+		list = append(list, Info{name, apps[name].summary})
+	}
+	return list
+}
+
 // Lookup returns the app of that name. The error of an unknown one lists those there are.
 func Lookup(name string) (gateway.App, error) {
-	if app, ok := apps[name]; ok {
-		return app, nil
+	if known, ok := apps[name]; ok {
+		return known.app, nil
 	}
-	return nil, fmt.Errorf("unknown app %q; known: %s", name, strings.Join(Names(), ", "))
+	return nil, suggest.Unknown("app", name, Names())
 }
 
 // twins are the apps for outside servers, as <language interface>/<file>.

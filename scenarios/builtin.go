@@ -1,0 +1,70 @@
+package scenarios
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/dynobench/dyno/internal/suggest"
+)
+
+//go:embed hello.yaml json.yaml wait.yaml block.yaml cpu.yaml mixed.yaml hello-rate.yaml
+var builtin embed.FS
+
+// TargetsYAML lists the servers that dyno measures unless told otherwise.
+//
+//go:embed targets.yaml
+var TargetsYAML []byte
+
+// SchemaJSON is the JSON Schema (2020-12) of a scenario file, for editors.
+//
+//go:embed scenario.schema.json
+var SchemaJSON []byte
+
+// order is that of reports: from the plainest request to the mixed ones.
+var order = []string{"hello", "json", "wait", "block", "cpu", "mixed", "hello-rate"}
+
+// Names returns the names of the built-in scenarios, in the order of reports.
+func Names() []string { return slices.Clone(order) }
+
+// List returns the built-in scenarios, in the order of Names.
+func List() []*Scenario {
+	list := make([]*Scenario, len(order))
+	for i, name := range order {
+		s, err := load(name)
+		if err != nil {
+			panic(err) // built in: a test loads each
+		}
+		list[i] = s
+	}
+	return list
+}
+
+// Load returns the built-in scenario of that name or, where nameOrPath has a
+// separator or ends in .yaml or .yml, the one in that file.
+func Load(nameOrPath string) (*Scenario, error) {
+	ext := path.Ext(nameOrPath)
+	if strings.ContainsRune(filepath.ToSlash(nameOrPath), '/') || ext == ".yaml" || ext == ".yml" {
+		data, err := os.ReadFile(nameOrPath)
+		if err != nil {
+			return nil, fmt.Errorf("scenario: %w", err)
+		}
+		return Parse(nameOrPath, data)
+	}
+	if !slices.Contains(order, nameOrPath) {
+		return nil, fmt.Errorf("%w (a file is named by its path, as ./my.yaml)", suggest.Unknown("scenario", nameOrPath, order))
+	}
+	return load(nameOrPath)
+}
+
+func load(name string) (*Scenario, error) {
+	data, err := builtin.ReadFile(name + ".yaml")
+	if err != nil {
+		return nil, err
+	}
+	return Parse(name+".yaml", data)
+}

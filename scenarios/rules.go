@@ -1,0 +1,167 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dynobench/dyno/internal/suggest"
+)
+
+// The patterns and bounds here and in scenario.schema.json are the same; a test holds them together.
+var (
+	namePattern     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	methodPattern   = regexp.MustCompile(`^[A-Z]+$`)
+	pathPattern     = regexp.MustCompile(`^/[!-~]*$`)
+	tokenPattern    = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+	valuePattern    = regexp.MustCompile(`^[^\x00\r\n]*$`)
+	sha256Pattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	durationPattern = regexp.MustCompile(`^([0-9]{1,5}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h)){1,3}$`)
+)
+
+const (
+	maxWeight      = 1_000_000
+	maxConnections = 65535
+	maxRate        = 10_000_000
+)
+
+// generatorHeaders are those that the generator writes itself.
+var generatorHeaders = []string{"connection", "content-length", "host", "transfer-encoding"}
+
+// problem is a broken rule and the path of the value that breaks it.
+type problem struct{ path, msg string }
+
+func (s *Scenario) fillDefaults() {
+	for i := range s.Requests {
+		if r := &s.Requests[i]; r.Class == "" {
+			r.Class = r.Path
+		}
+	}
+	if s.Load.Model == "open" && s.Load.Arrivals == "" {
+		s.Load.Arrivals = "constant"
+	}
+}
+
+// ValidateRequests holds requests that do not come from a file against the
+// rules of those that do. The error names them as requests[0], requests[1], …
+func ValidateRequests(requests []Request) error {
+	var all []error
+	for _, p := range requestsProblems(requests) {
+		all = append(all, fmt.Errorf("%s: %s", p.path, p.msg))
+	}
+	return errors.Join(all...)
+}
+
+// problems are the rules beyond the types. Each message says what to do. given
+// tells whether the file has a value at a path.
+func (s *Scenario) problems(given func(path string) bool) []problem {
+	var list []problem
+	add := func(path, format string, args ...any) {
+		list = append(list, problem{path, fmt.Sprintf(format, args...)})
+	}
+	if !namePattern.MatchString(s.Name) {
+		add("name", "name %q; use lower-case letters, digits and dashes between them", s.Name)
+	}
+	if !namePattern.MatchString(s.App) {
+		add("app", "app %q; use the name of one (see: dyno list apps)", s.App)
+	}
+	if s.Summary == "" || strings.Contains(s.Summary, "\n") {
+		add("summary", "the summary is not one line; say in one what is asked of the server")
+	}
+	if s.Duration == 0 {
+		add("duration", "a duration of 0 measures nothing; write one, as 2s")
+	}
+	list = append(list, requestsProblems(s.Requests)...)
+	return append(list, s.Load.problems(given)...)
+}
+
+func (l *Offer) problems(given func(path string) bool) []problem {
+	var list []problem
+	add := func(key, format string, args ...any) {
+		list = append(list, problem{"load." + key, fmt.Sprintf(format, args...)})
+	}
+	switch l.Model {
+	case "open":
+		if l.Rate == 0 {
+			add("rate", "the open model needs a rate above 0; add rate: requests per second")
+		} else if !(l.Rate > 0 && l.Rate <= maxRate) {
+			add("rate", "rate %v; write requests per second, above 0 and at most %d", l.Rate, maxRate)
+		}
+		if models := []string{"constant", "poisson"}; !slices.Contains(models, l.Arrivals) {
+			add("arrivals", "%v", suggest.Unknown("arrivals", l.Arrivals, models))
+		}
+	case "closed":
+		if given("load.rate") {
+			add("rate", "the closed model has no rate; leave it out or set model: open")
+		}
+		if given("load.arrivals") {
+			add("arrivals", "the closed model has no arrivals; leave them out or set model: open")
+		}
+	default:
+		add("model", "%v", suggest.Unknown("model", l.Model, []string{"closed", "open"}))
+	}
+	if l.Connections < 1 || l.Connections > maxConnections {
+		add("connections", "%d connections; write 1 to %d", l.Connections, maxConnections)
+	}
+	if l.Timeout <= 0 {
+		add("timeout", "a timeout of 0 fails every request; write one, as 10s")
+	}
+	return list
+}
+
+func requestsProblems(requests []Request) []problem {
+	var list []problem
+	if len(requests) == 0 {
+		list = append(list, problem{"requests", "no requests; write at least one"})
+	}
+	for i := range requests {
+		r := &requests[i]
+		add := func(key, format string, args ...any) {
+			list = append(list, problem{fmt.Sprintf("requests[%d].%s", i, key), fmt.Sprintf(format, args...)})
+		}
+		if !methodPattern.MatchString(r.Method) {
+			add("method", "method %q; write it in capitals, as GET", r.Method)
+		}
+		if !pathPattern.MatchString(r.Path) {
+			add("path", "path %q; start it with / and percent-encode blanks and all beyond ASCII", r.Path)
+		}
+		if r.Weight < 1 || r.Weight > maxWeight {
+			add("weight", "weight %d; write 1 to %d, or leave the request out", r.Weight, maxWeight)
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+			if slices.Contains(generatorHeaders, strings.ToLower(name)) {
+				add("headers."+name, "header %s; leave it out, the generator writes it", name)
+			}
+		}
+		headersProblems("headers", r.Headers, add)
+		headersProblems("expect.headers", r.Expect.Headers, add)
+		r.Expect.problems(add)
+	}
+	return list
+}
+
+func headersProblems(key string, headers map[string]string, add func(key, format string, args ...any)) {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if !tokenPattern.MatchString(name) || !valuePattern.MatchString(headers[name]) {
+			add(key+"."+name, "header %q: %q; a name has no blanks or colons, a value no line breaks", name, headers[name])
+		}
+	}
+}
+
+func (e *Expect) problems(add func(key, format string, args ...any)) {
+	if e.Status < 200 || e.Status > 599 {
+		add("expect.status", "status %d; write 200 to 599", e.Status)
+	}
+	if e.Bytes != nil && *e.Bytes < 0 {
+		add("expect.bytes", "%d bytes; write 0 or more", *e.Bytes)
+	}
+	if e.SHA256 != "" && !sha256Pattern.MatchString(e.SHA256) {
+		add("expect.sha256", "sha256 %q; write 64 hexadecimal digits in lower case", e.SHA256)
+	}
+	if e.Body != nil && (e.Bytes != nil || e.SHA256 != "") {
+		add("expect.body", "the body both as text and by bytes or sha256; give one of the two")
+	}
+}
