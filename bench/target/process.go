@@ -221,7 +221,7 @@ func (p *Process) own(dog *watchdog) {
 	cancelled := p.ctx.Err() != nil
 	killed := p.kill(true)
 	<-dead
-	strays := sweep(func(pid int) bool { return marked(pid, p.mark) })
+	strays := p.killStrays()
 	reap(p.cmd)
 	dog.release(p.PID())
 
@@ -279,6 +279,29 @@ func (p *Process) kill(wait bool) (killed bool) {
 		sweep(func(pid int) bool { return inSession(pid, p.PID()) })
 		if !wait {
 			return killed
+		}
+		time.Sleep(pause)
+	}
+}
+
+// killStrays ends the processes that left the session, waits until they are
+// gone and returns how many there were. It waits by number without a second
+// signal: a number that is given out again costs time, not a life.
+func (p *Process) killStrays() int {
+	strays := map[int]bool{}
+	end := time.Now().Add(killWait)
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		left := 0
+		for _, pid := range sweep(func(pid int) bool { return marked(pid, p.mark) }) {
+			strays[pid] = true
+		}
+		for pid := range strays {
+			if alive(pid) {
+				left++
+			}
+		}
+		if left == 0 || time.Now().After(end) {
+			return len(strays)
 		}
 		time.Sleep(pause)
 	}

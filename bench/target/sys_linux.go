@@ -63,8 +63,8 @@ func reap(cmd *exec.Cmd) { _ = cmd.Wait() }
 
 // procStat is what /proc/<pid>/stat tells of a process's place.
 type procStat struct {
-	state                byte
-	parent, group, sessn int
+	state                         byte
+	parent, group, sessn, threads int
 }
 
 func readStat(pid int) (s procStat, ok bool) {
@@ -74,22 +74,34 @@ func readStat(pid int) (s procStat, ok bool) {
 	}
 	// The name, in parentheses, may hold spaces and parentheses.
 	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(f) < 4 {
+	if len(f) < 18 {
 		return s, false
 	}
 	s.state = f[0][0]
 	s.parent, _ = strconv.Atoi(string(f[1]))
 	s.group, _ = strconv.Atoi(string(f[2]))
 	s.sessn, _ = strconv.Atoi(string(f[3]))
+	s.threads, _ = strconv.Atoi(string(f[17]))
 	return s, true
 }
 
-// inSession reports whether pid lives in the session or the group id. A
-// zombie does not live: it is its parent's business, and where the parent is
-// an init that never reaps (many containers), it stays for ever.
+// alive tells a process that can still do something, and hold a port, from a
+// zombie. A zombie is its parent's business, and where the parent is an init
+// that never reaps (many containers), it stays for ever. A process whose main
+// thread has ended before the others looks like one, but for its threads.
+func (s procStat) alive() bool {
+	return s.state != 'Z' && s.state != 'X' || s.threads > 1
+}
+
+func alive(pid int) bool {
+	s, ok := readStat(pid)
+	return ok && s.alive()
+}
+
+// inSession reports whether pid lives in the session or the group id.
 func inSession(pid, id int) bool {
 	s, ok := readStat(pid)
-	return ok && s.state != 'Z' && s.state != 'X' && (s.sessn == id || s.group == id)
+	return ok && s.alive() && (s.sessn == id || s.group == id)
 }
 
 // marked reports whether pid was started with an environment whose mark
@@ -127,10 +139,10 @@ func members(id int) []int {
 	return list
 }
 
-// sweep kills the processes that belong, this one excepted, and returns how
-// many. On Linux os.FindProcess holds a pidfd: the signal reaches the process
+// sweep kills the processes that belong, this one excepted, and returns
+// which. On Linux os.FindProcess holds a pidfd: the signal reaches the process
 // that was examined or none, whatever becomes of its number in between.
-func sweep(belongs func(pid int) bool) (killed int) {
+func sweep(belongs func(pid int) bool) (killed []int) {
 	for _, pid := range pids() {
 		if pid == os.Getpid() || !belongs(pid) {
 			continue // most of them; spares the descriptor
@@ -140,7 +152,7 @@ func sweep(belongs func(pid int) bool) (killed int) {
 			continue
 		}
 		if belongs(pid) && proc.Kill() == nil {
-			killed++
+			killed = append(killed, pid)
 		}
 		_ = proc.Release()
 	}

@@ -32,9 +32,10 @@ func members(id int) []int {
 	return nil
 }
 
-func inSession(int, int) bool      { return false }
-func marked(int, string) bool      { return false }
-func sweep(func(pid int) bool) int { return 0 }
+func alive(int) bool                 { return false }
+func inSession(int, int) bool        { return false }
+func marked(int, string) bool        { return false }
+func sweep(func(pid int) bool) []int { return nil }
 
 // self is this binary.
 func self() string {

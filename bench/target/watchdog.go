@@ -84,15 +84,15 @@ func keepWatch(r io.Reader, mark string) {
 	// A process that is being forked may be missed by one look; one that is
 	// stuck in the kernel must not keep the watchdog for ever.
 	for range 500 {
-		alive := sweep(func(pid int) bool { return marked(pid, mark) })
+		left := len(sweep(func(pid int) bool { return marked(pid, mark) }))
 		for id := range groups {
 			if len(members(id)) > 0 {
-				alive++
+				left++
 				_ = syscall.Kill(-id, syscall.SIGKILL)
 				sweep(func(pid int) bool { return inSession(pid, id) })
 			}
 		}
-		if alive == 0 {
+		if left == 0 {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
