@@ -53,7 +53,7 @@ func Load(nameOrPath string) (*Scenario, error) {
 		if err != nil {
 			return nil, fmt.Errorf("scenario: %w", err)
 		}
-		return Parse(nameOrPath, data)
+		return parse(nameOrPath, nameOrPath, data)
 	}
 	if !slices.Contains(order, nameOrPath) {
 		return nil, fmt.Errorf("%w (a file is named by its path, as ./my.yaml)", suggest.Unknown("scenario", nameOrPath, order))
@@ -66,5 +66,14 @@ func load(name string) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(name+".yaml", data)
+	return parse(name, name+".yaml", data)
+}
+
+func parse(source, file string, data []byte) (*Scenario, error) {
+	s, err := Parse(file, data)
+	if err != nil {
+		return nil, err
+	}
+	s.Source = source
+	return s, nil
 }

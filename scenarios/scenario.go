@@ -2,15 +2,16 @@
 // mix, offered how fast, and what a right answer is. A scenario is a YAML
 // file; the ones beside this file are built in, any other is named by path.
 //
-// The package imports nothing of dyno's but the wording of unknown names. bench plans trials from a Scenario,
-// cmd/dyno hands it to the generator; scenarios/apps are the applications
-// that answer.
+// The package imports nothing of dyno's but the wording of unknown names.
+// bench plans trials from a Scenario, cmd/dyno hands it to the generator;
+// scenarios/apps are the applications that answer.
 package scenarios
 
 import "time"
 
 // Scenario is one file, decoded strictly: see Parse.
 type Scenario struct {
+	Source   string        `yaml:"-"`        // what Load was asked for: it loads the same scenario again
 	Name     string        `yaml:"name"`     // lower-case letters, digits and dashes
 	Summary  string        `yaml:"summary"`  // one line: what is asked
 	Shows    string        `yaml:"shows"`    // what the figures tell apart

@@ -1,0 +1,56 @@
+# The two commands that a newcomer needs are `make run` and `make test`; both
+# do their own set-up. `make help` lists the rest.
+GO      ?= go
+BIN     := bin/dyno
+ARGS    ?=
+SOURCES := $(shell git ls-files '*.go' '*.yaml' '*.json' '*.py' '*.css' '*.html' 2>/dev/null) go.mod go.sum
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+.PHONY: run test peers check race fuzz bench build clean help
+.DEFAULT_GOAL := build
+
+## build: the binary, as bin/dyno
+build: $(BIN)
+$(BIN): $(SOURCES)
+	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./cmd/dyno
+
+## run: compare every built-in engine on this machine (ARGS='…' goes to dyno run)
+run: $(BIN)
+	$(BIN) run $(ARGS)
+
+## test: everything, with outside servers and, where there is a C compiler, the race detector
+test: peers
+	sh scripts/test.sh ./...
+
+## peers: the outside servers and tools that the tests use (Debian packages)
+peers:
+	sh scripts/peers.sh
+
+## check: format, vet, other systems, linters
+check:
+	test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) build ./...
+	GOOS=windows $(GO) vet ./protocol/... ./results/... ./scenarios/...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
+
+## race: the tests under the race detector, nothing else (needs a C compiler)
+race:
+	$(GO) test -race ./...
+
+## fuzz: each fuzz target for FUZZTIME (default 1m)
+FUZZTIME ?= 1m
+fuzz:
+	sh scripts/fuzz.sh $(FUZZTIME)
+
+## bench: the figures that the project promises, pairs interleaved in one run
+bench: $(BIN)
+	sh scripts/bench.sh $(BIN)
+
+clean:
+	rm -rf bin
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)

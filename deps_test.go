@@ -1,0 +1,120 @@
+// The house's import rules, checked (the idea is go/build's deps_test.go).
+package dyno_test
+
+import (
+	"os/exec"
+	"path"
+	"sort"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/dynobench/dyno/"
+
+// mayImport says which of our packages each may import. A pattern ending in
+// /... covers the folder and all below it. What is not listed may import
+// nothing of ours; external tests (package x_test) are free.
+//
+// Read from the bottom up it is the architecture: a contract, protocols,
+// engines on one side; a generator and a harness on the other, which know each
+// other only as processes; results between them and the reader.
+var mayImport = map[string][]string{
+	"protocol/gateway": {},
+	"internal/suggest": {},
+
+	"protocol":              {"protocol/gateway"},
+	"protocol/http1":        {"protocol", "protocol/gateway"},
+	"protocol/protocoltest": {"protocol", "protocol/gateway"},
+
+	"engines":            {"protocol", "protocol/gateway", "internal/suggest"},
+	"engines/blocking":   {"engines", "protocol", "protocol/gateway"},
+	"engines/sync":       {"engines", "engines/blocking", "protocol", "protocol/gateway"},
+	"engines/threads":    {"engines", "engines/blocking", "protocol", "protocol/gateway"},
+	"engines/pool":       {"engines", "engines/blocking", "protocol", "protocol/gateway"},
+	"engines/goroutine":  {"engines", "engines/blocking", "protocol", "protocol/gateway"},
+	"engines/eventloop":  {"engines", "protocol", "protocol/gateway"},
+	"engines/prefork":    {"engines", "protocol", "protocol/gateway"},
+	"engines/nethttp":    {"engines", "protocol", "protocol/gateway"},
+	"engines/fasthttp":   {"engines", "protocol", "protocol/gateway"},
+	"engines/null":       {"engines", "protocol"},
+	"engines/catalog":    {"engines/...", "internal/suggest"},
+	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
+
+	"scenarios":      {"internal/suggest"},
+	"scenarios/apps": {"protocol/gateway", "internal/suggest"},
+
+	"results":             {},
+	"results/stats":       {},
+	"results/compare":     {"results", "results/stats"},
+	"results/report":      {"results", "results/stats", "results/compare", "results/report/plot"},
+	"results/report/plot": {"results", "results/stats"},
+
+	"bench/target": {},
+	"bench/meter":  {},
+	// The generator writes the result's own types, so that the schema stands
+	// in one place, and reads answers with the codec that the servers use.
+	"bench/load": {"results", "protocol", "protocol/http1"},
+	"bench":      {"bench/load", "bench/target", "bench/meter", "scenarios", "results"},
+
+	"cmd/dyno": {"..."},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := map[string]bool{}
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		words := strings.Fields(line)
+		pkg := strings.TrimPrefix(words[0], module)
+		seen[pkg] = true
+		allowed, listed := mayImport[pkg]
+		for _, imported := range words[1:] {
+			if name, ours := strings.CutPrefix(imported, module); ours && !matches(allowed, name) {
+				t.Errorf("%s imports %s; it may import %s (see mayImport)", pkg, name, describe(allowed, listed))
+			}
+		}
+	}
+	for pkg := range mayImport {
+		if !seen[pkg] {
+			t.Errorf("mayImport lists %s, which is not there", pkg)
+		}
+	}
+}
+
+// TestGatewayIsStandardLibraryOnly keeps the contract free of dependencies, so
+// that an app's module gets none by using it.
+func TestGatewayIsStandardLibraryOnly(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{if not .Standard}}{{.ImportPath}}{{end}}`, "./protocol/gateway").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for _, pkg := range strings.Fields(string(out)) {
+		if pkg != module+"protocol/gateway" {
+			t.Errorf("protocol/gateway depends on %s; it may use the standard library only", pkg)
+		}
+	}
+}
+
+func matches(allowed []string, name string) bool {
+	for _, pattern := range allowed {
+		folder, below := strings.CutSuffix(pattern, "...")
+		if pattern == name || below && (folder == "" || name == path.Clean(folder) || strings.HasPrefix(name, folder)) {
+			return true
+		}
+	}
+	return false
+}
+
+func describe(allowed []string, listed bool) string {
+	switch {
+	case !listed:
+		return "nothing of ours, as it is not listed"
+	case len(allowed) == 0:
+		return "nothing of ours"
+	}
+	sorted := append([]string(nil), allowed...)
+	sort.Strings(sorted)
+	return strings.Join(sorted, ", ")
+}
