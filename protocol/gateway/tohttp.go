@@ -1,0 +1,272 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// DefaultMaxBody is the longest request body that a server takes unless told otherwise.
+const DefaultMaxBody = 16 << 20
+
+// ToHTTP makes app an http.Handler, a Handler with its defaults.
+func ToHTTP(app App) http.Handler { return &Handler{App: app} }
+
+// Handler runs an App behind net/http. The request's body is gathered before
+// the app runs, as on every engine. A chunk that is not the last is flushed at
+// once. Where an answer breaks off before anything has been sent, the client
+// gets a 500, otherwise the connection is cut (http.ErrAbortHandler).
+type Handler struct {
+	App     App
+	MaxBody int64     // bytes of a request's body, beyond: 413; 0 means DefaultMaxBody, negative no limit
+	Flags   Flags     // what the app is told; MultiThread is always set
+	Wait    Waiter    // default: goroutines sleep, and Readable is not supported
+	Errors  io.Writer // default os.Stderr
+}
+
+// served is what one request needs; it is used again by later ones.
+type served struct {
+	x     Exchange
+	env   Environ
+	input input
+	body  []byte
+
+	port     int // whose text is portText, so that it is made once for most requests
+	portText string
+}
+
+var servedPool = sync.Pool{New: func() any { return new(served) }}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s := servedPool.Get().(*served)
+	defer s.release()
+	s.env.Errors = h.Errors
+	if h.Errors == nil {
+		s.env.Errors = os.Stderr
+	}
+	if !s.gather(w, r, h.MaxBody) {
+		return
+	}
+	s.fill(r)
+	s.env.Flags = h.Flags
+	s.env.MultiThread = true
+	s.env.Wait = h.Wait
+	if h.Wait == nil {
+		s.env.Wait = sleeper{}
+	}
+	// Deferred, so that the body is closed even if the app calls runtime.Goexit
+	// or net/http's writer panics.
+	defer func() {
+		if err := s.x.Close(); err != nil {
+			s.log(r, err)
+		}
+	}()
+	s.x.Begin(h.App, &s.env)
+	s.answer(w, r)
+}
+
+// release gives s back. Pooled memory stays bounded: a large body's buffer is not kept.
+func (s *served) release() {
+	s.env.Reset()
+	s.input.left = nil
+	if cap(s.body) > 64<<10 {
+		s.body = nil
+	}
+	servedPool.Put(s)
+}
+
+// gather reads the request's body, or answers why it cannot be had.
+func (s *served) gather(w http.ResponseWriter, r *http.Request, limit int64) bool {
+	if limit == 0 {
+		limit = DefaultMaxBody
+	}
+	s.body = s.body[:0]
+	if r.Body == nil || r.ContentLength == 0 {
+		return true
+	}
+	tooLarge := limit >= 0 && r.ContentLength > limit
+	for !tooLarge {
+		if len(s.body) == cap(s.body) {
+			s.body = append(s.body, 0)[:len(s.body)]
+		}
+		n, err := r.Body.Read(s.body[len(s.body):cap(s.body)])
+		s.body = s.body[:len(s.body)+n]
+		tooLarge = limit >= 0 && int64(len(s.body)) > limit
+		if err == io.EOF && !tooLarge {
+			return true
+		}
+		if err != nil && !tooLarge {
+			s.log(r, fmt.Errorf("request body: %w", err))
+			w.Header().Set("Connection", "close")
+			http.Error(w, "the body could not be read", http.StatusBadRequest)
+			return false
+		}
+	}
+	w.Header().Set("Connection", "close") // do not read the rest of it
+	http.Error(w, "the body is longer than "+strconv.FormatInt(limit, 10)+" bytes", http.StatusRequestEntityTooLarge)
+	return false
+}
+
+// fill makes the environ of r. The strings are net/http's and stay what they are.
+func (s *served) fill(r *http.Request) {
+	e := &s.env
+	e.Method, e.Path, e.Query, e.RequestURI, e.Proto = r.Method, r.URL.Path, r.URL.RawQuery, r.RequestURI, r.Proto
+	if e.RequestURI == "" { // not from a server, but from a test
+		e.RequestURI = r.URL.RequestURI()
+	}
+	e.Scheme, e.ServerPort = "http", "80"
+	if r.TLS != nil {
+		e.Scheme, e.ServerPort = "https", "443"
+	}
+	e.Host, e.ServerName = r.Host, r.Host
+	if host, port, err := net.SplitHostPort(r.Host); err == nil {
+		e.ServerName, e.ServerPort = host, port
+	}
+	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		if s.port != addr.Port {
+			s.port, s.portText = addr.Port, strconv.Itoa(addr.Port)
+		}
+		e.ServerPort = s.portText
+		if e.ServerName == "" {
+			e.ServerName = addr.IP.String()
+		}
+	}
+	if e.ServerName == "" {
+		e.ServerName = "localhost"
+	}
+	if host, port, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		e.RemoteAddr, e.RemotePort = host, port
+	}
+	if r.Host != "" {
+		e.Header = append(e.Header, Field{"Host", r.Host})
+	}
+	for name, values := range r.Header { // in no order: net/http has lost it
+		for _, value := range values {
+			e.Header = append(e.Header, Field{name, value})
+		}
+	}
+	e.ContentType = r.Header.Get("Content-Type")
+	e.ContentLength = int64(len(s.body))
+	s.input.left = s.body
+	e.Input = &s.input
+	e.Context = r.Context()
+}
+
+// answer pulls the app's answer and writes it.
+func (s *served) answer(w http.ResponseWriter, r *http.Request) {
+	wrote := false
+	head := func() {
+		if !wrote {
+			wrote = true
+			writeHead(w, s.x.Head())
+		}
+	}
+	for {
+		chunk, err := s.x.Next()
+		if err != nil && err != io.EOF {
+			s.log(r, err)
+			if !errors.Is(err, ErrTooLong) {
+				s.breakOff(w)
+				return
+			}
+		}
+		if len(chunk) > 0 || err != nil {
+			head()
+		}
+		if len(chunk) > 0 {
+			if _, werr := w.Write(chunk); werr != nil {
+				s.gone(werr)
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+		if len(chunk) == 0 {
+			runtime.Gosched() // the app's yield point
+			continue
+		}
+		if werr := http.NewResponseController(w).Flush(); werr != nil && !errors.Is(werr, http.ErrNotSupported) {
+			s.gone(werr)
+			return
+		}
+	}
+}
+
+// breakOff answers in the app's place, or cuts the connection.
+func (s *served) breakOff(w http.ResponseWriter) {
+	if s.x.Left() {
+		panic(http.ErrAbortHandler)
+	}
+	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+}
+
+// gone ends the app's Context where net/http has not noticed yet that the client has left.
+func (s *served) gone(cause error) {
+	ctx, cancel := context.WithCancelCause(s.env.Context)
+	cancel(cause)
+	s.env.Context = ctx
+}
+
+func (s *served) log(r *http.Request, err error) {
+	fmt.Fprintf(s.env.Errors, "gateway: %s %s: %v\n", r.Method, r.URL.Path, err)
+}
+
+// writeHead hands the app's head to net/http, which adds Date and the framing.
+func writeHead(w http.ResponseWriter, head Head) {
+	h := w.Header()
+	for _, f := range head.Header {
+		h[http.CanonicalHeaderKey(f.Name)] = append(h[http.CanonicalHeaderKey(f.Name)], f.Value)
+	}
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // the app gave none: do not guess one
+	}
+	if head.Length >= 0 && !head.Declared {
+		h["Content-Length"] = []string{strconv.FormatInt(head.Length, 10)}
+	}
+	w.WriteHeader(head.Status)
+}
+
+// input is a gathered body.
+type input struct{ left []byte }
+
+func (in *input) Read(p []byte) (int, error) {
+	if len(in.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, in.left)
+	in.left = in.left[n:]
+	return n, nil
+}
+
+// sleeper is the Waiter of a server that has no poller of its own.
+type sleeper struct{}
+
+var _ Waiter = sleeper{}
+
+func (sleeper) Sleep(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (sleeper) Readable(context.Context, int, time.Duration) error {
+	return fmt.Errorf("gateway: waiting for a descriptor behind net/http: %w", errors.ErrUnsupported)
+}
