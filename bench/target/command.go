@@ -38,9 +38,9 @@ func (c Command) name() string {
 	return c.Argv[0]
 }
 
-// String gives a line for a POSIX shell that starts the same command on the
-// same CPUs. Files cannot be told in it.
-func (c Command) String() string {
+// Words gives an argv that starts the same command on the same CPUs, by way
+// of taskset and env. Files and Dir cannot be told in it.
+func (c Command) Words() []string {
 	var words []string
 	if len(c.CPUs) > 0 {
 		words = append(words, "taskset", "-c", FormatCPUs(c.CPUs))
@@ -48,17 +48,28 @@ func (c Command) String() string {
 	if len(c.Env) > 0 {
 		words = append(words, "env")
 		for _, k := range slices.Sorted(maps.Keys(c.Env)) {
-			words = append(words, k+"="+shellQuote(c.Env[k]))
+			words = append(words, k+"="+c.Env[k])
 		}
 	}
-	for _, arg := range c.Argv {
-		words = append(words, shellQuote(arg))
-	}
-	line := strings.Join(words, " ")
+	return append(words, c.Argv...)
+}
+
+// String gives Words as a line for a POSIX shell, in Dir.
+func (c Command) String() string {
+	line := ShellLine(c.Words())
 	if c.Dir != "" {
 		line = "cd " + shellQuote(c.Dir) + " && " + line
 	}
 	return line
+}
+
+// ShellLine quotes words for a POSIX shell.
+func ShellLine(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = shellQuote(w)
+	}
+	return strings.Join(quoted, " ")
 }
 
 // plain matches words that no shell touches. A tilde and an equals sign are

@@ -170,7 +170,7 @@ func TestCommandString(t *testing.T) {
 		{Command{Argv: []string{"dyno", "serve", "--engine", "prefork:goroutine,processes=4"}}, "dyno serve --engine prefork:goroutine,processes=4"},
 		{Command{Argv: []string{"a", "", "~x", "a~b", "it's", "a b", "A=1", "$x", "*", "#a"}}, `a '' '~x' a~b 'it'\''s' 'a b' A=1 '$x' '*' '#a'`},
 		{Command{Argv: []string{"a"}, Dir: "/x y", CPUs: []int{3, 0, 1, 2, 8}, Env: map[string]string{"B": "2 3", "A": ""}},
-			"cd '/x y' && taskset -c 0-3,8 env A='' B='2 3' a"},
+			"cd '/x y' && taskset -c 0-3,8 env A= 'B=2 3' a"},
 	} {
 		if got := c.command.String(); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
