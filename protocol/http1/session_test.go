@@ -25,6 +25,16 @@ func service(app gateway.App) *protocol.Service {
 	return s
 }
 
+// echo answers with the request's body.
+func echo(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
+	body, err := io.ReadAll(env.Input)
+	if err != nil {
+		panic(err)
+	}
+	start(200, plain, nil)
+	return gateway.Bytes(body)
+}
+
 // cycle is one request and its answer as an event loop drives them.
 func cycle(s *protocol.Session, request []byte) (written int) {
 	s.Feed(request)
