@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"fmt"
 	"io"
 	"iter"
+	"os"
 	"sync"
 	"unsafe"
 )
@@ -92,6 +94,69 @@ func (b *chunksBody) Close() error {
 		stop()
 	}
 	return nil
+}
+
+// File is the rest of f, from where it stands to the end that it has now, as a
+// Body. It takes f over: Close closes it. f must be a regular file, since its
+// length is promised; the error of any other, or of a failed Stat, leaves f
+// the caller's. Reading blocks the thread for as long as the disk takes.
+func File(f *os.File) (*FileBody, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("gateway: %s is not a regular file", f.Name())
+	}
+	offset, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, err
+	}
+	return &FileBody{f: f, offset: offset, rest: max(info.Size()-offset, 0)}, nil
+}
+
+// FileBody is the Body that File returns. Engines get at the file by Exchange.File.
+type FileBody struct {
+	f            *os.File
+	offset, rest int64
+	buf          *[]byte
+}
+
+var (
+	_           Sized = (*FileBody)(nil)
+	fileBuffers       = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+)
+
+// Size is the number of bytes to come.
+func (b *FileBody) Size() int64 { return b.rest }
+
+// Next reads up to 64 KiB. A file that has become shorter is io.ErrUnexpectedEOF.
+func (b *FileBody) Next() ([]byte, error) {
+	if b.rest == 0 {
+		return nil, io.EOF
+	}
+	if b.buf == nil {
+		b.buf = fileBuffers.Get().(*[]byte)
+	}
+	n, err := b.f.ReadAt((*b.buf)[:min(b.rest, int64(len(*b.buf)))], b.offset)
+	b.offset += int64(n)
+	b.rest -= int64(n)
+	switch {
+	case b.rest == 0:
+		err = io.EOF
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return (*b.buf)[:n], err
+}
+
+// Close closes the file.
+func (b *FileBody) Close() error {
+	if b.buf != nil {
+		fileBuffers.Put(b.buf)
+		b.buf = nil
+	}
+	return b.f.Close()
 }
 
 // Fail is a Body that breaks the answer off with err, which must not be nil:

@@ -1,0 +1,235 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// FromHTTP makes h an App.
+//
+// The handler runs in a goroutine of its own and hands chunks over to Next.
+// iter.Pull would be cheaper, but a handler may write and flush from any
+// goroutine (httputil.ReverseProxy does, from a timer's), while a coroutine can
+// only yield from its own. Writes gather in a buffer of 4 KiB, so that a small
+// answer is one chunk whose length is known; a full buffer and Flush hand over
+// what is there and wait until the engine asks again, which is the client's
+// backpressure.
+//
+// As with net/http, Content-Type is sniffed where the handler sets none,
+// WriteHeader again is logged and ignored, and a panic with
+// http.ErrAbortHandler breaks the answer off. Unlike there:
+//
+//   - Connection and other hop-by-hop fields are the server's and dropped;
+//   - informational answers (1xx) and trailers are not supported and dropped;
+//   - Hijack is refused, with an error that is http.ErrNotSupported;
+//   - the header leaves with the first byte of the body, so Flush without one sends nothing;
+//   - after the answer to HEAD is known, the handler's Context ends;
+//   - the path that the handler sees is PATH_INFO: what led to the app is
+//     stripped, as by http.StripPrefix.
+//
+// The request's Context ends with that of the Environ and when the Body is
+// closed. Close waits for the handler to return, so that none is left behind;
+// a handler that ignores its Context holds up the engine as it would net/http.
+func FromHTTP(h http.Handler) App {
+	return func(env *Environ, start StartResponse) Body {
+		return &handlerBody{handler: h, env: env, start: start}
+	}
+}
+
+// handlerBody is the engine's end of a running handler. The handler's
+// goroutine is started by the first Next, so that there is nothing to end
+// before.
+type handlerBody struct {
+	handler http.Handler
+	env     *Environ
+	start   StartResponse
+
+	w       *handlerWriter // nil until the first Next
+	cancel  context.CancelFunc
+	holding bool // the handler waits until the chunk handed over has been used
+	started bool
+	end     error
+}
+
+// handover is what the handler's goroutine passes to Next.
+type handover struct {
+	chunk []byte
+	err   error // nil: more may come
+}
+
+func (b *handlerBody) Next() ([]byte, error) {
+	switch {
+	case b.end != nil:
+		return nil, b.end
+	case b.w == nil:
+		b.run()
+	case b.holding:
+		b.w.resume <- struct{}{}
+	}
+	got := <-b.w.out
+	b.holding = got.err == nil
+	b.end = got.err
+	if !b.started && (got.err == nil || got.err == io.EOF) {
+		b.started = true
+		if err := b.start(b.w.status, b.w.fields, nil); err != nil {
+			b.end = err
+			return nil, err
+		}
+	}
+	return got.chunk, b.end
+}
+
+func (b *handlerBody) run() {
+	ctx, cancel := context.WithCancel(b.env.Context)
+	b.cancel = cancel
+	w := &handlerWriter{
+		env:    b.env,
+		header: http.Header{},
+		buf:    handlerBuffers.Get().(*[]byte),
+		out:    make(chan handover),
+		resume: make(chan struct{}),
+		gone:   make(chan struct{}),
+		done:   make(chan struct{}),
+	}
+	b.w = w
+	body := &handlerInput{input: b.env.Input}
+	// Handlers keep strings of their request as they please, so they get their own.
+	r := newRequest(b.env.Clone()).WithContext(ctx)
+	if r.Body = body; r.ContentLength == 0 {
+		r.Body = http.NoBody
+	}
+	go func() {
+		defer close(w.done)
+		end := error(errGoexit)
+		defer func() {
+			body.Close()
+			w.finish(end)
+			cancel()
+		}()
+		end = serve(b.handler, w, r)
+	}()
+}
+
+// serve runs the handler and returns what its panic was.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (err error) {
+	defer recovered(&err)
+	h.ServeHTTP(w, r)
+	return nil
+}
+
+// Close ends the handler and waits for that.
+func (b *handlerBody) Close() error {
+	w := b.w
+	if w == nil {
+		return nil
+	}
+	b.w, b.end = nil, errClosed
+	b.cancel()
+	close(w.gone)
+	<-w.done
+	handlerBuffers.Put(w.buf)
+	return nil
+}
+
+var (
+	handlerBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+	errGoexit     = errors.New("gateway: the handler ended its goroutine (runtime.Goexit)")
+	errHijack     = &unsupported{"gateway: the connection belongs to the server; Hijack is refused"}
+	errHandlerEnd = errors.New("gateway: write after the handler has returned")
+)
+
+type unsupported struct{ msg string }
+
+func (e *unsupported) Error() string        { return e.msg }
+func (e *unsupported) Is(target error) bool { return target == http.ErrNotSupported }
+
+// newRequest makes the http.Request that a net/http server would have made. It keeps the strings of env.
+func newRequest(env *Environ) *http.Request {
+	r := &http.Request{
+		Method:        env.Method,
+		Proto:         env.Proto,
+		Header:        make(http.Header, len(env.Header)),
+		Host:          env.Host,
+		ContentLength: env.ContentLength,
+		RequestURI:    env.RequestURI,
+	}
+	r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(env.Proto)
+	if env.RemoteAddr != "" {
+		r.RemoteAddr = net.JoinHostPort(env.RemoteAddr, env.RemotePort)
+	}
+	// The target as sent tells %2F from /; but only as long as nobody has
+	// changed the path on the way here.
+	if u, err := url.ParseRequestURI(env.RequestURI); err == nil && u.Path == env.Path && u.RawQuery == env.Query {
+		r.URL = u
+	} else {
+		r.URL = &url.URL{Path: env.Path, RawQuery: env.Query}
+	}
+	for _, f := range env.Header {
+		switch name := http.CanonicalHeaderKey(f.Name); name {
+		case "Host", "Transfer-Encoding", "Trailer": // as net/http: in Host, undone, not kept
+		default:
+			r.Header[name] = append(r.Header[name], f.Value)
+		}
+	}
+	if env.ContentType != "" && r.Header["Content-Type"] == nil {
+		r.Header["Content-Type"] = []string{env.ContentType}
+	}
+	return r
+}
+
+// handlerInput is the request's body, cut off from the server's memory once the handler has returned.
+type handlerInput struct {
+	mu    sync.Mutex
+	input io.Reader
+}
+
+func (in *handlerInput) Read(p []byte) (int, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.input == nil {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return in.input.Read(p)
+}
+
+func (in *handlerInput) Close() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.input = nil
+	return nil
+}
+
+// headerFields turns a handler's header into what start takes: in a fixed
+// order, without what is not the app's, and repaired as net/http does.
+func headerFields(h http.Header, status int) []Field {
+	fields := make([]Field, 0, len(h)+1)
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if !isToken(name) || HopByHop(name) || strings.HasPrefix(name, http.TrailerPrefix) {
+			continue
+		}
+		values := h[name]
+		if name == "Content-Length" {
+			// One that start would refuse is dropped, as there.
+			_, ok := parseLength(h.Get(name))
+			if !ok || status == http.StatusNoContent {
+				continue
+			}
+			values = values[:1]
+		}
+		for _, value := range values {
+			fields = append(fields, Field{name, cleanValue.Replace(strings.Trim(value, " \t\r\n"))})
+		}
+	}
+	return fields
+}
+
+var cleanValue = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ")

@@ -1,0 +1,177 @@
+package gateway
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// handlerWriter is the handler's end: its http.ResponseWriter. Chunks go
+// through out, and the answer to each but the last comes through resume.
+type handlerWriter struct {
+	env    *Environ
+	out    chan handover
+	resume chan struct{}
+	gone   chan struct{} // closed when nobody will call Next again
+	done   chan struct{} // closed when the handler's goroutine has ended
+
+	header http.Header
+
+	mu     sync.Mutex // as long as a hand-over takes
+	buf    *[]byte
+	status int // 0 until WriteHeader
+	fields []Field
+	typed  bool  // no Content-Type is to be added
+	limit  int64 // the handler's Content-Length, else −1
+	wrote  int64
+	sent   bool // fields have been handed over
+	ended  bool
+}
+
+var (
+	_ http.Flusher    = (*handlerWriter)(nil)
+	_ http.Hijacker   = (*handlerWriter)(nil)
+	_ io.StringWriter = (*handlerWriter)(nil)
+)
+
+func (w *handlerWriter) Header() http.Header { return w.header }
+
+// Hijack refuses. It exists so that the error can say why.
+func (w *handlerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, errHijack }
+
+// EnableFullDuplex is trivially granted: the body has been read before the handler runs.
+func (w *handlerWriter) EnableFullDuplex() error { return nil }
+
+func (w *handlerWriter) WriteHeader(status int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writeHeader(status)
+}
+
+func (w *handlerWriter) writeHeader(status int) {
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("invalid WriteHeader code %v", status)) // net/http's contract
+	}
+	switch {
+	case w.ended:
+	case w.status != 0:
+		fmt.Fprintf(w.env.Errors, "gateway: superfluous WriteHeader(%d) after %d\n", status, w.status)
+	case status < 200 && status != http.StatusSwitchingProtocols:
+		// Informational. Switching protocols is not, and start will refuse it.
+	default:
+		w.status = status
+		w.fields = headerFields(w.header, status)
+		w.limit = -1
+		_, w.typed = w.header["Content-Type"]
+		for _, f := range w.fields {
+			switch f.Name {
+			case "Content-Length":
+				w.limit, _ = parseLength(f.Value)
+			case "Content-Encoding":
+				w.typed = w.typed || f.Value != "" // what is encoded cannot be sniffed
+			}
+		}
+	}
+}
+
+func (w *handlerWriter) Write(p []byte) (int, error) { return write(w, p) }
+
+func (w *handlerWriter) WriteString(s string) (int, error) { return write(w, s) }
+
+// write gathers p in the buffer and hands the buffer over whenever it is full.
+func write[T []byte | string](w *handlerWriter, p T) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return 0, errHandlerEnd
+	}
+	if w.status == 0 {
+		w.writeHeader(http.StatusOK)
+	}
+	if bodiless(w.status) {
+		return 0, http.ErrBodyNotAllowed
+	}
+	if w.limit >= 0 && w.wrote+int64(len(p)) > w.limit {
+		return 0, http.ErrContentLength
+	}
+	w.wrote += int64(len(p))
+	for len(p) > 0 {
+		if len(*w.buf) == cap(*w.buf) {
+			if err := w.handOver(); err != nil {
+				return n, err
+			}
+		}
+		room := min(len(p), cap(*w.buf)-len(*w.buf))
+		*w.buf = append(*w.buf, p[:room]...)
+		p = p[room:]
+		n += room
+	}
+	return n, nil
+}
+
+// Flush hands over what has been written.
+func (w *handlerWriter) Flush() { w.FlushError() }
+
+// FlushError is Flush for http.ResponseController.
+func (w *handlerWriter) FlushError() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return errHandlerEnd
+	}
+	if w.status == 0 {
+		w.writeHeader(http.StatusOK)
+	}
+	if len(*w.buf) == 0 {
+		return nil
+	}
+	return w.handOver()
+}
+
+// handOver gives the buffer to Next and waits until it is free again. The
+// caller holds mu, so that other writers wait as well.
+func (w *handlerWriter) handOver() error {
+	w.sniff()
+	select {
+	case w.out <- handover{chunk: *w.buf}:
+	case <-w.gone:
+		return net.ErrClosed
+	}
+	select {
+	case <-w.resume:
+		*w.buf = (*w.buf)[:0]
+		return nil
+	case <-w.gone:
+		return net.ErrClosed
+	}
+}
+
+// sniff adds the Content-Type before the first hand-over.
+func (w *handlerWriter) sniff() {
+	if !w.sent && !w.typed && len(*w.buf) > 0 {
+		w.fields = append(w.fields, Field{"Content-Type", http.DetectContentType(*w.buf)})
+	}
+	w.sent = true
+}
+
+// finish hands over the end: what is still in the buffer, or the error that broke the handler off.
+func (w *handlerWriter) finish(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := handover{err: err}
+	if err == nil {
+		if w.status == 0 {
+			w.writeHeader(http.StatusOK)
+		}
+		w.sniff()
+		last = handover{chunk: *w.buf, err: io.EOF}
+	}
+	w.ended = true
+	select {
+	case w.out <- last:
+	case <-w.gone:
+	}
+}
