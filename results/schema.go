@@ -44,6 +44,10 @@ type Load struct {
 	LatencyUS Quantiles `json:"latency_us"`  // done − intended: what a user waits
 	ServiceUS Quantiles `json:"service_us"`  // done − sent: what the server adds
 	SendLagUS Quantiles `json:"send_lag_us"` // sent − intended: what waits in the schedule
+	// GeneratorLagUS is the part of the send lag that the generator itself
+	// causes: from when a request is due and a connection is free to when the
+	// generator acts on it. Waiting for a connection is the server's doing.
+	GeneratorLagUS Quantiles `json:"generator_lag_us,omitzero"`
 
 	GeneratorCPUUSPerRequest float64 `json:"generator_cpu_us_per_request,omitempty"`
 	GeneratorCPUUtilisation  float64 `json:"generator_cpu_utilisation,omitempty"` // busiest thread, 0 to 1

@@ -113,12 +113,23 @@ func Fit(s string, width int) string {
 	return runewidth.Truncate(s, width, "…")
 }
 
-// Wrap breaks text between words into lines of at most width columns. The
-// first line starts with first, the others with rest.
+// units stay on the line of the number before them.
+var units = map[string]bool{"%": true, "ns": true, "µs": true, "ms": true, "s": true, "B": true, "KiB": true, "MiB": true, "GiB": true, "TiB": true}
+
+// Wrap breaks text between words, but not before a unit, into lines of at most
+// width columns. The first line starts with first, the others with rest.
 func Wrap(text string, width int, first, rest string) string {
+	var words []string
+	for word := range strings.FieldsSeq(text) {
+		if n := len(words); n > 0 && units[strings.Trim(word, ".,;:()")] {
+			words[n-1] += " " + word
+			continue
+		}
+		words = append(words, word)
+	}
 	var b strings.Builder
 	line, empty := first, true
-	for word := range strings.FieldsSeq(text) {
+	for _, word := range words {
 		if !empty && Width(line)+1+Width(word) > width {
 			b.WriteString(line + "\n")
 			line, empty = rest, true

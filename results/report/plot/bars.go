@@ -1,0 +1,165 @@
+package plot
+
+import (
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/dynobench/dyno/results/internal/format"
+	"github.com/dynobench/dyno/results/stats"
+)
+
+// Bar is one target of Bars.
+type Bar struct {
+	Target   string
+	Estimate stats.Estimate
+	Points   []float64 // the trials
+}
+
+// Bars draws one bar per target from zero to the centre, in the order given,
+// with the interval as a line and each trial as a ring: the reader sees the
+// spread itself, not only what was made of it. show prints a value.
+func Bars(title, sub string, bars []Bar, show func(float64) string) Figure {
+	var rows []Bar
+	highest := 0.0
+	for _, b := range bars {
+		if len(b.Points) == 0 {
+			continue
+		}
+		rows = append(rows, b)
+		for _, p := range b.Points {
+			highest = max(highest, p)
+		}
+		if b.Estimate.Known {
+			highest = max(highest, min(b.Estimate.Hi, 1.5*b.Estimate.Centre))
+		}
+	}
+	const row, axis = 26, 24
+	return Figure{
+		Title: title, Sub: sub, Empty: len(rows) == 0 || highest <= 0,
+		height: func(vg.Length) vg.Length { return vg.Length(len(rows))*row + axis },
+		draw: func(c draw.Canvas) {
+			label, value := style(12.5, false, ink), style(12, false, soft)
+			left, right := vg.Length(0), vg.Length(0)
+			width := c.Size().X
+			for _, b := range rows {
+				left = max(left, label.Width(b.Target))
+				right = max(right, value.Width(show(b.Estimate.Centre)))
+			}
+			left = min(left, width*0.32)
+
+			p := axes()
+			p.X.Min, p.X.Max = 0, highest
+			p.Y.Min, p.Y.Max = 0, float64(len(rows))
+			p.X.Tick.Marker = niceTicks{show: tickLabel, least: 90 * highest / float64(width)}
+			p.Y.Tick.Marker = plot.ConstantTicks(nil)
+			p.Y.LineStyle.Width = 0
+			p.X.LineStyle.Width = 0
+			p.Add(gridlines{x: true}, barRows{rows})
+			inner := draw.Crop(c, left+8, -(right + 14), 0, 0)
+			p.Draw(inner)
+
+			data := p.DataCanvas(inner)
+			_, ty := p.Transforms(&data)
+			tx, _ := p.Transforms(&data)
+			for i, b := range rows {
+				y := ty(float64(len(rows)-i) - 0.5)
+				put(c, label, data.Min.X-8, y-4, draw.XRight, cut(label, b.Target, left))
+				end := b.Estimate.Centre
+				for _, v := range b.Points {
+					end = max(end, v)
+				}
+				if b.Estimate.Known {
+					end = max(end, min(b.Estimate.Hi, highest))
+				}
+				put(c, value, tx(end)+8, y-4, draw.XLeft, show(b.Estimate.Centre))
+			}
+		},
+	}
+}
+
+// barRows draws the bars, first row on top.
+type barRows struct{ rows []Bar }
+
+func (b barRows) Plot(c draw.Canvas, p *plot.Plot) {
+	tx, ty := p.Transforms(&c)
+	for i, r := range b.rows {
+		y := ty(float64(len(b.rows)-i) - 0.5)
+		c.SetColor(StyleOf(r.Target).Color)
+		c.Fill(rectangle(c.Min.X, y-6, tx(r.Estimate.Centre), y+6))
+		if r.Estimate.Known {
+			line := draw.LineStyle{Color: ink, Width: 1.2}
+			lo, hi := tx(r.Estimate.Lo), min(tx(r.Estimate.Hi), c.Max.X)
+			c.StrokeLine2(line, lo, y, hi, y)
+			c.StrokeLine2(line, lo, y-4, lo, y+4)
+			if tx(r.Estimate.Hi) <= c.Max.X {
+				c.StrokeLine2(line, hi, y-4, hi, y+4)
+			}
+		}
+		for _, v := range r.Points {
+			c.SetColor(paper)
+			c.Fill(circle(vg.Point{X: tx(v), Y: y}, 2.8))
+			c.SetLineStyle(draw.LineStyle{Color: ink, Width: 1})
+			c.Stroke(circle(vg.Point{X: tx(v), Y: y}, 2.6))
+		}
+	}
+}
+
+// niceTicks marks multiples of 1, 2 or 5 times a power of ten that are at
+// least least apart.
+type niceTicks struct {
+	show  func(float64) string
+	least float64
+}
+
+func (n niceTicks) Ticks(lo, hi float64) []plot.Tick {
+	if !(n.least > 0) || !(hi > lo) {
+		return nil
+	}
+	step := math.Pow(10, math.Floor(math.Log10(n.least)))
+	for _, f := range []float64{1, 2, 5, 10} {
+		if step*f >= n.least {
+			step *= f
+			break
+		}
+	}
+	var ticks []plot.Tick
+	for i := math.Ceil(lo / step); i*step <= hi*(1+1e-9); i++ {
+		ticks = append(ticks, plot.Tick{Value: i * step, Label: n.show(i * step)})
+	}
+	return ticks
+}
+
+// tickLabel prints a round number short: 20k, 1.5M.
+func tickLabel(v float64) string {
+	switch {
+	case v >= 1e6:
+		return trim(v/1e6) + "M"
+	case v >= 1e4:
+		return trim(v/1e3) + "k"
+	default:
+		return trim(v)
+	}
+}
+
+func trim(v float64) string {
+	s := format.Significant(v, 3)
+	for len(s) > 1 && s[len(s)-1] == '0' && containsDot(s) {
+		s = s[:len(s)-1]
+	}
+	if s[len(s)-1] == '.' {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func containsDot(s string) bool {
+	for i := range s {
+		if s[i] == '.' {
+			return true
+		}
+	}
+	return false
+}

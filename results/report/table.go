@@ -1,0 +1,233 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/internal/format"
+	"github.com/dynobench/dyno/results/stats"
+)
+
+// column is one column of a scenario's table. class, where it is not nil,
+// fills the line of a class below the target's.
+type column struct {
+	head  string
+	cell  func(*Row) string
+	class func(Latency) string
+}
+
+// of makes a column of a percentile.
+func of(head string, take func(Latency) float64) column {
+	class := func(l Latency) string {
+		if v := take(l); v > 0 {
+			return format.Duration(v)
+		}
+		return format.None
+	}
+	return column{head, func(r *Row) string { return class(r.Latency) }, class}
+}
+
+var (
+	colTarget = column{"target", func(r *Row) string {
+		if m := r.mark(); m != "" {
+			return r.name() + " " + m
+		}
+		return r.name()
+	}, func(l Latency) string { return "  " + l.Class }}
+	colValid      = column{"valid", func(r *Row) string { return fmt.Sprintf("%d/%d", len(r.Valid), len(r.Trials)) }, nil}
+	colRate       = column{"req/s", func(r *Row) string { return format.Significant(r.Throughput.Centre, 3) }, nil}
+	colRateSpread = column{"±%", func(r *Row) string { return plusMinus(r.Throughput) }, nil}
+	colRateBounds = column{"95 % interval", func(r *Row) string { return bounds(r.Throughput) }, nil}
+	colP50        = of("p50", func(l Latency) float64 { return l.P50 })
+	colP90        = of("p90", func(l Latency) float64 { return l.P90 })
+	colP99        = of("p99", func(l Latency) float64 { return l.P99 })
+	colP999       = of("p99.9", func(l Latency) float64 { return l.P999 })
+	colMax        = of("max", func(l Latency) float64 { return l.Max })
+	colCPU        = column{"CPU µs", func(r *Row) string { return format.Significant(r.CPU.Centre, 3) }, nil}
+	colCPULong    = column{"CPU µs/req", colCPU.cell, nil}
+	colCPUSpread  = column{"±%", func(r *Row) string { return plusMinus(r.CPU) }, nil}
+	colCPUBounds  = column{"95 % interval", func(r *Row) string { return bounds(r.CPU) }, nil}
+	colMemory     = column{"MiB", func(r *Row) string {
+		if r.MemoryBytes == 0 {
+			return format.None
+		}
+		return format.Significant(float64(r.MemoryBytes)/(1<<20), 3)
+	}, nil}
+	colSystem   = column{"system", (*Row).systemShare, nil}
+	colSwitches = column{"switches/req", (*Row).switches, nil}
+	colThreads  = column{"threads", (*Row).threads, nil}
+	colErrors   = column{"errors", func(r *Row) string { return format.Count(r.Errors.Total()) }, nil}
+)
+
+// layouts are the tables from the widest to the one that fits 80 columns.
+var layouts = [][]column{
+	{colTarget, colValid, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUBounds, colMemory, colSystem, colSwitches, colThreads, colErrors},
+	{colTarget, colValid, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors},
+	{colTarget, colValid, colRate, colRateSpread, colP50, colP90, colP99, colP999, colCPULong, colCPUSpread, colMemory, colErrors},
+	{colTarget, colValid, colRate, colRateSpread, colP50, colP99, colP999, colCPU, colMemory},
+}
+
+// page is the table of the Markdown and the HTML page.
+var page = []column{colTarget, colValid, colRate, colRateSpread, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors}
+
+// line is one line of a table: a target's, or a class's below it.
+type line struct {
+	Row   *Row
+	Class string // of the requests; empty in a target's own line
+	Cells []string
+}
+
+// lines fills in the columns.
+func (s *Scenario) lines(columns []column) []line {
+	var all []line
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		cells := make([]string, len(columns))
+		for j, c := range columns {
+			cells[j] = c.cell(r)
+		}
+		all = append(all, line{r, "", cells})
+		for _, l := range r.Classes {
+			cells := make([]string, len(columns))
+			for j, c := range columns {
+				if c.class != nil {
+					cells[j] = c.class(l)
+				}
+			}
+			all = append(all, line{r, l.Class, cells})
+		}
+	}
+	return all
+}
+
+// footnotes explains what the table lacks, and lists the failed requests.
+func (s *Scenario) footnotes() []string {
+	var notes, failed []string
+	gap := false
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		for _, l := range append([]Latency{r.Latency}, r.Classes...) {
+			gap = gap || l.Samples > 0 && l.P999 == 0
+		}
+		if r.Errors.Total() > 0 {
+			failed = append(failed, fmt.Sprintf("%s %s (%s)", r.name(), format.Count(r.Errors.Total()), failures(r.Errors)))
+		}
+	}
+	if gap {
+		notes = append(notes, "– in a percentile: fewer than ten samples lie beyond it.")
+	}
+	if failed != nil {
+		notes = append(notes, "Failed requests over all trials: "+strings.Join(failed, "; ")+".")
+	}
+	return notes
+}
+
+// failures lists the errors by kind: "212 read, 31 timeout".
+func failures(e results.Errors) string {
+	var parts []string
+	for _, k := range []struct {
+		n    int64
+		name string
+	}{{e.Connect, "connect"}, {e.Read, "read"}, {e.Write, "write"}, {e.Timeout, "timeout"}, {e.Status, "status"}, {e.Body, "body"}, {e.Unsent, "unsent"}} {
+		if k.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", k.n, k.name))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// mark says what kind of target a row is, if it is no engine of dyno's.
+func (r *Row) mark() string {
+	switch {
+	case r.Target.Name == nullTarget:
+		return "‡"
+	case r.Target.Kind == kindYardstick:
+		return "*"
+	case r.Target.Kind == kindOutside:
+		return "†"
+	}
+	return ""
+}
+
+// legend explains the marks that the report has.
+func (r *Report) legend() string {
+	used := map[string]bool{}
+	for i := range r.Scenarios {
+		for j := range r.Scenarios[i].Rows {
+			used[r.Scenarios[i].Rows[j].mark()] = true
+		}
+	}
+	var parts []string
+	for _, m := range []struct{ mark, text string }{
+		{"*", "a yardstick, a server that Go users deploy today"}, {"†", "an outside server"}, {"‡", "no server: the floor of cost on this host, never ranked"},
+	} {
+		if used[m.mark] {
+			parts = append(parts, m.mark+" "+m.text)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// plusMinus prints the half width of an interval in per cent.
+func plusMinus(e stats.Estimate) string {
+	if !e.Known {
+		return format.None
+	}
+	return format.Percent(e.Spread() * 100)
+}
+
+// bounds prints an interval.
+func bounds(e stats.Estimate) string {
+	if !e.Known {
+		return format.None
+	}
+	return format.Significant(e.Lo, 3) + "–" + format.Significant(e.Hi, 3)
+}
+
+// over sums f over the valid trials.
+func (r *Row) over(f func(*results.Trial) float64) float64 {
+	sum := 0.0
+	for _, t := range r.Valid {
+		sum += f(t)
+	}
+	return sum
+}
+
+// systemShare prints which part of the CPU time went to the kernel.
+func (r *Row) systemShare() string {
+	system := r.over(func(t *results.Trial) float64 { return t.Server.CPUSystemS })
+	all := system + r.over(func(t *results.Trial) float64 { return t.Server.CPUUserS })
+	if all == 0 {
+		return format.None
+	}
+	return format.Percent(system/all*100) + " %"
+}
+
+// switches prints the context switches per request.
+func (r *Row) switches() string {
+	n := r.over(func(t *results.Trial) float64 {
+		return float64(t.Server.CtxSwitchesVoluntary + t.Server.CtxSwitchesInvoluntary)
+	})
+	requests := r.over(func(t *results.Trial) float64 { return float64(t.Requests) })
+	if requests == 0 {
+		return format.None
+	}
+	return format.Significant(n/requests, 2)
+}
+
+// threads prints the peak of threads, and of processes where there were more
+// than one.
+func (r *Row) threads() string {
+	threads, processes := 0, 0
+	for _, t := range r.Valid {
+		threads, processes = max(threads, t.Server.ThreadsPeak), max(processes, t.Server.ProcessesPeak)
+	}
+	switch {
+	case threads == 0:
+		return format.None
+	case processes > 1:
+		return fmt.Sprintf("%d in %d", threads, processes)
+	}
+	return fmt.Sprint(threads)
+}

@@ -1,0 +1,156 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dynobench/dyno/results/compare"
+	"github.com/dynobench/dyno/results/internal/format"
+)
+
+// WriteTerminal writes the report for a terminal of so many columns; below 80
+// it is laid out for 80. A wider one gets more figures.
+func (r *Report) WriteTerminal(w io.Writer, width int) error {
+	width = max(width, 80)
+	var b strings.Builder
+	for i := range r.Scenarios {
+		r.Scenarios[i].terminal(&b, width)
+		b.WriteString("\n")
+	}
+	if len(r.Scenarios) == 0 {
+		b.WriteString("No trial was stored in this run.\n\n")
+	}
+	if len(r.Notices) > 0 {
+		writeNotices(&b, r.Notices, width)
+		b.WriteString("\n")
+	}
+	if legend := r.legend(); legend != "" {
+		b.WriteString(format.Wrap(legend+".", width, "", ""))
+	}
+	b.WriteString(format.Wrap(r.basis(), width, "", ""))
+	b.WriteString(format.Wrap(fmt.Sprintf("Run %s: %d of %d trials count, seed %d.", r.Run.ID, r.Valid, r.Trials, r.Run.Plan.Seed), width, "", ""))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// basis says what the figures of a table are.
+func (r *Report) basis() string {
+	return fmt.Sprintf("Rate and CPU per request are medians over the valid trials, ± is the %.0f %% interval over them; percentiles are of their merged histograms, memory is the highest peak.", Confidence*100)
+}
+
+func (s *Scenario) terminal(b *strings.Builder, width int) {
+	title := s.Plan.Name
+	if s.Plan.Summary != "" {
+		title += " · " + s.Plan.Summary
+	}
+	b.WriteString(format.Fit(title, width) + "\n")
+	b.WriteString(format.Wrap(s.terms(), width, "", ""))
+	b.WriteString("\n" + s.terminalTable(width) + "\n")
+	for _, v := range s.Verdicts {
+		b.WriteString(format.Wrap(v.Text, width, "→ ", "  "))
+	}
+	for _, n := range s.footnotes() {
+		b.WriteString(format.Wrap(n, width, "", "  "))
+	}
+	writeNotices(b, s.Notices, width)
+}
+
+// terms says in a line how the scenario loads a target.
+func (s *Scenario) terms() string {
+	return fmt.Sprintf("%s, %s s per trial", compare.Load(s.Plan), trimZeros(format.Significant(s.Plan.DurationS, 3)))
+}
+
+func trimZeros(s string) string {
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
+
+// terminalTable returns the widest layout that fits; in the last one long
+// names are cut.
+func (s *Scenario) terminalTable(width int) string {
+	for i, columns := range layouts {
+		t := format.Table{Left: []bool{true}}
+		for _, c := range columns {
+			t.Head = append(t.Head, c.head)
+		}
+		lines := s.lines(columns)
+		for _, l := range lines {
+			t.Add(l.Cells...)
+		}
+		text := t.Text()
+		over := longest(text) - width
+		if over <= 0 {
+			return text
+		}
+		if i == len(layouts)-1 {
+			limit := 0
+			for _, l := range lines {
+				limit = max(limit, format.Width(l.Cells[0]))
+			}
+			limit = max(8, limit-over)
+			for _, l := range lines {
+				l.Cells[0] = cutName(l.Cells[0], limit)
+			}
+			return t.Text()
+		}
+	}
+	return ""
+}
+
+// cutName shortens a name but keeps the mark behind it.
+func cutName(name string, limit int) string {
+	if format.Width(name) <= limit {
+		return name
+	}
+	mark := ""
+	if at := strings.LastIndexByte(name, ' '); at > 0 && strings.Contains("*†‡", name[at+1:]) {
+		name, mark = name[:at], name[at:]
+	}
+	return format.Fit(name, limit-format.Width(mark)) + mark
+}
+
+func longest(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n = max(n, format.Width(strings.TrimRight(line, "\n")))
+	}
+	return n
+}
+
+func writeNotices(b *strings.Builder, notices []Notice, width int) {
+	for _, n := range notices {
+		sign := "! "
+		if n.Invalid {
+			sign = "✗ "
+		}
+		b.WriteString(format.Wrap(n.Text(), width, sign, "  "))
+		if n.Hint != "" {
+			b.WriteString(format.Wrap(n.Hint, width, "  → ", "    "))
+		}
+	}
+}
+
+// Text says what was noticed: "pool, trial 2 does not count [steal]: …".
+func (n Notice) Text() string {
+	if n.Target == "" {
+		return n.Message
+	}
+	which := ""
+	if len(n.Trials) > 0 {
+		which = ", trial " + strings.Trim(strings.ReplaceAll(fmt.Sprint(n.Trials), " ", ", "), "[]")
+		if len(n.Trials) > 1 {
+			which = strings.Replace(which, "trial", "trials", 1)
+		}
+	}
+	verb := ""
+	if n.Invalid {
+		verb = " does not count"
+		if len(n.Trials) > 1 {
+			verb = " do not count"
+		}
+	}
+	return fmt.Sprintf("%s%s%s [%s]: %s", n.Target, which, verb, n.Code, n.Message)
+}
