@@ -152,6 +152,13 @@ def text(start_response, status, message, more=()):
 
 
 def application(environ, start_response):
+    body = answer(environ, start_response)
+    if environ["REQUEST_METHOD"] == "HEAD":
+        return []  # not every server leaves it out (gunicorn 20 does not)
+    return body
+
+
+def answer(environ, start_response):
     path = environ.get("PATH_INFO", "")
     route = ROUTES.get(path)
     if route is None:
