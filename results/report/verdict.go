@@ -20,12 +20,17 @@ type Verdict struct {
 type question struct {
 	metric string
 	of     func(*results.Trial) float64
-	higher bool              // is better
-	show   func(*Row) string // the figure of a row
-	best   string            // "answers most"
-	bests  string            // "answer most"
-	behind string            // "fewer"
+	higher bool // is better
+	value  func(*Row) float64
+	print  func(float64) string
+	unit   string
+	best   string // "answers most"
+	bests  string // "answer most"
+	behind string // "fewer"
 }
+
+// show prints the figure of a row.
+func (q question) show(r *Row) string { return q.print(q.value(r)) + q.unit }
 
 // named is how many targets a sentence names before it only counts them.
 const named = 3
@@ -38,22 +43,18 @@ const named = 3
 // which allows for having asked about all of them; the interval in a sentence
 // is that of the one difference it names.
 func (s *Scenario) judge() []Verdict {
-	cpu := question{metric: "cpu", of: cpuOf, best: "needs least CPU", bests: "need least CPU", behind: "more",
-		show: func(r *Row) string { return format.Duration(r.CPU.Centre) + " per request" }}
-	first := question{metric: "throughput", of: throughputOf, higher: true, best: "answers most", bests: "answer most", behind: "fewer",
-		show: func(r *Row) string { return format.Significant(r.Throughput.Centre, 3) + " requests/s" }}
+	cpu := question{metric: "cpu", of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration, unit: " per request",
+		best: "needs least CPU", bests: "need least CPU", behind: "more"}
+	first := question{metric: "throughput", of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
+		print: func(v float64) string { return format.Significant(v, 3) }, unit: " requests/s",
+		best: "answers most", bests: "answer most", behind: "fewer"}
 	if s.Open() {
 		class := ""
 		if len(s.Rows) > 0 {
 			class = ofClass(s.Rows[0].main())
 		}
-		first = question{metric: "p99", of: p99Of, best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "more",
-			show: func(r *Row) string {
-				if p99 := r.main().P99; p99 > 0 {
-					return format.Duration(p99)
-				}
-				return format.Duration(r.MainP99.Centre)
-			}}
+		first = question{metric: "p99", of: p99Of, value: (*Row).mainP99, print: format.Duration,
+			best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "higher"}
 	}
 	verdicts := []Verdict{s.answer(first)}
 	if len(verdicts[0].Leads) > 0 {
@@ -111,9 +112,9 @@ func (s *Scenario) answer(q question) Verdict {
 	case len(out) == 0 && len(tied) > named:
 		v.Text = fmt.Sprintf("No winner: none of the %d %s beyond doubt; %s comes nearest with %s", len(tied), q.best, rows[lead].name(), q.show(rows[lead]))
 	case len(tied) > named:
-		v.Text = fmt.Sprintf("A tie: %s are within noise of each other and %s, about %s", names(rows, tied), q.bests, q.show(rows[lead]))
+		v.Text = fmt.Sprintf("A tie of %d: %s are within noise of each other and %s, %s", len(tied), names(rows, tied), q.bests, q.among(rows, tied))
 	default:
-		v.Text = fmt.Sprintf("%s %s, about %s, and are within noise of each other: a tie", names(rows, tied), q.bests, q.show(rows[lead]))
+		v.Text = fmt.Sprintf("%s %s, %s, and are within noise of each other: a tie", names(rows, tied), q.bests, q.among(rows, tied))
 	}
 	if len(tied) == 1 {
 		v.Text += s.price(q, rows, rows[lead])
@@ -134,10 +135,28 @@ func (s *Scenario) answer(q question) Verdict {
 		}
 	}
 	v.Text += "."
-	if len(unranked) > 0 {
+	if len(unranked) > 0 && q.metric != "cpu" { // said once; the trials are the same ones
 		v.Text += fmt.Sprintf(" Not ranked, for fewer than %d valid trials: %s.", stats.MinTrials, strings.Join(unranked, ", "))
 	}
 	return v
+}
+
+// among prints the range of the figures of several rows.
+func (q question) among(rows []*Row, which []int) string {
+	lo, hi := rows[which[0]], rows[which[0]]
+	for _, i := range which {
+		if q.value(rows[i]) < q.value(lo) {
+			lo = rows[i]
+		}
+		if q.value(rows[i]) > q.value(hi) {
+			hi = rows[i]
+		}
+	}
+	a, b := q.print(q.value(lo)), q.print(q.value(hi))
+	if a == b {
+		return "about " + a + q.unit
+	}
+	return a + " to " + b + q.unit
 }
 
 // price returns what to add about the one that needs least CPU if it pays for
@@ -226,6 +245,15 @@ func nearest(rows []*Row, samples [][]float64, out []int) int {
 		}
 	}
 	return best
+}
+
+// mainP99 returns the p99 that the scenario is about, of the merged samples if
+// they support one.
+func (r *Row) mainP99() float64 {
+	if p99 := r.main().P99; p99 > 0 {
+		return p99
+	}
+	return r.MainP99.Centre
 }
 
 func (r *Row) name() string { return r.Target.Name }

@@ -22,6 +22,20 @@ type Bar struct {
 // with the interval as a line and each trial as a ring: the reader sees the
 // spread itself, not only what was made of it. show prints a value.
 func Bars(title, sub string, bars []Bar, show func(float64) string) Figure {
+	return drawBars(title, sub, bars, show, tickLabel)
+}
+
+// BarsOfTime is Bars for microseconds, printed in the unit that fits.
+func BarsOfTime(title, sub string, bars []Bar) Figure {
+	return drawBars(title, sub, bars, format.Duration, func(v float64) string {
+		if v == 0 {
+			return "0"
+		}
+		return roundTime(v)
+	})
+}
+
+func drawBars(title, sub string, bars []Bar, show, tick func(float64) string) Figure {
 	var rows []Bar
 	highest := 0.0
 	for _, b := range bars {
@@ -53,7 +67,7 @@ func Bars(title, sub string, bars []Bar, show func(float64) string) Figure {
 			p := axes()
 			p.X.Min, p.X.Max = 0, highest
 			p.Y.Min, p.Y.Max = 0, float64(len(rows))
-			p.X.Tick.Marker = niceTicks{show: tickLabel, least: 90 * highest / float64(width)}
+			p.X.Tick.Marker = niceTicks{show: tick, least: 90 * highest / float64(width)}
 			p.Y.Tick.Marker = plot.ConstantTicks(nil)
 			p.Y.LineStyle.Width = 0
 			p.X.LineStyle.Width = 0

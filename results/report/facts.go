@@ -1,0 +1,175 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/internal/format"
+)
+
+// fact is a line of the environment or the plan.
+type fact struct{ Name, Value string }
+
+// headline says in a line what was compared.
+func (r *Report) headline() string {
+	targets := map[string]bool{}
+	for i := range r.Scenarios {
+		for j := range r.Scenarios[i].Rows {
+			targets[r.Scenarios[i].Rows[j].name()] = true
+		}
+	}
+	return fmt.Sprintf("%s under %s", plural(len(targets), "server"), plural(len(r.Scenarios), "scenario"))
+}
+
+// counted says how many trials the figures rest on.
+func (r *Report) counted() string {
+	if r.Valid == r.Trials {
+		return fmt.Sprintf("All %s count", plural(r.Trials, "trial"))
+	}
+	return fmt.Sprintf("%d of %s count", r.Valid, plural(r.Trials, "trial"))
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// environment lists what the figures depend on and a reader cannot see.
+func environment(run *results.Run) []fact {
+	e := run.Environment
+	system := strings.TrimSpace(e.OS + "/" + e.Arch + " " + e.Kernel)
+	shared := ""
+	if e.CPUsShared {
+		shared = "yes: every figure holds the cost of both"
+	}
+	memory, files, backlog := "", "", ""
+	if e.MemoryBytes > 0 {
+		memory = format.Bytes(e.MemoryBytes)
+	}
+	if e.OpenFiles > 0 {
+		files = format.Count(int64(e.OpenFiles))
+	}
+	if e.SoMaxConn > 0 {
+		backlog = format.Count(int64(e.SoMaxConn))
+	}
+	build := strings.TrimSpace(run.Dyno.Version + " " + short(run.Dyno.Commit))
+	return given([]fact{
+		{"CPU", e.CPUModel}, {"usable CPUs", fmt.Sprint(e.CPUs)}, {"server's CPUs", cpus(e.ServerCPUs)}, {"generator's CPUs", cpus(e.GeneratorCPUs)},
+		{"CPUs shared", shared}, {"memory", memory}, {"system", system}, {"hypervisor", e.Virtual}, {"clock source", e.ClockSource}, {"governor", e.Governor},
+		{"open files", files}, {"somaxconn", backlog}, {"Go settings", strings.Join(e.Variables, " ")}, {"dyno", build}, {"built with", run.Dyno.Go},
+	})
+}
+
+func short(commit string) string { return commit[:min(len(commit), 12)] }
+
+func cpus(list []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ", "), "[]")
+}
+
+func given(all []fact) []fact {
+	var some []fact
+	for _, f := range all {
+		if f.Value != "" {
+			some = append(some, f)
+		}
+	}
+	return some
+}
+
+// plan lists how the trials were made.
+func plan(run *results.Run) []fact {
+	p := run.Plan
+	return given([]fact{
+		{"run", run.ID}, {"started", run.Created.UTC().Format("2 January 2006, 15:04 UTC")}, {"trials per scenario and target", fmt.Sprint(p.Trials)},
+		{"generator", p.Generator}, {"seed", fmt.Sprint(p.Seed)},
+	})
+}
+
+// order lists the trials as they ran.
+func order(run *results.Run) string {
+	var parts []string
+	for i := range run.Trials {
+		t := &run.Trials[i]
+		parts = append(parts, fmt.Sprintf("%s %s #%d", t.Scenario, t.Target, t.Trial))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// commands are what was started, as it can be started again.
+type commands struct {
+	Again   string // the whole run
+	Servers []fact
+	Loads   []fact
+}
+
+// reproduce collects the command lines. One trial stands for those of its
+// target or scenario: they differ in nothing but the port.
+func reproduce(run *results.Run) commands {
+	var c commands
+	again := []string{"dyno", "run"}
+	for _, s := range run.Plan.Scenarios {
+		again = append(again, s.Name)
+	}
+	for _, t := range run.Plan.Targets {
+		again = append(again, "--targets", t.Name)
+	}
+	again = append(again, "--trials", fmt.Sprint(run.Plan.Trials), "--seed", fmt.Sprint(run.Plan.Seed))
+	if g := run.Plan.Generator; g != "" {
+		again = append(again, "--generator", g)
+	}
+	c.Again = shell(again)
+	targets, scenarios := map[string]bool{}, map[string]bool{}
+	for _, p := range run.Plan.Targets { // for the order
+		for i := range run.Trials {
+			if t := &run.Trials[i]; t.Target == p.Name && !targets[p.Name] {
+				targets[p.Name] = true
+				c.Servers = append(c.Servers, fact{t.Target, shell(t.ServerCommand)})
+			}
+		}
+	}
+	for i := range run.Trials {
+		t := &run.Trials[i]
+		if !targets[t.Target] {
+			targets[t.Target] = true
+			c.Servers = append(c.Servers, fact{t.Target, shell(t.ServerCommand)})
+		}
+		if !scenarios[t.Scenario] {
+			scenarios[t.Scenario] = true
+			c.Loads = append(c.Loads, fact{t.Scenario, shell(t.LoadCommand)})
+		}
+	}
+	return c
+}
+
+// shell prints an argv so that a shell reads it back.
+func shell(argv []string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%{}"
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		if w == "" || strings.Trim(w, plain) != "" {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		words[i] = w
+	}
+	return strings.Join(words, " ")
+}
+
+// limits says what the numbers do not show, and method how they are made; both
+// end every page, because figures travel without their author.
+var limits = []string{
+	"One host, loopback: no network, no packet loss, no distance. Server and generator share caches and memory even where they share no CPU.",
+	"The app does next to nothing, so that the server is what is measured. With a real app behind it the differences shrink to their share of the whole.",
+	"A closed loop waits for the answer before it asks again: it cannot overload a server, and its latency is its throughput told again. How a server behaves under a rate that it cannot keep, only an open loop shows.",
+	"Peak memory is summed over the processes of a server; pages that workers share count in each.",
+	"Two runs are measured at two times. Never hold a figure of this page against one of another: dyno compare allows for what the time alone changes.",
+}
+
+var method = []string{
+	"Each trial starts a fresh server process, proves that it answers every request right, warms it up until the rate is steady, measures, and ends it. The trials of all servers are interleaved in an order drawn from the seed.",
+	"Latency counts from when a request was due, not from when it was sent. Percentiles come from the merged histograms of the valid trials; none is averaged, and none is printed with fewer than ten samples beyond it.",
+	"A trial that the generator, the host or the server spoilt is marked invalid by rule, before anyone looks at its figures, and is in none of them.",
+	"Intervals are Student's over trials, on the log scale, at 95 %. Which servers may be the best is a comparison with the best (Hsu) by Welch's test, allowing for all servers at once; what noise could have made is called a tie.",
+}

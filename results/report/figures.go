@@ -1,0 +1,104 @@
+package report
+
+import (
+	"math"
+
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/internal/format"
+	"github.com/dynobench/dyno/results/report/plot"
+)
+
+// figure is a plot of a scenario and the name of its files.
+type figure struct {
+	plot.Figure
+	Name  string // "hello-throughput"
+	Small bool   // is good at a phone's width on a desk as well
+}
+
+// The ends of the names of the files below plots.
+var figureKinds = []string{"throughput", "p99", "cpu", "percentiles", "over-time"}
+
+// figures returns the plots of a scenario that have data.
+func (s *Scenario) figures() []figure {
+	class := ""
+	if len(s.Rows) > 0 {
+		class = s.Rows[0].main().Class
+	}
+	which := ""
+	if class != "" {
+		which = ", " + class + " requests"
+	}
+	const spread = "bar: median · line: 95 % interval · rings: trials"
+	var throughput, p99, cpu []plot.Bar
+	var curves []plot.Curve
+	var panels []plot.Panel
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		throughput = append(throughput, plot.Bar{Target: r.name(), Estimate: r.Throughput, Points: figures(r.Valid, throughputOf)})
+		p99 = append(p99, plot.Bar{Target: r.name(), Estimate: r.MainP99, Points: figures(r.Valid, p99Of)})
+		cpu = append(cpu, plot.Bar{Target: r.name(), Estimate: r.CPU, Points: figures(r.Valid, cpuOf)})
+		curves = append(curves, plot.Curve{Target: r.name(), Points: percentiles(r.main())})
+		panel := plot.Panel{Target: r.name()}
+		for _, t := range r.Valid {
+			panel.Trials = append(panel.Trials, steps(t))
+		}
+		panels = append(panels, panel)
+	}
+	name := s.Plan.Name
+	significant := func(v float64) string { return format.Significant(v, 3) }
+	first := figure{plot.Bars(name+": throughput", "right answers per second · "+spread, throughput, significant), "throughput", true}
+	if s.Open() {
+		first = figure{plot.BarsOfTime(name+": p99 latency"+which, spread, p99), "p99", true}
+	}
+	all := []figure{
+		first,
+		{plot.BarsOfTime(name+": CPU per request", "time on the server's CPUs · "+spread, cpu), "cpu", true},
+		{plot.Percentiles(name+": latency by percentile"+which, "all valid trials merged · both axes logarithmic · a line ends where samples run out", curves), "percentiles", false},
+		{plot.OverTime(name+": latency over time", "p99 (strong) and p50 (faint) of each 100 ms · one pair of lines per valid trial", panels), "over-time", false},
+	}
+	var shown []figure
+	for _, f := range all {
+		if !f.Empty {
+			f.Name = fileName(name) + "-" + f.Name
+			shown = append(shown, f)
+		}
+	}
+	return shown
+}
+
+// fileName makes a scenario's name safe as a part of a file's.
+func fileName(s string) string {
+	b := []rune(s)
+	for i, r := range b {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}
+
+// percentiles samples l at even steps of its axis, where each ten is one more
+// nine, as far as ten samples lie beyond.
+func percentiles(l Latency) []plot.Percentile {
+	if l.Samples == 0 {
+		return nil
+	}
+	var points []plot.Percentile
+	for nines := 0.0; nines < 8; nines += 0.05 {
+		p := 100 * (1 - math.Pow(10, -nines))
+		us, ok := results.Percentile(l.histogram, p)
+		if !ok {
+			break
+		}
+		points = append(points, plot.Percentile{P: p, US: us})
+	}
+	return points
+}
+
+func steps(t *results.Trial) []plot.Step {
+	s := make([]plot.Step, len(t.Series))
+	for i, p := range t.Series {
+		s[i] = plot.Step{S: p.TS, P50: p.P50US, P99: p.P99US}
+	}
+	return s
+}

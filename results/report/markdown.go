@@ -1,0 +1,143 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteMarkdown writes the report as Markdown, with links to the figures that
+// Write makes.
+func (r *Report) WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n", r.headline())
+	fmt.Fprintf(&b, "Run `%s`, %s. %s.\n\n", r.Run.ID, r.Run.Created.UTC().Format("2 January 2006, 15:04 UTC"), r.counted())
+	for i := range r.Scenarios {
+		for _, v := range r.Scenarios[i].Verdicts[:1] {
+			fmt.Fprintf(&b, "- **%s**: %s\n", escape(r.Scenarios[i].Plan.Name), escape(v.Text))
+		}
+	}
+	if len(r.Scenarios) == 0 {
+		b.WriteString("No trial was stored in this run.\n")
+	}
+	b.WriteString("\n")
+	markdownNotices(&b, r.Notices)
+	for i := range r.Scenarios {
+		r.Scenarios[i].markdown(&b)
+	}
+	if len(r.Scenarios) > 0 {
+		b.WriteString("## Reading the tables\n\n" + r.basis() + "\n\n")
+		if legend := r.legend(); legend != "" {
+			b.WriteString(escape(legend) + ".\n\n")
+		}
+	}
+	b.WriteString("## Environment\n\n")
+	markdownFacts(&b, environment(r.Run))
+	b.WriteString("## Plan\n\n")
+	markdownFacts(&b, plan(r.Run))
+	c := reproduce(r.Run)
+	fmt.Fprintf(&b, "## To reproduce\n\nThe whole run:\n\n```sh\n%s\n```\n\n", c.Again)
+	for _, part := range []struct {
+		name string
+		list []fact
+	}{{"The servers, one trial of each", c.Servers}, {"The load, one trial of each scenario", c.Loads}} {
+		if len(part.list) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "%s:\n\n```sh\n", part.name)
+		for _, f := range part.list {
+			fmt.Fprintf(&b, "# %s\n%s\n", f.Name, f.Value)
+		}
+		b.WriteString("```\n\n")
+	}
+	for _, part := range []struct {
+		name  string
+		lines []string
+	}{{"What the numbers do not show", limits}, {"How the numbers are made", method}} {
+		fmt.Fprintf(&b, "## %s\n\n", part.name)
+		for _, l := range part.lines {
+			b.WriteString("- " + l + "\n")
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	return err
+}
+
+func (s *Scenario) markdown(b *strings.Builder) {
+	fmt.Fprintf(b, "## %s\n\n", escape(s.Plan.Name))
+	if s.Plan.Summary != "" {
+		fmt.Fprintf(b, "%s. ", escape(sentence(s.Plan.Summary)))
+	}
+	fmt.Fprintf(b, "%s.\n\n", escape(sentence(s.terms())))
+	if s.Plan.Shows != "" {
+		fmt.Fprintf(b, "*Shows %s.*\n\n", escape(strings.TrimSuffix(s.Plan.Shows, ".")))
+	}
+	for _, v := range s.Verdicts {
+		fmt.Fprintf(b, "> %s\n>\n", escape(v.Text))
+	}
+	b.WriteString("\n")
+	for i, c := range page {
+		if i > 0 {
+			b.WriteString(" ")
+		} else {
+			b.WriteString("| ")
+		}
+		b.WriteString(c.head + " |")
+	}
+	b.WriteString("\n|:--" + strings.Repeat("|--:", len(page)-1) + "|\n")
+	for _, l := range s.lines(page) {
+		for i, c := range l.Cells {
+			switch {
+			case i == 0 && l.Class != "":
+				c = "&emsp;" + escape(l.Class)
+			case i == 0:
+				c = escape(c)
+			}
+			b.WriteString("| " + c + " ")
+		}
+		b.WriteString("|\n")
+	}
+	b.WriteString("\n")
+	for _, n := range s.footnotes() {
+		b.WriteString(escape(n) + "\n\n")
+	}
+	markdownNotices(b, s.Notices)
+	for _, f := range s.figures() {
+		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", escape(f.Title), PlotsDir, f.Name)
+	}
+}
+
+func markdownNotices(b *strings.Builder, notices []Notice) {
+	for _, n := range notices {
+		hint := ""
+		if n.Hint != "" {
+			hint = " → " + n.Hint
+		}
+		b.WriteString("- ⚠ " + escape(n.Text()+hint) + "\n")
+	}
+	if len(notices) > 0 {
+		b.WriteString("\n")
+	}
+}
+
+func markdownFacts(b *strings.Builder, facts []fact) {
+	for _, f := range facts {
+		fmt.Fprintf(b, "- %s: %s\n", f.Name, escape(f.Value))
+	}
+	b.WriteString("\n")
+}
+
+// escape keeps text from being read as Markdown.
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "[", `\[`).Replace(s)
+}
+
+// sentence starts s with a capital letter.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	r := []rune(s)
+	return strings.ToUpper(string(r[:1])) + string(r[1:])
+}
