@@ -66,6 +66,9 @@ type Outcome struct {
 	// belongs to the next one. Otherwise it is how many bytes of data still
 	// count; those behind are gone, and the next ones follow at Size.
 	Size int
+	// Need is how large the request will be, 0 where that is not known yet. It
+	// is what the client says: memory is given as the bytes come.
+	Need int
 	// Reply is what the protocol owes the client before it goes on, as an
 	// interim answer; mostly nothing. It is constant.
 	Reply []byte

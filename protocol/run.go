@@ -22,7 +22,7 @@ var plainText = []gateway.Field{{Name: "Content-Type", Value: "text/plain; chars
 func (s *Session) working() *work {
 	if s.w == nil {
 		s.w = s.svc.pool.Get().(*work)
-		s.w.parser.Reset(&s.svc.Limits)
+		s.w.reset(&s.svc.Limits)
 	}
 	return s.w
 }
@@ -36,12 +36,14 @@ func (s *Session) letGo() {
 	}
 }
 
-// settle, when all output has been written, gives the work back if nothing of
-// another request is there.
+// settle begins to wait for the next request when all output has been written,
+// and gives the work back unless something of it has come.
 func (s *Session) settle() {
 	if s.w != nil && s.Idle() {
-		s.letGo()
 		s.since = s.wrote
+		if !s.w.seen {
+			s.letGo()
+		}
 	}
 }
 
@@ -61,7 +63,8 @@ func (s *Session) parse() {
 		s.phase, s.state, s.begun = ready, Done, false
 		return
 	}
-	w.end = w.start + o.Size
+	w.end, w.need = w.start+o.Size, o.Need
+	w.seen = true
 	if o.Size > 0 && (!s.begun || s.state != o.State) {
 		s.since = time.Now()
 		s.begun = true
@@ -225,7 +228,7 @@ func (s *Session) answered() {
 	} else {
 		w.shrink()
 	}
-	w.parser.Reset(&s.svc.Limits)
+	w.reset(&s.svc.Limits)
 	s.parse()
 	s.checkEOF()
 }

@@ -133,7 +133,7 @@ func (s *Session) Next() Action {
 	if w := s.w; w != nil && w.pending() {
 		// What is gathered so far leaves before the app is called again,
 		// unless it is for a request that is there already.
-		if s.phase == ready && !s.closing && len(w.big) == 0 && len(w.out)-w.sent < gatherMost {
+		if s.phase == ready && w.sent == 0 && len(w.out) < gatherMost {
 			return Run
 		}
 		return Write
@@ -152,7 +152,7 @@ func (s *Session) Next() Action {
 func (s *Session) Buffer() []byte {
 	w := s.working()
 	if s.phase == receiving {
-		w.space(minRead)
+		w.space()
 	}
 	return w.in[w.end:]
 }

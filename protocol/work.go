@@ -29,7 +29,9 @@ type work struct {
 
 	in         []byte // all of it in use; in[start:end] has been received and not been answered
 	start, end int
-	reqEnd     int // where the request that is Done ends
+	reqEnd     int  // where the request that is Done ends
+	need       int  // Outcome.Need of the request that is being received
+	seen       bool // the parser has seen something of it, which may count for nothing
 
 	out  []byte // to be written from sent on
 	sent int
@@ -44,33 +46,45 @@ func newWork(c Codec) *work {
 	return w
 }
 
+// reset makes ready for the next request.
+func (w *work) reset(limits *Limits) {
+	w.need, w.seen = 0, false
+	w.parser.Reset(limits)
+}
+
 // pending tells whether there is output.
 func (w *work) pending() bool { return w.sent < len(w.out) || len(w.big) > 0 }
 
-// space makes room for at least min bytes behind in[:end], moving what is there.
-// It must not be called while a request runs, whose strings alias in.
-func (w *work) space(min int) {
-	if len(w.in)-w.end >= min {
+// space makes room behind in[:end], moving what is there. It must not be called
+// while a request runs, whose strings alias in.
+func (w *work) space() {
+	held := w.in[w.start:w.end]
+	room := minRead
+	if w.need > len(held) {
+		room = min(room, w.need-len(held))
+	}
+	if len(w.in)-w.end >= room {
 		return
 	}
-	held := w.in[w.start:w.end]
-	if len(w.in) == 0 || len(w.in)-len(held) < min {
-		size := max(2*len(w.in), bufferSize)
-		for size-len(held) < min {
-			size *= 2
-		}
-		grown := make([]byte, size)
-		copy(grown, held)
-		w.in = grown
-	} else {
+	if len(w.in)-len(held) >= room {
 		copy(w.in, held)
+	} else {
+		// Twice as much each time, so that all the moving costs no more than
+		// the bytes that have come, but not more than is needed.
+		size := max(2*len(w.in), bufferSize)
+		if w.need > 0 {
+			size = min(size, max(w.need, bufferSize))
+		}
+		in := make([]byte, max(size, len(held)+room))
+		copy(in, held)
+		w.in = in
 	}
 	w.start, w.end = 0, len(held)
 }
 
 // forget drops all input, and a buffer that a large request has left behind.
 func (w *work) forget() {
-	w.start, w.end = 0, 0
+	w.start, w.end, w.need = 0, 0, 0
 	if len(w.in) > keepMost {
 		w.replace(nil)
 	}

@@ -55,19 +55,12 @@ func FuzzParser(f *testing.F) {
 		}
 		theirs := readRequests(stream)
 		for i := range min(len(whole.Requests), len(theirs.requests)) {
-			if acceptsOtherwise(whole.Requests[i]) {
-				break
-			}
 			if d := differ(whole.Requests[i], theirs.requests[i], theirs.bodies[i]); d != "" {
 				t.Fatalf("request %d: net/http has %s", i+1, d)
 			}
 		}
 	})
 }
-
-// acceptsOtherwise tells of requests that net/http reads otherwise for reasons
-// that have been looked into.
-func acceptsOtherwise(r protocoltest.Request) bool { return false }
 
 // FuzzSession looks for panics and for output that depends on the pieces.
 func FuzzSession(f *testing.F) {

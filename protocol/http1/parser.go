@@ -63,6 +63,9 @@ func (c *conn) Parse(data []byte) (protocol.Outcome, error) {
 		return protocol.Outcome{State: protocol.Done, Size: size}, nil
 	}
 	o := protocol.Outcome{State: protocol.InBody, Size: size}
+	if c.step == fixedBody {
+		o.Need = c.body.from + int(c.length)
+	}
 	if c.expects && !c.asked {
 		c.asked = true
 		if c.body.from == size { // else it has begun without being told
