@@ -6,13 +6,19 @@
 // due), sent and done. Latency counts from intended, so that a server that
 // stalls cannot hide the requests that it kept from being sent.
 //
+// A request belongs to the measured window if it is due in it. The window has
+// its own schedule, which depends on nothing but the seed: every server is
+// asked the same at the same moments, whatever it did in the warm-up. Each
+// request of the window ends in exactly one of answered, failed (by kind) and
+// unsent. After the window nothing new is sent; what is outstanding is waited
+// for, until it is answered or its Timeout is over.
+//
 // Two generators share Config and the result: native, locked threads on raw
 // epoll (Linux), and vegeta, the well-known library, kept as a cross-check.
 package load
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/dynobench/dyno/results"
@@ -43,29 +49,32 @@ type Request struct {
 	Header [][2]string
 	Body   []byte
 
-	// What makes the answer right. Status 0 means any 2xx. Length −1 means
-	// any. Body nil means any bytes; otherwise a sample of the answers is
-	// compared byte by byte and the length of every one is checked.
+	// What makes the answer right. Status 0 means any 2xx. Length is that of
+	// the body and checked on every answer, −1 means any. Want nil means any
+	// bytes; otherwise the length of every answer is checked against it, and
+	// a sample is compared byte by byte: the first of the class on each
+	// connection and every 64th answer there.
 	Status int
 	Length int64
 	Want   []byte
-	SHA256 string // lower-case hex; checked on a sample where Want is nil
+	SHA256 string // of the body, lower-case hex; checked on the same sample where Want is nil
 }
 
-// Config is one run of the generator.
+// Config is one run of the generator. Zero values mean the defaults; URL has
+// none.
 type Config struct {
-	URL         string // http://host:port, http://[v6]:port or unix:/path; its path is used where Requests is empty
+	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty
 	Requests    []Request
-	Model       Model
-	Rate        float64 // requests per second, open model
-	Arrivals    Arrivals
-	Connections int
-	Threads     int           // native: locked threads, each with its share of the connections
-	Duration    time.Duration // the measured window
+	Model       Model         // default Closed
+	Rate        float64       // requests per second, open model
+	Arrivals    Arrivals      // open model; default Constant
+	Connections int           // each with one request outstanding at most; default 64
+	Threads     int           // native: locked threads, each with its share of the connections; default 1
+	Duration    time.Duration // the measured window; default 10 s
 	Warmup      time.Duration // at most; the warm-up ends earlier once the rate is steady, 0 means none
-	Timeout     time.Duration // of one request, from intended
-	Seed        uint64
-	Generator   string // "native" or "vegeta"
+	Timeout     time.Duration // of one request, from intended; default 10 s
+	Seed        uint64        // of the schedule and the choice of classes; default 1
+	Generator   string        // "native" (default) or "vegeta"
 
 	// Phase, where not nil, is called at the edges of the measured window,
 	// as close to them as the clock allows and never on the hot path: once
@@ -83,24 +92,21 @@ const (
 	MeasureEnd   Phase = "measure-end"
 )
 
-// PhaseFD is the environment variable by which a parent process gives the
-// generator a descriptor to announce phases on: one line each, the phase and
-// CLOCK_MONOTONIC in nanoseconds, separated by a space.
-const PhaseFD = "DYNO_LOAD_PHASE_FD"
-
 // Run offers the load and returns what was seen. It returns early with
 // Interrupted set, and no error, when ctx ends. An error means that nothing
-// was measured: a bad Config, or a server that could not be reached at all.
+// was measured: a bad Config (*ConfigError), a limit of this process, or a
+// server that could not be reached at all.
 func Run(ctx context.Context, c Config) (*results.Load, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	switch c.Generator {
-	case "native":
-		return runNative(ctx, c)
-	case "vegeta":
-		return runVegeta(ctx, c)
+	to, err := c.resolve(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("unknown generator %q (known: native, vegeta)", c.Generator)
+	if c.Generator == "vegeta" {
+		return runVegeta(ctx, &c, to)
+	}
+	return runNative(ctx, &c, to)
 }

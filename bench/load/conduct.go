@@ -1,0 +1,134 @@
+package load
+
+import (
+	"context"
+	"time"
+)
+
+// A conductor sets the window of a running load and announces its edges.
+type conductor struct {
+	config   *Config
+	window   *window
+	answers  func() int64 // so far, warm-up included
+	cpu      func() int64 // ns of CPU that the process has used
+	released int64        // when the load began
+	cpuStart int64
+	progress progress
+}
+
+// interruptGrace is how long an interrupted run waits for what is outstanding.
+const interruptGrace = 250 * time.Millisecond
+
+// prepare is called before the load begins.
+func (d *conductor) prepare() {
+	d.released = now()
+	if d.config.Warmup == 0 {
+		d.openAt(d.released + int64(lead))
+	}
+}
+
+func (d *conductor) openAt(start int64) {
+	d.window.end.Store(start + int64(d.config.Duration))
+	d.window.start.Store(start)
+}
+
+// run is called once the load has begun and returns when the window has ended,
+// by the clock or with ctx.
+func (d *conductor) run(ctx context.Context) reading {
+	d.progress = progress{config: d.config, answers: d.answers, began: d.released}
+	w := d.window
+	if w.start.Load() == never {
+		d.warmUp(ctx)
+		// With ctx ended in the warm-up the window stays empty, but it has edges.
+		d.openAt(now() + int64(lead))
+	}
+	start := w.start.Load()
+	interrupted := !d.sleepTo(ctx, start)
+	d.cpuStart = d.cpu()
+	d.announce(MeasureStart)
+	for end := w.end.Load(); !interrupted && now() < end; {
+		interrupted = !d.sleepTo(ctx, min(end, now()+slice))
+		d.progress.show()
+	}
+	if interrupted {
+		w.end.Store(max(start, min(w.end.Load(), now()+int64(lead))))
+		w.abort.Store(w.end.Load() + int64(interruptGrace))
+		sleepUntil(w.end.Load())
+	}
+	used := d.cpu() - d.cpuStart
+	d.announce(MeasureEnd)
+	return reading{
+		warmup: d.warmed(start), start: start, end: w.end.Load(),
+		processCPU: used, interrupted: interrupted,
+	}
+}
+
+// warmed is the length of the warm-up.
+func (d *conductor) warmed(start int64) int64 {
+	if d.config.Warmup == 0 {
+		return 0
+	}
+	return start - d.released
+}
+
+// warmUp returns when the rate is steady, and at the latest when Warmup is over.
+func (d *conductor) warmUp(ctx context.Context) {
+	var s steady
+	last := d.answers()
+	for end := d.released + int64(d.config.Warmup) - int64(lead); now() < end; {
+		whole := now()+slice <= end
+		if !d.sleepTo(ctx, min(now()+slice, end)) {
+			return
+		}
+		d.progress.show()
+		n := d.answers()
+		if whole && s.slice(n-last) {
+			return
+		}
+		last = n
+	}
+}
+
+func (d *conductor) announce(p Phase) {
+	if d.config.Phase != nil {
+		d.config.Phase(p)
+	}
+}
+
+// sleepTo sleeps until t and tells whether ctx has lived so long.
+func (d *conductor) sleepTo(ctx context.Context, t int64) bool {
+	const fine = int64(2 * time.Millisecond) // beyond the coarseness of Go's timers
+	if left := t - now() - fine; left > 0 {
+		timer := time.NewTimer(time.Duration(left))
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+		}
+	}
+	sleepUntil(t)
+	return ctx.Err() == nil
+}
+
+// progress calls Config.Progress a few times a second.
+type progress struct {
+	config  *Config
+	answers func() int64
+	began   int64
+	at      int64 // of the last call
+	seen    int64
+}
+
+func (p *progress) show() {
+	const every = int64(250 * time.Millisecond)
+	t := now()
+	since := t - max(p.at, p.began)
+	if p.config.Progress == nil || since < every {
+		return
+	}
+	n := p.answers()
+	rate := float64(n-p.seen) / (float64(since) / 1e9)
+	p.at, p.seen = t, n
+	p.config.Progress(time.Duration(t-p.began), p.config.Warmup+p.config.Duration, rate)
+}

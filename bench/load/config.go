@@ -1,0 +1,232 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A ConfigError says which field of a Config is wrong and what it has to be.
+type ConfigError struct {
+	Field string // of Config, e.g. "Rate" or "Requests[2].Path"
+	Msg   string // what was found, what to do
+}
+
+func (e *ConfigError) Error() string { return e.Msg }
+
+func bad(field, format string, a ...any) error {
+	return &ConfigError{Field: field, Msg: fmt.Sprintf(format, a...)}
+}
+
+// maxConnections and maxThreads keep a slip of the finger from taking the host
+// down.
+const (
+	maxConnections = 1 << 20
+	maxThreads     = 1024
+)
+
+// withDefaults returns c with the defaults filled in, or what is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	set(&c.Model, Closed)
+	set(&c.Connections, 64)
+	set(&c.Threads, 1)
+	set(&c.Duration, 10*time.Second)
+	set(&c.Timeout, 10*time.Second)
+	set(&c.Seed, 1)
+	set(&c.Generator, "native")
+	if c.Model == Open {
+		set(&c.Arrivals, Constant)
+	} else {
+		c.Arrivals = ""
+	}
+	to, err := parseURL(c.URL)
+	if err != nil {
+		return c, err
+	}
+	switch {
+	case c.Generator != "native" && c.Generator != "vegeta":
+		return c, bad("Generator", "unknown generator %q (known: native, vegeta)", c.Generator)
+	case to.tls && c.Generator == "native":
+		return c, bad("URL", "%s: the native generator speaks no TLS; use http, or the vegeta generator", c.URL)
+	case c.Model != Closed && c.Model != Open:
+		return c, bad("Model", "unknown model %q (known: closed, open)", c.Model)
+	case c.Model == Open && (!(c.Rate > 0) || math.IsInf(c.Rate, 1)):
+		return c, bad("Rate", "rate %v: the open model needs a rate above 0 requests per second", c.Rate)
+	case c.Model == Open && c.Rate > 1e9:
+		return c, bad("Rate", "rate %v: more than one request per nanosecond", c.Rate)
+	case c.Model == Closed && c.Rate != 0:
+		return c, bad("Rate", "rate %v: the closed model has none, the server's answers set the pace; use the open model for a fixed rate", c.Rate)
+	case c.Model == Open && c.Arrivals != Constant && c.Arrivals != Poisson:
+		return c, bad("Arrivals", "unknown arrivals %q (known: constant, poisson)", c.Arrivals)
+	case c.Connections < 1 || c.Connections > maxConnections:
+		return c, bad("Connections", "%d connections: between 1 and %d are possible", c.Connections, maxConnections)
+	case c.Threads < 1 || c.Threads > maxThreads:
+		return c, bad("Threads", "%d threads: between 1 and %d are possible", c.Threads, maxThreads)
+	case c.Duration < 0:
+		return c, bad("Duration", "duration %v: a duration cannot be negative", c.Duration)
+	case c.Warmup < 0:
+		return c, bad("Warmup", "warm-up %v: a duration cannot be negative", c.Warmup)
+	case c.Timeout < 0:
+		return c, bad("Timeout", "timeout %v: a duration cannot be negative", c.Timeout)
+	}
+	c.Threads = min(c.Threads, c.Connections)
+
+	if len(c.Requests) == 0 {
+		c.Requests = []Request{{Path: to.path, Length: -1}}
+	}
+	c.Requests = append([]Request(nil), c.Requests...) // the caller's stay as they are
+	weights := 0
+	for i := range c.Requests {
+		if err := c.Requests[i].complete(fmt.Sprintf("Requests[%d]", i)); err != nil {
+			return c, err
+		}
+		if weights += c.Requests[i].Weight; weights > math.MaxInt32 {
+			return c, bad(fmt.Sprintf("Requests[%d].Weight", i), "the weights sum up to more than %d", math.MaxInt32)
+		}
+	}
+	return c, nil
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// complete fills the defaults of one request in and checks it.
+func (r *Request) complete(field string) error {
+	set(&r.Method, "GET")
+	set(&r.Class, r.Path)
+	set(&r.Weight, 1)
+	switch {
+	case strings.ContainsFunc(r.Method, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
+		return bad(field+".Method", "method %q: expected a word such as GET", r.Method)
+	case !strings.HasPrefix(r.Path, "/"):
+		return bad(field+".Path", "path %q: expected one that starts with /", r.Path)
+	case strings.ContainsFunc(r.Path, func(c rune) bool { return c <= ' ' || c == 0x7f }):
+		return bad(field+".Path", "path %q: spaces and control characters have to be escaped with %%", r.Path)
+	case r.Weight < 0:
+		return bad(field+".Weight", "weight %d of %s: at least 1 is needed", r.Weight, r.Class)
+	case r.Status != 0 && (r.Status < 200 || r.Status > 599):
+		return bad(field+".Status", "status %d of %s: expected 200 to 599, or 0 for any 2xx", r.Status, r.Class)
+	case r.Length < -1:
+		return bad(field+".Length", "length %d of %s: expected the bytes of the body, or -1 for any", r.Length, r.Class)
+	case r.Method == "HEAD" && len(r.Want) > 0:
+		return bad(field+".Want", "an answer to HEAD has no body to compare (%s)", r.Class)
+	case r.SHA256 != "" && !isSHA256(r.SHA256):
+		return bad(field+".SHA256", "digest %q of %s: expected 64 lower-case hexadecimal digits", r.SHA256, r.Class)
+	}
+	for _, h := range r.Header {
+		if h[0] == "" || strings.ContainsAny(h[0], " \t\r\n:") || strings.ContainsAny(h[1], "\r\n\x00") {
+			return bad(field+".Header", "header field %q: %q of %s is not one line of name and value", h[0], h[1], r.Class)
+		}
+	}
+	if r.Want != nil {
+		if r.Length > 0 && r.Length != int64(len(r.Want)) {
+			return bad(field+".Length", "length %d of %s, but the body to compare has %d bytes", r.Length, r.Class, len(r.Want))
+		}
+		r.Length = int64(len(r.Want))
+	}
+	return nil
+}
+
+func isSHA256(s string) bool {
+	return len(s) == 64 && !strings.ContainsFunc(s, func(c rune) bool { return !strings.ContainsRune("0123456789abcdef", c) })
+}
+
+// endpoint is where the server is.
+type endpoint struct {
+	tls      bool
+	unix     string // path of the socket, or
+	hostname string // name or address without brackets, and
+	port     uint16
+	addr     netip.AddrPort // resolved
+	host     string         // for the Host field
+	path     string         // of the URL, with query
+}
+
+// PathOf returns the path of a Config.URL, with its query: what is requested
+// where Config.Requests is empty.
+func PathOf(rawURL string) (string, error) {
+	to, err := parseURL(rawURL)
+	return to.path, err
+}
+
+func parseURL(raw string) (endpoint, error) {
+	const known = "expected http://host:port/path or unix:/path/to/socket"
+	if raw == "" {
+		return endpoint{}, bad("URL", "no URL: %s", known)
+	}
+	if socket, ok := strings.CutPrefix(raw, "unix:"); ok {
+		socket = strings.TrimPrefix(socket, "//")
+		socket, path, ok := strings.Cut(socket, ":/")
+		if path = "/" + path; socket == "" {
+			return endpoint{}, bad("URL", "%s: the path of the socket is missing, as in unix:/run/server.sock", raw)
+		} else if !ok {
+			path = "/"
+		}
+		return endpoint{unix: socket, host: "localhost", path: path}, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "" || u.Opaque != "" {
+		return endpoint{}, bad("URL", "%s is no URL: %s", raw, known)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return endpoint{}, bad("URL", "%s: unknown scheme %q: %s", raw, u.Scheme, known)
+	}
+	to := endpoint{tls: u.Scheme == "https", hostname: u.Hostname(), host: u.Host, port: 80, path: u.RequestURI()}
+	if to.hostname == "" {
+		return endpoint{}, bad("URL", "%s: the host is missing: %s", raw, known)
+	}
+	if to.tls {
+		to.port = 443
+	}
+	if p := u.Port(); p != "" {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return endpoint{}, bad("URL", "%s: port %s: expected 1 to 65535", raw, p)
+		}
+		to.port = uint16(n)
+	}
+	return to, nil
+}
+
+// resolve looks the host up, once: a run talks to one address, whatever the
+// name server does meanwhile. Among several addresses of a name, such as those
+// of localhost, the first that accepts a connection is taken.
+func (c *Config) resolve(ctx context.Context) (endpoint, error) {
+	to, err := parseURL(c.URL)
+	if err != nil || to.unix != "" {
+		return to, err
+	}
+	if ip, err := netip.ParseAddr(to.hostname); err == nil {
+		to.addr = netip.AddrPortFrom(ip, to.port)
+		return to, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", to.hostname)
+	if err != nil {
+		return to, fmt.Errorf("%s: %w", c.URL, err)
+	}
+	for i, ip := range ips {
+		to.addr = netip.AddrPortFrom(ip.Unmap(), to.port)
+		if i == len(ips)-1 {
+			break // the generator itself tells what is wrong with the last one
+		}
+		d := net.Dialer{Timeout: connectTimeout(c)}
+		if conn, err := d.DialContext(ctx, "tcp", to.addr.String()); err == nil {
+			conn.Close()
+			break
+		}
+	}
+	return to, nil
+}
+
+// connectTimeout is how long the first connections may take.
+func connectTimeout(c *Config) time.Duration { return min(c.Timeout, 5*time.Second) }

@@ -1,0 +1,147 @@
+package load
+
+import (
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// kind is how a request ended.
+type kind uint8
+
+const (
+	answered    kind = iota // rightly
+	wrongStatus             // answered, with another status than expected
+	wrongBody               // answered, with another body than expected
+	failedConnect
+	failedRead
+	failedWrite
+	timedOut
+	neverSent
+	kinds
+)
+
+// An outcome is one request that has ended, with its clocks.
+type outcome struct {
+	kind  kind
+	class int
+	conn  int // on which connection, −1 where that is not known
+
+	intended int64 // due
+	ready    int64 // both due and a connection free: from here on the delay is the generator's own
+	acted    int64 // the generator began to send, or to connect first
+	sent     int64 // first byte given to the system
+	done     int64 // last byte of the answer received, or given up
+	bytes    int64 // read
+}
+
+// A recorder counts what the requests of one thread came to. Those that are
+// not due in the window it ignores. It allocates as the window goes on, not as
+// requests do.
+type recorder struct {
+	window  *window
+	total   int64
+	kinds   [kinds]int64
+	bytes   int64
+	latency *hdrhistogram.Histogram // of answers, and of what was waited for in vain
+	service *hdrhistogram.Histogram
+	sendLag *hdrhistogram.Histogram // sent − intended
+	ownLag  *hdrhistogram.Histogram // acted − ready
+	classes []classRecord
+	conns   []int64 // answers by connection
+	series  series
+
+	reconnects int64
+	stray      int64 // bytes came that no request had asked for
+	late       int64 // sent after the window had ended, though a connection had been free
+}
+
+type classRecord struct {
+	answers, errors int64
+	latency         *hdrhistogram.Histogram
+}
+
+func newRecorder(w *window, classes, conns int) *recorder {
+	r := &recorder{
+		window: w, conns: make([]int64, conns), classes: make([]classRecord, classes),
+		latency: results.NewHistogram(), service: results.NewHistogram(),
+		sendLag: results.NewHistogram(), ownLag: results.NewHistogram(),
+	}
+	for i := range r.classes {
+		r.classes[i].latency = results.NewHistogram()
+	}
+	return r
+}
+
+// record counts o. What has failed by losing its connection has no latency:
+// a server that refuses is not a fast one. A request that timed out or was
+// never sent has been waited for, and counts with its age, which is the least
+// that its latency would have been.
+func (r *recorder) record(o *outcome) {
+	start := r.window.start.Load()
+	if o.intended < start || o.intended >= r.window.end.Load() {
+		return
+	}
+	r.total++
+	r.kinds[o.kind]++
+	class := &r.classes[o.class]
+	if o.kind != answered {
+		class.errors++
+	}
+	latency := o.done - o.intended
+	switch o.kind {
+	case answered, wrongStatus, wrongBody:
+		class.answers++
+		r.bytes += o.bytes
+		results.RecordNS(r.service, o.done-o.sent)
+		results.RecordNS(r.sendLag, o.sent-o.intended)
+		results.RecordNS(r.ownLag, o.acted-o.ready)
+		if o.conn >= 0 {
+			r.conns[o.conn]++
+		}
+		r.series.answer(o.done-start, latency, o.kind != answered)
+	case timedOut, neverSent:
+		r.series.fail(o.done - start)
+	default:
+		r.series.fail(o.done - start)
+		return
+	}
+	results.RecordNS(r.latency, latency)
+	results.RecordNS(class.latency, latency)
+}
+
+// add takes what another recorder of the same window has.
+func (r *recorder) add(from *recorder) {
+	r.total += from.total
+	for i, n := range from.kinds {
+		r.kinds[i] += n
+	}
+	r.bytes += from.bytes
+	r.latency.Merge(from.latency)
+	r.service.Merge(from.service)
+	r.sendLag.Merge(from.sendLag)
+	r.ownLag.Merge(from.ownLag)
+	for i := range from.classes {
+		r.classes[i].answers += from.classes[i].answers
+		r.classes[i].errors += from.classes[i].errors
+		r.classes[i].latency.Merge(from.classes[i].latency)
+	}
+	r.conns = append(r.conns, from.conns...)
+	r.series.add(&from.series)
+	r.reconnects += from.reconnects
+	r.stray += from.stray
+	r.late += from.late
+}
+
+func (r *recorder) errors() results.Errors {
+	return results.Errors{
+		Connect: r.kinds[failedConnect], Read: r.kinds[failedRead], Write: r.kinds[failedWrite],
+		Timeout: r.kinds[timedOut], Status: r.kinds[wrongStatus], Body: r.kinds[wrongBody],
+		Unsent: r.kinds[neverSent],
+	}
+}
+
+// answers is the number of requests answered, rightly or not.
+func (r *recorder) answers() int64 {
+	return r.kinds[answered] + r.kinds[wrongStatus] + r.kinds[wrongBody]
+}

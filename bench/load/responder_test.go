@@ -1,0 +1,155 @@
+package load
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// responder is a server with knobs, for everything that a server can do wrong.
+// It understands requests without a body.
+type responder struct {
+	net.Listener
+	URL      string
+	accepted atomic.Int64
+	requests atomic.Int64
+
+	// answer writes the answer to the n-th request of the server, counted
+	// from 1, and tells whether the connection stays open. Default: hello.
+	answer func(w io.Writer, n int64, head []byte) bool
+	greet  func(w io.Writer) bool // called on accept; false closes at once
+	// frozen, while locked, holds every answer up.
+	frozen sync.RWMutex
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+	wg    sync.WaitGroup
+}
+
+const hello = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\n\r\nHello, World!"
+
+func reply(format string, a ...any) func(io.Writer, int64, []byte) bool {
+	text := fmt.Sprintf(format, a...)
+	return func(w io.Writer, _ int64, _ []byte) bool {
+		_, err := io.WriteString(w, text)
+		return err == nil
+	}
+}
+
+// then closes the connection after each answer.
+func closing(f func(io.Writer, int64, []byte) bool) func(io.Writer, int64, []byte) bool {
+	return func(w io.Writer, n int64, head []byte) bool {
+		f(w, n, head)
+		return false
+	}
+}
+
+// respond serves until the test ends, when it fails unless all is closed.
+func respond(t testing.TB, network string, knobs func(*responder)) *responder {
+	t.Helper()
+	addr := "127.0.0.1:0"
+	switch network {
+	case "unix":
+		addr = filepath.Join(t.TempDir(), "s")
+	case "tcp6":
+		addr = "[::1]:0"
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		if network == "tcp6" && os.Getenv("CI") == "" {
+			t.Skip("IPv6 on the loopback is missing: ", err)
+		}
+		t.Fatal(err)
+	}
+	r := &responder{Listener: l, URL: "http://" + l.Addr().String() + "/hello", answer: reply(hello), conns: map[net.Conn]bool{}}
+	if network == "unix" {
+		r.URL = "unix:" + addr + ":/hello"
+	}
+	if knobs != nil {
+		knobs(r)
+	}
+	r.wg.Go(r.accept)
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *responder) stop() {
+	r.Listener.Close()
+	r.mu.Lock()
+	for c := range r.conns {
+		c.Close()
+	}
+	r.mu.Unlock()
+	r.wg.Wait()
+}
+
+func (r *responder) accept() {
+	for {
+		c, err := r.Accept()
+		if err != nil {
+			return
+		}
+		r.accepted.Add(1)
+		r.mu.Lock()
+		r.conns[c] = true
+		r.mu.Unlock()
+		r.wg.Go(func() {
+			defer func() {
+				c.Close()
+				r.mu.Lock()
+				delete(r.conns, c)
+				r.mu.Unlock()
+			}()
+			r.serve(c)
+		})
+	}
+}
+
+func (r *responder) serve(c net.Conn) {
+	if r.greet != nil && !r.greet(c) {
+		return
+	}
+	buf, have := make([]byte, 4096), 0
+	for {
+		n, err := c.Read(buf[have:])
+		if err != nil {
+			return
+		}
+		have += n
+		for {
+			i := bytes.Index(buf[:have], []byte("\r\n\r\n"))
+			if i < 0 {
+				break
+			}
+			r.frozen.RLock()
+			keep := r.answer(c, r.requests.Add(1), buf[:i+4])
+			r.frozen.RUnlock()
+			if !keep {
+				return
+			}
+			have = copy(buf, buf[i+4:have])
+		}
+	}
+}
+
+// path is what a request head asks for.
+func path(head []byte) string {
+	fields := strings.Fields(string(head[:bytes.IndexByte(head, '\r')]))
+	return fields[1]
+}
+
+// short is a small run against r.
+func short(r *responder) Config {
+	return Config{
+		URL: r.URL, Connections: 4, Duration: 150 * time.Millisecond, Timeout: 5 * time.Second,
+		Requests: []Request{{Path: "/hello", Length: -1, Want: []byte("Hello, World!")}},
+	}
+}

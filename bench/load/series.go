@@ -1,0 +1,165 @@
+package load
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// seriesStep is the length of a step of the series, in ns.
+const seriesStep = int64(100 * time.Millisecond)
+
+// A series is the window in steps. Each step has a histogram of its own,
+// coarser than those of the whole window: 32 buckets an octave, so that a
+// percentile is off by 1.6 % at most. The open step is an array; a closed one
+// keeps the buckets that are not empty, some hundreds of bytes.
+type series struct {
+	steps []step
+	slab  []bucket // of all closed steps, in their order
+	open  int      // index of the open step
+	fine  [coarseBuckets]uint32
+	low   int // of the buckets in use
+	high  int
+}
+
+type step struct {
+	answers, errors int64
+	max             int64
+	first, n        int // its part of the slab
+}
+
+type bucket struct {
+	index uint16
+	count uint32
+}
+
+const (
+	coarseBits    = 5
+	coarseBuckets = (64 - coarseBits) << coarseBits
+)
+
+// coarse is the bucket of v: the octave, and its next five bits.
+func coarse(v int64) int {
+	if v < 1<<coarseBits {
+		return int(max(v, 0))
+	}
+	octave := bits.Len64(uint64(v)) - coarseBits - 1
+	return (octave+1)<<coarseBits + int(v>>octave) - 1<<coarseBits
+}
+
+// coarseValue is the middle of bucket i.
+func coarseValue(i int) int64 {
+	if i < 2<<coarseBits {
+		return int64(i)
+	}
+	octave := i>>coarseBits - 1
+	return int64(1<<coarseBits+i&(1<<coarseBits-1))<<octave + 1<<octave>>1
+}
+
+// at returns the step that t, ns from the start of the window, is in.
+func (s *series) at(t int64) *step {
+	i := int(max(t, 0) / seriesStep)
+	if i > s.open || len(s.steps) == 0 {
+		s.close()
+		for len(s.steps) <= i {
+			s.steps = append(s.steps, step{})
+		}
+		s.open = i
+	}
+	return &s.steps[i]
+}
+
+// answer counts an answer at t. Times come in order but for what one thread
+// handles within a moment; what is late by a step counts in the open one.
+func (s *series) answer(t, latency int64, wrong bool) {
+	st := s.at(max(t, int64(s.open)*seriesStep))
+	st.answers++
+	if wrong {
+		st.errors++
+	}
+	st.max = max(st.max, latency)
+	i := coarse(latency)
+	if s.high == 0 {
+		s.low, s.high = i, i+1
+	}
+	s.low, s.high = min(s.low, i), max(s.high, i+1)
+	s.fine[i]++
+}
+
+func (s *series) fail(t int64) { s.at(max(t, int64(s.open)*seriesStep)).errors++ }
+
+// close puts the open step's buckets into the slab.
+func (s *series) close() {
+	if len(s.steps) == 0 {
+		return
+	}
+	st := &s.steps[s.open]
+	first := len(s.slab)
+	for i := s.low; i < s.high; i++ {
+		if s.fine[i] > 0 {
+			s.slab = append(s.slab, bucket{uint16(i), s.fine[i]})
+			s.fine[i] = 0
+		}
+	}
+	st.first, st.n = first, len(s.slab)-first
+	s.low, s.high = 0, 0
+}
+
+// add merges another series of the same window, which is closed by it.
+func (s *series) add(from *series) {
+	s.close()
+	from.close()
+	merged := series{steps: make([]step, max(len(s.steps), len(from.steps)))}
+	for i := range merged.steps {
+		st := &merged.steps[i]
+		for _, source := range []*series{s, from} {
+			if i >= len(source.steps) {
+				continue
+			}
+			o := source.steps[i]
+			st.answers += o.answers
+			st.errors += o.errors
+			st.max = max(st.max, o.max)
+			for _, b := range source.slab[o.first : o.first+o.n] {
+				merged.fine[b.index] += b.count
+			}
+		}
+		merged.open, merged.low, merged.high = i, 0, coarseBuckets
+		merged.close()
+	}
+	*s = merged
+}
+
+// points returns the steps within a window of length ns.
+func (s *series) points(length int64) []results.Point {
+	s.close()
+	n := int((length + seriesStep - 1) / seriesStep)
+	points := make([]results.Point, n)
+	for i := range points {
+		p := &points[i]
+		p.TS = float64(int64(i)*seriesStep) / 1e9
+		if i >= len(s.steps) {
+			continue
+		}
+		st := &s.steps[i]
+		p.Done, p.Errors, p.MaxUS = st.answers, st.errors, float64(st.max)/1e3
+		p.P50US = s.percentile(st, 50)
+		p.P99US = s.percentile(st, 99)
+	}
+	return points
+}
+
+// percentile is in µs, 0 with fewer than ten answers beyond it.
+func (s *series) percentile(st *step, percent int64) float64 {
+	if st.answers*(100-percent) < 10*100 {
+		return 0
+	}
+	rank := (st.answers*percent + 99) / 100
+	for _, b := range s.slab[st.first : st.first+st.n] {
+		if rank -= int64(b.count); rank <= 0 {
+			return float64(coarseValue(int(b.index))) / 1e3
+		}
+	}
+	return 0
+}

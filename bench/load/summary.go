@@ -1,0 +1,90 @@
+package load
+
+import (
+	"math"
+	"slices"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// A reading is what a generator has to tell besides its recorders.
+type reading struct {
+	warmup      int64   // ns
+	start, end  int64   // of the window
+	utilisation float64 // of the busiest thread, 0 to 1
+	processCPU  int64   // ns of CPU that the whole process used in the window
+	interrupted bool
+}
+
+// summarise makes the result out of the recorders of all threads.
+func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
+	r := recs[0]
+	for _, other := range recs[1:] {
+		r.add(other)
+	}
+	length := m.end - m.start
+	l := &results.Load{
+		Schema: results.LoadSchema, URL: c.URL, Generator: c.Generator,
+		Model: string(c.Model), Arrivals: string(c.Arrivals), Seed: c.Seed,
+		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate,
+		WarmupS: float64(m.warmup) / 1e9, DurationS: float64(length) / 1e9,
+		Requests: r.answers(), BytesRead: r.bytes, Errors: r.errors(),
+		LatencyUS: results.QuantilesOf(r.latency), ServiceUS: results.QuantilesOf(r.service),
+		SendLagUS: results.QuantilesOf(r.sendLag), GeneratorLagUS: results.QuantilesOf(r.ownLag),
+		GeneratorCPUUtilisation: math.Round(m.utilisation*1e4) / 1e4,
+		Series:                  r.series.points(length),
+		Connection:              fairness(r.conns),
+		Reconnects:              r.reconnects, Interrupted: m.interrupted,
+	}
+	if length > 0 {
+		l.ThroughputRPS = float64(r.kinds[answered]) / l.DurationS
+	}
+	if l.Requests > 0 {
+		l.GeneratorCPUUSPerRequest = float64(m.processCPU) / 1e3 / float64(l.Requests)
+	}
+	var err error
+	if l.Histogram, err = results.EncodeHistogram(r.latency); err != nil {
+		return nil, err
+	}
+	if l.Classes, err = classStats(c, r); err != nil {
+		return nil, err
+	}
+	judge(l, c, r)
+	return l, nil
+}
+
+// classStats merges the requests of the same class.
+func classStats(c *Config, r *recorder) ([]results.ClassStats, error) {
+	var stats []results.ClassStats
+	for i, q := range c.Requests {
+		if slices.ContainsFunc(stats, func(s results.ClassStats) bool { return s.Class == q.Class }) {
+			continue
+		}
+		s := results.ClassStats{Class: q.Class, Requests: r.classes[i].answers, Errors: r.classes[i].errors}
+		h := r.classes[i].latency
+		for j := i + 1; j < len(c.Requests); j++ {
+			if c.Requests[j].Class == q.Class {
+				s.Requests += r.classes[j].answers
+				s.Errors += r.classes[j].errors
+				h.Merge(r.classes[j].latency)
+			}
+		}
+		var err error
+		s.LatencyUS = results.QuantilesOf(h)
+		if s.Histogram, err = results.EncodeHistogram(h); err != nil {
+			return nil, err
+		}
+		stats = append(stats, s)
+	}
+	return stats, nil
+}
+
+// fairness is zero where the answers are not known by connection.
+func fairness(answers []int64) results.Fairness {
+	if len(answers) == 0 {
+		return results.Fairness{}
+	}
+	sorted := slices.Sorted(slices.Values(answers))
+	starved, _ := slices.BinarySearch(sorted, 1)
+	return results.Fairness{Min: sorted[0], P50: sorted[len(sorted)/2], Max: sorted[len(sorted)-1], Starved: starved}
+}

@@ -1,0 +1,161 @@
+package load
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// Codes of the generator's validity gates. They are stable; docs/validity.md
+// explains every one.
+const (
+	CodeGeneratorBound = "generator-bound" // the generator was the limit, not the server
+	CodeSendLag        = "send-lag"        // requests left late by the generator's own fault
+	CodeRateMissed     = "rate-missed"     // fewer requests left than were due, by the generator's own fault
+	CodeSaturated      = "saturated"       // fewer requests left than were due, since all connections were busy
+	CodeLittle         = "little"          // Little's law does not hold: something waits outside the latencies
+	CodeErrors         = "errors"          // requests failed
+	CodeWrongBytes     = "wrong-bytes"     // answers were not what they have to be
+	CodeStarvation     = "starvation"      // a connection got nothing while others got much
+	CodeNotStationary  = "not-stationary"  // the end of the window is unlike its beginning
+	CodeTooFew         = "too-few-samples" // too few for the usual percentiles
+	CodeInterrupted    = "interrupted"     // the window was cut short
+)
+
+// Bounds of the gates. Those of a closed loop's generator and of the medians
+// are dyno's own choice; for the others see the chapter on validity.
+const (
+	maxBusyOpen      = 0.90  // of the busiest thread
+	maxBusyClosed    = 0.97  // a closed loop on a fast server may well use most of a core
+	maxLagShare      = 0.10  // of the generator's own lag in the latency, at p99
+	maxRateMissed    = 0.01  // of what was due
+	maxLittleOff     = 0.05  // of the connections
+	maxErrors        = 0.001 // of all requests
+	maxMedianChange  = 0.20  // from the first third of the window to the last
+	manyAnswers      = 100   // of the median connection: none on another is starvation
+	fewAnswers       = 1000  // below, p99 is not stated
+	fewPerConnection = 20    // below, the edges of the window weigh too much for Little's law
+)
+
+// judge fills Valid and Warnings in.
+func judge(l *results.Load, c *Config, r *recorder) {
+	l.Valid = true
+	invalid := func(code, hint, format string, a ...any) {
+		l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true})
+	}
+	warn := func(code, hint, format string, a ...any) {
+		l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint})
+	}
+
+	if l.Interrupted {
+		invalid(CodeInterrupted, "", "stopped after %.1f s of %v", l.DurationS, c.Duration)
+	}
+	judgeErrors(l, r, invalid)
+
+	limit := maxBusyClosed
+	if c.Model == Open {
+		limit = maxBusyOpen
+	}
+	if l.GeneratorCPUUtilisation >= limit {
+		hint := "give the generator more threads and CPUs of their own"
+		if c.Generator == "vegeta" {
+			hint = "use the native generator, or a lower rate"
+		}
+		invalid(CodeGeneratorBound, hint, "the generator was busy for %.0f %% of the time (limit %.0f %%): the figures are its own, not the server's",
+			100*l.GeneratorCPUUtilisation, 100*limit)
+	}
+	if c.Model == Open {
+		judgePace(l, c, r, invalid, warn)
+	} else {
+		judgeLittle(l, c, invalid)
+	}
+	if f := l.Connection; f.Starved > 0 && f.P50 >= manyAnswers {
+		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
+			"%d of %d connections got no answer while the median one got %d", f.Starved, l.Connections, f.P50)
+	}
+	if first, last := thirds(l.Series); first > 0 && last > 0 {
+		if change := last/first - 1; change > maxMedianChange || change < -maxMedianChange {
+			warn(CodeNotStationary, "a longer warm-up, or a quieter host",
+				"the median step of the last third had %+.0f %% answers against the first third", 100*change)
+		}
+	}
+	if n := l.Requests; n < fewAnswers {
+		warn(CodeTooFew, "a longer duration", "only %d answers: p99 needs %d, p99.9 ten times as many", n, fewAnswers)
+	}
+}
+
+func judgeErrors(l *results.Load, r *recorder, invalid func(code, hint, format string, a ...any)) {
+	e := l.Errors
+	if e.Body > 0 || r.stray > 0 {
+		invalid(CodeWrongBytes, "ask the server for that path and look at the answer",
+			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.stray)
+	}
+	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.total) {
+		hint := "see the server's log"
+		if e.Connect > 0 && e.Connect >= failed/2 {
+			hint = "is the server still running, and its backlog long enough? A connection per request can use up the local ports"
+		}
+		invalid(CodeErrors, hint, "%d of %d requests failed (connect %d, read %d, write %d, timeout %d, status %d, body %d)",
+			failed, r.total, e.Connect, e.Read, e.Write, e.Timeout, e.Status, e.Body)
+	}
+}
+
+// judgePace asks whether the open model was kept. Waiting for a free
+// connection is the server's doing and part of the result; waiting for the
+// generator with a connection free is not.
+func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn func(code, hint, format string, a ...any)) {
+	lag, latency := l.GeneratorLagUS.P99, l.LatencyUS.P99
+	if lag > maxLagShare*latency {
+		invalid(CodeSendLag, "a lower rate, more generator threads, or a quieter host",
+			"requests left up to %.0f µs late (p99) with a connection free: %.0f %% of the latency's p99 is the generator's own", lag, 100*lag/latency)
+	}
+	due := float64(r.total)
+	if float64(r.late) > maxRateMissed*due {
+		invalid(CodeRateMissed, "a lower rate, or more generator threads",
+			"%d of %d requests due were only sent after the window, though connections were free", r.late, r.total)
+	}
+	if unsent := float64(l.Errors.Unsent); unsent > maxRateMissed*due {
+		if c.Generator == "vegeta" {
+			invalid(CodeRateMissed, "a lower rate, more connections, or the native generator, which tells who was late",
+				"%.1f %% of the requests due were never sent", 100*unsent/due)
+			return
+		}
+		warn(CodeSaturated, "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections",
+			"%.1f %% of the requests due were never sent, since all %d connections were busy", 100*unsent/due, c.Connections)
+	}
+}
+
+// judgeLittle holds the closed loop to Little's law: the connections are the
+// mean number of requests in flight, throughput × mean latency.
+func judgeLittle(l *results.Load, c *Config, invalid func(code, hint, format string, a ...any)) {
+	n := float64(c.Connections)
+	if l.DurationS == 0 || float64(l.Requests) < fewPerConnection*n || l.Errors.Total() > 0 {
+		return // with errors, connections back off: judged by those
+	}
+	inFlight := float64(l.Requests) / l.DurationS * l.LatencyUS.Mean / 1e6
+	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {
+		invalid(CodeLittle, "the host took the CPU away from the generator, or the generator has a bottleneck of its own",
+			"throughput × mean latency is %.1f, but %d connections were in use: latencies miss a part of the waiting", inFlight, c.Connections)
+	}
+}
+
+// thirds is the median number of answers per step in the first and the last
+// third of the series. A last step that is not whole is left out.
+func thirds(points []results.Point) (first, last float64) {
+	n := (len(points) - 1) / 3
+	if n < 3 {
+		return 0, 0
+	}
+	points = points[:len(points)-1]
+	return medianDone(points[:n]), medianDone(points[len(points)-n:])
+}
+
+func medianDone(points []results.Point) float64 {
+	done := make([]int64, len(points))
+	for i, p := range points {
+		done[i] = p.Done
+	}
+	slices.Sort(done)
+	return float64(done[len(done)/2])
+}

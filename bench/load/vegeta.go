@@ -1,0 +1,323 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"net"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// An attack is one run of vegeta's library, which differs from the native
+// generator in what it can tell: it stamps a request when one of its workers
+// takes it, so that in the closed model the time between an answer and that
+// moment is in no latency (Little's law shows it); its timeout counts from
+// there; it knows neither connections nor heads, so that Fairness stays zero
+// and BytesRead is that of the bodies; net/http silently tries again where a
+// kept connection has gone; and each request has one more header field,
+// X-Vegeta-Seq. Latencies here count from intended, as everywhere.
+type attack struct {
+	config  *Config
+	window  *window
+	rec     *recorder
+	targets []vegeta.Target
+
+	dials, reconnects, answers atomic.Int64
+
+	// The pacer makes hits, the targeter takes them in the same order, and the
+	// fragment of the URL, which leaves no client, tells the result whose it is.
+	mu       sync.Mutex
+	plan     *schedule // open model: of the warm-up, then of the window
+	origin   int64
+	inWindow bool
+	mix      mix // closed model
+	made     []hit
+	taken    map[int64]hit
+	number   int64 // of hits taken
+	freed    int64 // when a worker last became free after none was
+
+	compared []int64 // answers by class
+}
+
+type hit struct {
+	due   int64 // 0 in the closed model: when taken
+	ready int64
+	class int
+}
+
+// mostBody bounds what is read of a body whose length nobody has stated.
+const mostBody = 64 << 20
+
+func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, error) {
+	if err := needDescriptors(uint64(c.Connections) + 32); err != nil {
+		return nil, err
+	}
+	a := &attack{
+		config: c, window: newWindow(), targets: vegetaTargets(c, to), mix: newMix(c, 0),
+		taken: make(map[int64]hit, c.Connections), compared: make([]int64, len(c.Requests)),
+	}
+	a.rec = newRecorder(a.window, len(c.Requests), 0)
+	dial := a.dialer(to)
+	if err := probe(ctx, c, dial); err != nil {
+		return nil, err
+	}
+	a.dials.Store(0)
+	transport := &http.Transport{
+		DialContext: dial, DisableCompression: true,
+		MaxIdleConnsPerHost: c.Connections, MaxConnsPerHost: c.Connections,
+	}
+	defer transport.CloseIdleConnections()
+	// Of vegeta's options only those that leave the transport alone go
+	// together with a client of one's own.
+	attacker := vegeta.NewAttacker(
+		vegeta.Client(&http.Client{
+			Transport: transport, Timeout: c.Timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}),
+		vegeta.Workers(uint64(c.Connections)), vegeta.MaxWorkers(uint64(c.Connections)),
+		vegeta.MaxBody(longestBody(c)),
+	)
+
+	conductor := conductor{config: c, window: a.window, cpu: processCPU, answers: a.answers.Load}
+	conductor.prepare()
+	if c.Warmup == 0 {
+		sleepUntil(a.window.start.Load())
+	}
+	if c.Model == Open {
+		a.plan, a.origin = newSchedule(c, streamWarmup, 0, 1), now()
+	}
+	hits := attacker.Attack(a.target, a, 0, "")
+	collected := make(chan struct{})
+	go func() {
+		defer close(collected)
+		for r := range hits {
+			a.collect(r)
+		}
+	}()
+	read := conductor.run(ctx)
+	attacker.Stop()
+	<-collected // what is outstanding is waited for, Timeout bounds it
+	a.settle()
+	read.utilisation = float64(read.processCPU) / float64(max(1, read.end-read.start)) / float64(runtime.GOMAXPROCS(0))
+	return summarise(c, []*recorder{a.rec}, read)
+}
+
+// probe makes one connection to see whether there is a server.
+func probe(ctx context.Context, c *Config, dial func(ctx context.Context, _, _ string) (net.Conn, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout(c))
+	defer cancel()
+	conn, err := dial(ctx, "", "")
+	if err != nil {
+		return unreachable(c.URL, err)
+	}
+	return conn.Close()
+}
+
+// dialer connects to the one address, whatever vegeta asks for. After a
+// failure it waits a little before it says so: a closed loop would spin.
+func (a *attack) dialer(to endpoint) func(ctx context.Context, _, _ string) (net.Conn, error) {
+	network, addr := "tcp", to.addr.String()
+	if to.unix != "" {
+		network, addr = "unix", to.unix
+	}
+	var d net.Dialer
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Millisecond):
+			}
+			return nil, err
+		}
+		if a.dials.Add(1) > int64(a.config.Connections) && a.window.holds(now()) {
+			a.reconnects.Add(1)
+		}
+		return conn, nil
+	}
+}
+
+func vegetaTargets(c *Config, to endpoint) []vegeta.Target {
+	scheme := "http://"
+	if to.tls {
+		scheme = "https://"
+	}
+	var targets []vegeta.Target
+	for _, r := range c.Requests {
+		t := vegeta.Target{Method: r.Method, URL: scheme + to.host + r.Path + "#", Body: r.Body, Header: http.Header{}}
+		for _, h := range r.Header {
+			t.Header.Add(h[0], h[1])
+		}
+		if t.Header.Get("User-Agent") == "" {
+			t.Header["User-Agent"] = []string{""} // none, as the native generator
+		}
+		targets = append(targets, t)
+	}
+	return targets
+}
+
+// longestBody is enough to see that a body is longer than it has to be.
+func longestBody(c *Config) int64 {
+	longest := int64(0)
+	for _, r := range c.Requests {
+		if r.Length < 0 {
+			return mostBody
+		}
+		longest = max(longest, r.Length+1)
+	}
+	return longest
+}
+
+// Pace implements vegeta.Pacer. Vegeta asks for the next hit as soon as a
+// worker has taken the one before.
+func (a *attack) Pace(time.Duration, uint64) (wait time.Duration, stop bool) {
+	at := now()
+	start, end := a.window.start.Load(), a.window.end.Load()
+	if at >= end {
+		return 0, true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.config.Model == Closed {
+		a.made = append(a.made, hit{class: a.mix.draw()})
+		return 0, false
+	}
+	due, class := a.plan.due()
+	due += a.origin
+	if !a.inWindow && (at >= start || due >= start) {
+		a.plan, a.origin, a.inWindow = newSchedule(a.config, 0, 0, 1), start, true
+		due, class = a.plan.due()
+		due += start
+	}
+	if due >= end {
+		return 0, true
+	}
+	a.plan.next()
+	a.made = append(a.made, hit{due: due, class: class})
+	return time.Duration(due - at), false
+}
+
+// Rate implements vegeta.Pacer.
+func (a *attack) Rate(time.Duration) float64 { return a.config.Rate }
+
+var _ vegeta.Pacer = (*attack)(nil)
+
+// target is the vegeta.Targeter: a worker takes the oldest hit that was made.
+func (a *attack) target(t *vegeta.Target) error {
+	a.mu.Lock()
+	h := a.made[0]
+	a.made = a.made[:copy(a.made, a.made[1:])] // rarely more than one
+	a.number++
+	n := a.number
+	h.ready = max(h.due, a.freed)
+	a.taken[n] = h
+	a.mu.Unlock()
+	*t = a.targets[h.class]
+	t.URL += strconv.FormatInt(n, 10)
+	return nil
+}
+
+// collect records one result; nothing is kept of it.
+func (a *attack) collect(r *vegeta.Result) {
+	n, err := strconv.ParseInt(r.URL[strings.LastIndexByte(r.URL, '#')+1:], 10, 64)
+	if err != nil {
+		return // a hit without a target: there is none
+	}
+	a.mu.Lock()
+	h := a.taken[n]
+	if len(a.taken) == a.config.Connections {
+		a.freed = now()
+	}
+	delete(a.taken, n)
+	a.mu.Unlock()
+
+	taken := int64(r.Timestamp.Sub(clockBase))
+	o := outcome{
+		class: h.class, conn: -1, intended: h.due, ready: h.ready, acted: taken, sent: taken,
+		done: taken + int64(r.Latency), bytes: int64(r.BytesIn), kind: a.verdict(h.class, r),
+	}
+	if a.config.Model == Closed {
+		o.intended, o.ready = taken, taken
+	}
+	o.ready = min(o.ready, taken)
+	if o.kind <= wrongBody {
+		a.answers.Add(1)
+	}
+	a.rec.record(&o)
+}
+
+// verdict is what checker's is for the native generator.
+func (a *attack) verdict(class int, r *vegeta.Result) kind {
+	if r.Code == 0 {
+		return failureOf(r.Error)
+	}
+	q := &a.config.Requests[class]
+	if !q.rightStatus(int(r.Code)) {
+		return wrongStatus
+	}
+	if q.Length >= 0 && int64(len(r.Body)) != q.Length {
+		return wrongBody
+	}
+	a.compared[class]++
+	if n := a.compared[class]; n > 1 && n%sampleEvery != 0 {
+		return answered
+	}
+	if q.Want != nil && !bytes.Equal(r.Body, q.Want) {
+		return wrongBody
+	}
+	if q.Want == nil && q.SHA256 != "" {
+		if sum := sha256.Sum256(r.Body); !q.rightDigest(sum[:]) {
+			return wrongBody
+		}
+	}
+	return answered
+}
+
+// failureOf tells the kind of an error of which vegeta keeps only the text.
+func failureOf(text string) kind {
+	switch {
+	case strings.Contains(text, "Client.Timeout"):
+		return timedOut
+	case strings.Contains(text, ": dial "):
+		return failedConnect
+	case strings.Contains(text, ": write "):
+		return failedWrite
+	}
+	return failedRead
+}
+
+// settle accounts for what was due and never sent.
+func (a *attack) settle() {
+	a.rec.reconnects = a.reconnects.Load()
+	start, end := a.window.start.Load(), a.window.end.Load()
+	if a.config.Model == Closed {
+		return
+	}
+	if !a.inWindow {
+		a.plan, a.origin, a.made = newSchedule(a.config, 0, 0, 1), start, nil
+	}
+	unsent := func(due int64, class int) {
+		a.rec.record(&outcome{kind: neverSent, class: class, conn: -1, intended: due, done: end})
+	}
+	for _, h := range a.made {
+		unsent(h.due, h.class)
+	}
+	for {
+		due, class := a.plan.due()
+		if due += a.origin; due >= end {
+			return
+		}
+		a.plan.next()
+		unsent(due, class)
+	}
+}

@@ -1,0 +1,36 @@
+package load
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// All times within a run are nanoseconds of the monotonic clock since clockBase.
+var clockBase = time.Now()
+
+func now() int64 { return int64(time.Since(clockBase)) }
+
+// never is a time that does not come.
+const never = math.MaxInt64
+
+// A window is when requests count: from start, before end. Its edges are set
+// while the load is running, always a little ahead of the clock (lead), so
+// that everyone knows them when they come.
+type window struct {
+	start, end atomic.Int64
+	abort      atomic.Int64 // what is still outstanding then is given up
+}
+
+func newWindow() *window {
+	w := new(window)
+	w.start.Store(never)
+	w.end.Store(never)
+	w.abort.Store(never)
+	return w
+}
+
+func (w *window) holds(t int64) bool { return t >= w.start.Load() && t < w.end.Load() }
+
+// lead is longer than a thread of a generator sleeps at a time, see tick.
+const lead = 25 * time.Millisecond
