@@ -1,0 +1,225 @@
+// Package bench is the harness: it plans trials, runs each against a fresh
+// server process, meters the server from outside and stores what it saw.
+//
+// A plan is scenario × target × trial in an order drawn from a seed. For every
+// trial, target starts the server on its own CPUs and proves it ready, meter
+// reads its process tree, a generator process (dyno load) offers the
+// scenario's load, and the trial goes into the store as soon as it ends.
+// bench never links an engine: all it knows of a server is a command line.
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios"
+)
+
+// Options is what to run. Scenarios, Targets and Dyno must be set; other zero
+// values mean defaults.
+type Options struct {
+	Scenarios []*scenarios.Scenario
+	Targets   []target.Target
+	Trials    int           // per scenario and target; default 3
+	Seed      uint64        // of the order and of the load; 0 draws one
+	Duration  time.Duration // of the measured window; default the scenario's
+	Warmup    time.Duration // at most; default the scenario's
+	Generator string        // native (default) or vegeta
+
+	ReadyTimeout time.Duration // of a server's start; default 15 s
+
+	Dyno string // path of the dyno binary, for {dyno} and the generator
+	Dir  string // folder of the apps' twins in other languages, for {dir}
+
+	ServerCPUs    []int // default: meter's split of the CPUs this process may use
+	GeneratorCPUs []int
+
+	// Seen tells what happens while it happens; may be nil. It is called from
+	// one goroutine.
+	Seen func(Event)
+}
+
+// Event is a moment of a run.
+type Event struct {
+	Kind   EventKind
+	Step   Step           // for TrialBegins, TrialEnds
+	Trial  *results.Trial // for TrialEnds
+	Target string         // for TargetVerified, TargetRefused
+	Err    error          // for TargetRefused: why
+	Done   int            // trials that have ended
+	Total  int            // trials planned, repeats included
+	Left   time.Duration  // estimate
+}
+
+// EventKind names an Event.
+type EventKind string
+
+// The events of a run, in the order in which they first come.
+const (
+	TargetVerified EventKind = "target-verified" // gave the right answer to every class of request
+	TargetRefused  EventKind = "target-refused"  // did not, and is left out
+	TrialBegins    EventKind = "trial-begins"
+	TrialEnds      EventKind = "trial-ends"
+)
+
+// Step is one trial to come.
+type Step struct {
+	Scenario *scenarios.Scenario
+	Target   target.Target
+	Trial    int // 1 … Options.Trials
+	Repeat   int // 0, or which repeat of a trial that the host disturbed
+}
+
+// Plan is Options with every choice made.
+type Plan struct {
+	Options
+	Steps []Step // in the order in which they run
+}
+
+// NewPlan fills the defaults in and draws the order. Equal options and seed
+// give the equal plan.
+//
+// Trials of one round stand together, a round runs scenario by scenario, and
+// within a scenario the targets follow each other in a new random order: what
+// is compared with each other is measured close together, and no target
+// always comes after the same other one.
+func NewPlan(o Options) (*Plan, error) {
+	if len(o.Scenarios) == 0 {
+		return nil, errors.New("no scenario to run")
+	}
+	if len(o.Targets) == 0 {
+		return nil, errors.New("no target to run")
+	}
+	if o.Trials == 0 {
+		o.Trials = 3
+	}
+	if o.Trials < 0 {
+		return nil, fmt.Errorf("%d trials: at least one is needed", o.Trials)
+	}
+	if o.Duration < 0 || o.Warmup < 0 {
+		return nil, errors.New("a duration cannot be negative")
+	}
+	if o.ReadyTimeout == 0 {
+		o.ReadyTimeout = 15 * time.Second
+	}
+	if o.Generator == "" {
+		o.Generator = "native"
+	}
+	for o.Seed == 0 {
+		o.Seed = uint64(rand.Uint32()) // short enough to type
+	}
+	if err := o.splitCPUs(); err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, t := range o.Targets {
+		if names[t.Name] {
+			return nil, fmt.Errorf("target %q is there twice: give each its own name", t.Name)
+		}
+		names[t.Name] = true
+	}
+	names = map[string]bool{}
+	for _, s := range o.Scenarios {
+		if names[s.Name] {
+			return nil, fmt.Errorf("scenario %q is there twice", s.Name)
+		}
+		names[s.Name] = true
+	}
+
+	p := &Plan{Options: o}
+	rng := rand.New(rand.NewPCG(o.Seed, 0))
+	for trial := 1; trial <= o.Trials; trial++ {
+		for _, i := range rng.Perm(len(o.Scenarios)) {
+			for _, j := range rng.Perm(len(o.Targets)) {
+				p.Steps = append(p.Steps, Step{Scenario: o.Scenarios[i], Target: o.Targets[j], Trial: trial})
+			}
+		}
+	}
+	return p, nil
+}
+
+// duration is the measured window of a trial of s, warmup its longest warm-up.
+func (p *Plan) duration(s *scenarios.Scenario) time.Duration {
+	if p.Duration > 0 {
+		return p.Duration
+	}
+	return s.Duration
+}
+
+func (p *Plan) warmup(s *scenarios.Scenario) time.Duration {
+	if p.Warmup > 0 {
+		return p.Warmup
+	}
+	return s.Warmup
+}
+
+// Length is how long the plan takes at most, without repeats.
+func (p *Plan) Length() time.Duration {
+	var d time.Duration
+	for _, s := range p.Steps {
+		d += p.duration(s.Scenario) + p.warmup(s.Scenario) + perTrial
+	}
+	return d
+}
+
+// perTrial is about what a trial takes beside its load: two process starts,
+// readiness, drain.
+const perTrial = 200 * time.Millisecond
+
+// Server is the command that serves a step on addr.
+func (p *Plan) Server(s Step, addr string) (target.Command, error) {
+	return s.Target.Expand(p.vars(s, addr))
+}
+
+func (p *Plan) vars(s Step, addr string) target.Vars {
+	return target.Vars{Dyno: p.Dyno, Dir: p.Dir, App: s.Scenario.App, Addr: addr, CPUs: p.ServerCPUs}
+}
+
+// Load is the command that offers a step's load to the server at addr.
+func (p *Plan) Load(s Step, addr string) target.Command {
+	argv := []string{p.Dyno, "load", "http://" + addr,
+		"--scenario", s.Scenario.Source,
+		"--duration", p.duration(s.Scenario).String(),
+		"--warmup", p.warmup(s.Scenario).String(),
+		"--seed", strconv.FormatUint(p.loadSeed(s), 10),
+		"--threads", strconv.Itoa(max(1, len(p.GeneratorCPUs))),
+		"--generator", p.Generator,
+		"--json",
+	}
+	return target.Command{Name: "generator", Argv: argv, CPUs: p.GeneratorCPUs}
+}
+
+// loadSeed differs from trial to trial and is the same for all targets, so
+// that all of them see the same schedule.
+func (p *Plan) loadSeed(s Step) uint64 { return p.Seed + uint64(s.Trial) }
+
+// Describe is the plan as it is stored.
+func (p *Plan) Describe() results.Plan {
+	d := results.Plan{Seed: p.Seed, Trials: p.Trials, Generator: p.Generator}
+	for _, s := range p.Scenarios {
+		ps := results.PlanScenario{
+			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,
+			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Rate, Connections: s.Load.Connections,
+			DurationS: p.duration(s).Seconds(),
+		}
+		seen := map[string]bool{}
+		for _, r := range s.Requests {
+			if !seen[r.Class] {
+				seen[r.Class] = true
+				ps.Classes = append(ps.Classes, r.Class)
+			}
+		}
+		d.Scenarios = append(d.Scenarios, ps)
+	}
+	for _, t := range p.Targets {
+		d.Targets = append(d.Targets, results.PlanTarget{
+			Name: t.Name, Summary: t.Summary, Kind: t.Kind, Spec: t.Spec, Command: t.Command,
+		})
+	}
+	return d
+}

@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/results"
+)
+
+// Sink keeps trials. results.Store is one.
+type Sink interface {
+	// Append stores trial durably before it returns.
+	Append(trial results.Trial) error
+}
+
+// maxRepeats bounds, as a share of the plan, how many trials that the host
+// disturbed are run again.
+const maxRepeats = 0.2
+
+// Refusal is a target that is left out, and why.
+type Refusal struct {
+	Target string
+	Err    error
+}
+
+// Run verifies the targets, then runs the plan's trials and puts each into
+// sink as it ends. It returns the refused targets and an error only when the
+// run could not go on: ctx ended, the sink failed, nothing was left to
+// measure. A trial that went wrong is not an error; it is in the sink, marked
+// invalid with the reason. However Run ends, no process that it started is
+// left.
+func (p *Plan) Run(ctx context.Context, sink Sink) ([]Refusal, error) {
+	refused, err := p.verifyAll(ctx)
+	if err != nil {
+		return refused, err
+	}
+	steps := slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool {
+		return slices.ContainsFunc(refused, func(r Refusal) bool { return r.Target == s.Target.Name })
+	})
+	if len(steps) == 0 {
+		return refused, errors.New("no target gave right answers: nothing to measure")
+	}
+	began, planned := time.Now(), len(steps)
+	for i := 0; i < len(steps); i++ {
+		step := steps[i]
+		p.tell(Event{Kind: TrialBegins, Step: step, Done: i, Total: len(steps), Left: p.left(steps, i, time.Since(began))})
+		trial := p.trial(ctx, step, i+1)
+		if ctx.Err() != nil {
+			return refused, context.Cause(ctx) // half a trial is none
+		}
+		if err := sink.Append(*trial); err != nil {
+			return refused, fmt.Errorf("trial %d of %d could not be stored: %w", i+1, len(steps), err)
+		}
+		if disturbed(trial) && float64(len(steps)-planned) < maxRepeats*float64(planned) {
+			step.Repeat++
+			steps = append(steps, step)
+		}
+		p.tell(Event{Kind: TrialEnds, Step: step, Trial: trial, Done: i + 1, Total: len(steps), Left: p.left(steps, i+1, time.Since(began))})
+	}
+	return refused, nil
+}
+
+// left estimates the time that the steps from done on take, at the pace so far.
+func (p *Plan) left(steps []Step, done int, spent time.Duration) time.Duration {
+	if done == 0 {
+		return p.Length()
+	}
+	return spent / time.Duration(done) * time.Duration(len(steps)-done)
+}
+
+func (p *Plan) tell(e Event) {
+	if p.Seen != nil {
+		p.Seen(e)
+	}
+}
+
+// disturbed tells whether a trial is invalid through the host's doing alone,
+// so that running it again may help.
+func disturbed(t *results.Trial) bool {
+	if t.Valid {
+		return false
+	}
+	for _, w := range t.Warnings {
+		if w.Invalid && w.Code != CodeSteal {
+			return false
+		}
+	}
+	return true
+}
+
+// verifyAll starts each target once and holds it to every scenario's answers.
+func (p *Plan) verifyAll(ctx context.Context) ([]Refusal, error) {
+	var refused []Refusal
+	ref := reference{}
+	for _, t := range p.Targets {
+		err := p.verifyTarget(ctx, t, ref)
+		if ctx.Err() != nil {
+			return refused, context.Cause(ctx)
+		}
+		if err != nil {
+			refused = append(refused, Refusal{Target: t.Name, Err: err})
+			p.tell(Event{Kind: TargetRefused, Target: t.Name, Err: err, Total: len(p.Steps)})
+			continue
+		}
+		p.tell(Event{Kind: TargetVerified, Target: t.Name, Total: len(p.Steps)})
+	}
+	return refused, nil
+}
+
+// verifyTarget starts t once per app that the scenarios use.
+func (p *Plan) verifyTarget(ctx context.Context, t target.Target, ref reference) error {
+	done := map[string]bool{}
+	for _, first := range p.Scenarios {
+		if done[first.App] {
+			continue
+		}
+		done[first.App] = true
+		_, err := p.serve(ctx, Step{Scenario: first, Target: t}, func(_ *target.Process, addr string) error {
+			for _, s := range p.Scenarios {
+				if s.App != first.App {
+					continue
+				}
+				if err := verify(ctx, addr, t.Name, s, ref); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
