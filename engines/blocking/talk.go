@@ -1,0 +1,211 @@
+// Package blocking is what all engines share that give a connection a thread
+// or a goroutine of its own and let it block there: the one loop that reads,
+// feeds the Session, runs it and writes, and the drain. The engines differ in
+// what they run the loop on.
+package blocking
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+// Talk is one connection of a Group: opened when it is accepted, and then
+// either served or refused, once.
+type Talk struct {
+	g             *Group
+	conn          Conn
+	local, remote net.Addr
+	s             *protocol.Session // set with g.mu held; nil until Serve
+
+	// The times that conn has been told. They are moved only when they would
+	// come too late: a Session's deadline moves on with every request, and to
+	// set one costs several times what it takes to be woken too early once in
+	// a while and look again (BenchmarkDeadline).
+	readBy, writeBy time.Time
+	fresh           bool // opened before the drain, served in it: nothing has been read
+}
+
+// Serve talks to the client until the connection has ended, and closes it. It
+// uses the calling goroutine; wait is the hook for the apps.
+func (t *Talk) Serve(wait gateway.Waiter) {
+	g := t.g
+	g.meter.Queue.Add(-1)
+	g.meter.Busy.Add(1)
+	defer func() {
+		g.meter.Busy.Add(-1)
+		t.s.Release()
+		t.close()
+	}()
+	g.begin(t, wait)
+	request := t.request
+	for {
+		switch t.s.Next() {
+		case protocol.Read:
+			t.read()
+		case protocol.Run:
+			if g.Request != nil {
+				g.Request(request)
+			} else {
+				t.s.Run()
+			}
+		case protocol.Write:
+			t.write()
+		case protocol.Close:
+			if t.s.Linger() {
+				t.linger()
+			}
+			return
+		}
+	}
+}
+
+// Refuse closes the connection unserved and counts it as an error.
+func (t *Talk) Refuse() {
+	t.g.meter.Queue.Add(-1)
+	t.g.svc.Counters.Errors.Add(1)
+	t.close()
+}
+
+func (t *Talk) close() {
+	t.g.forget(t) // first: nobody may wake a connection that is closed
+	t.conn.Close()
+	t.g.wg.Done()
+}
+
+// request runs one request to its end: the app's part and the writing between
+// its chunks.
+func (t *Talk) request() {
+	for {
+		switch t.s.Next() {
+		case protocol.Run:
+			t.s.Run()
+			if !t.s.Busy() {
+				return
+			}
+		case protocol.Write:
+			t.write()
+		default:
+			return
+		}
+	}
+}
+
+func (t *Talk) read() {
+	by := t.s.Deadline()
+	if half := t.g.half.Load(); half != nil {
+		// In the drain: what has not come by then is not waited for.
+		if t.fresh {
+			by = earlier(by, later(*half, time.Now().Add(freshGrace)))
+		} else if by = earlier(by, *half); !time.Now().Before(*half) {
+			t.s.EOF()
+			return
+		}
+	}
+	if !by.IsZero() && (t.readBy.IsZero() || by.Before(t.readBy)) {
+		t.conn.ReadBy(by)
+		t.readBy = by
+	}
+	n, err := t.conn.Read(t.s.Buffer())
+	if n > 0 {
+		t.s.Received(n)
+	}
+	if t.fresh {
+		t.fresh = false
+		t.s.Drain()
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		t.readBy = time.Time{}
+		t.s.Expire(time.Now())
+	case err == io.EOF:
+		t.s.EOF()
+	default:
+		t.s.Abort(err)
+	}
+}
+
+func (t *Talk) write() {
+	by := t.s.Deadline()
+	if !by.IsZero() && (t.writeBy.IsZero() || by.Before(t.writeBy)) {
+		t.conn.WriteBy(by)
+		t.writeBy = by
+	}
+	n, err := t.conn.Write(t.s.Output())
+	if n > 0 {
+		t.s.Sent(n)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		t.writeBy = time.Time{}
+		t.s.Expire(time.Now())
+	default:
+		t.s.Abort(err)
+	}
+}
+
+// Bounds on how long and how much is read and dropped from a client that has
+// been refused while it was sending, so that it gets to see why.
+const (
+	LingerTime  = time.Second
+	LingerBytes = 1 << 20
+)
+
+// freshGrace is how long a connection that was accepted before the drain, and
+// gets its turn in it, has to show its request.
+const freshGrace = 10 * time.Millisecond
+
+func (t *Talk) linger() {
+	if t.conn.CloseWrite() != nil {
+		return
+	}
+	end := time.Now().Add(LingerTime)
+	t.conn.ReadBy(end)
+	buf := make([]byte, 16<<10)
+	for left := LingerBytes; left > 0 && time.Now().Before(end) && t.g.half.Load() == nil; {
+		n, err := t.conn.Read(buf)
+		left -= n
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+	}
+}
+
+// earlier is the earlier of two times of which the first may be zero, for never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// Finish writes what is left of a Session's answers, for engines that do not
+// block but have a client that will send no more: s has been told by EOF. Each
+// step of the app is handed to run, which returns when it is done.
+func Finish(s *protocol.Session, conn Conn, run func(step func())) {
+	t := &Talk{s: s, conn: conn}
+	for {
+		switch s.Next() {
+		case protocol.Run:
+			run(s.Run)
+		case protocol.Write:
+			t.write()
+		default:
+			return
+		}
+	}
+}

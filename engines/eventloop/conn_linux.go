@@ -1,0 +1,191 @@
+package eventloop
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// What one connection may do before others of its loop get their turn.
+const (
+	turnSteps = 64        // runs of the app
+	turnBytes = 256 << 10 // written
+)
+
+// conn is one connection. It belongs to its loop.
+type conn struct {
+	l  *loop
+	c  gnet.Conn
+	fd int
+	s  *protocol.Session
+
+	blocked   bool // the client does not keep up: watched until it does
+	watched   bool // known to the watcher's epoll set
+	yielded   bool // a turn is due
+	fresh     bool // opened in the drain: nothing has been read
+	closed    bool
+	lingerEnd time.Time // not zero: refused, what comes is dropped until then
+	dropped   int
+}
+
+func (k *conn) lingers() bool { return !k.lingerEnd.IsZero() }
+
+// turn does what the Session asks for until it can go no further.
+func (k *conn) turn() gnet.Action {
+	if k.lingers() {
+		n, _ := k.c.Discard(-1)
+		if k.dropped += n; k.dropped > blocking.LingerBytes {
+			return gnet.Close
+		}
+		return gnet.None
+	}
+	steps, bytes := 0, 0
+	for {
+		switch k.s.Next() {
+		case protocol.Read:
+			if k.c.InboundBuffered() == 0 {
+				return gnet.None
+			}
+			n, _ := k.c.Read(k.s.Buffer())
+			k.s.Received(n)
+			if k.fresh {
+				k.fresh = false
+				k.s.Drain()
+			}
+		case protocol.Run:
+			if steps >= turnSteps || bytes >= turnBytes {
+				return k.yield()
+			}
+			k.s.Run()
+			steps++
+			if k.s.Busy() && k.s.Next() == protocol.Run {
+				return k.yield() // an empty chunk: the app says, others first
+			}
+		case protocol.Write:
+			if k.blocked {
+				return k.hold()
+			}
+			n, err := unix.Write(k.fd, k.s.Output())
+			if n > 0 {
+				bytes += n
+				k.s.Sent(n)
+			}
+			switch err {
+			case nil, unix.EINTR:
+			case unix.EAGAIN:
+				if err := k.l.e.writes.watch(k); err != nil {
+					k.s.Abort(err)
+					return gnet.Close
+				}
+				k.blocked = true
+				return k.hold()
+			default:
+				k.s.Abort(os.NewSyscallError("write", err))
+			}
+		case protocol.Close:
+			if k.s.Linger() && k.l.half.Load() == nil && unix.Shutdown(k.fd, unix.SHUT_WR) == nil {
+				k.lingerEnd = time.Now().Add(blocking.LingerTime)
+				k.c.Discard(-1)
+				return gnet.None
+			}
+			return gnet.Close
+		}
+	}
+}
+
+// yield has the rest of the turn come after what the loop has to do now.
+func (k *conn) yield() gnet.Action {
+	if !k.yielded {
+		k.yielded = k.l.do(func() {
+			k.yielded = false
+			k.act(k.turn())
+		})
+	}
+	return k.hold()
+}
+
+// hold leaves what the client sends where it is, within a bound.
+func (k *conn) hold() gnet.Action {
+	limits := &k.l.e.svc.Limits
+	if held := int64(k.c.InboundBuffered()); held-int64(limits.MaxHeaderBytes()) > limits.MaxBody() {
+		k.s.Abort(fmt.Errorf("the client sends, without reading, more than the %d bytes that are held for it", held))
+		return gnet.Close
+	}
+	return gnet.None
+}
+
+// writable is called on the loop when the client has made room.
+func (k *conn) writable() {
+	k.blocked = false
+	k.act(k.turn())
+}
+
+// act does on the loop, outside of gnet's callbacks, what they would by their result.
+func (k *conn) act(a gnet.Action) {
+	if a == gnet.Close {
+		k.close()
+	}
+}
+
+func (k *conn) close() {
+	if !k.closed {
+		k.c.EventLoop().Close(k.c)
+	}
+}
+
+func (k *conn) release() {
+	k.s.Release()
+	k.l.e.Busy.Add(-1)
+	k.l.done()
+}
+
+// finish sees to it that a client which has closed its sending half, which
+// gnet takes for the end, gets the rest of its answers. It tells whether there
+// is a rest: then a goroutine writes it, and the app still runs on the loop.
+func (k *conn) finish() bool {
+	k.s.EOF()
+	if k.lingers() || k.s.Next() == protocol.Close {
+		return false
+	}
+	dup, err := unix.FcntlInt(uintptr(k.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		k.s.Abort(os.NewSyscallError("fcntl", err))
+		return false
+	}
+	file := os.NewFile(uintptr(dup), "connection")
+	c, err := net.FileConn(file)
+	file.Close()
+	if err != nil {
+		k.s.Abort(err)
+		return false
+	}
+	go func() {
+		defer k.release()
+		conn := blocking.Net(c)
+		defer conn.Close()
+		defer context.AfterFunc(k.l.e.ctx, conn.Cut)()
+		blocking.Finish(k.s, conn, func(step func()) {
+			done := make(chan struct{})
+			if !k.l.do(func() { defer close(done); step() }) {
+				k.s.Abort(engines.ErrDrainTimeout)
+				return
+			}
+			<-done
+		})
+	}()
+	return true
+}
+
+func (l logger) printf(level slog.Level, format string, a []any) {
+	l.log.Log(context.Background(), level, "gnet: "+fmt.Sprintf(format, a...))
+}

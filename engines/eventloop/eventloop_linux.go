@@ -1,0 +1,168 @@
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Engine serves any number of connections on a few loops.
+type Engine struct {
+	engines.Meter
+	count int
+
+	svc    *protocol.Service
+	ctx    context.Context // parent of the requests' Contexts
+	cancel context.CancelCauseFunc
+	tick   time.Duration
+	writes *watcher
+	loops  []*loop
+	open   sync.WaitGroup // connections, and the goroutine that accepts them
+}
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine with the settings p.
+func New(p *engines.Params) (engines.Engine, error) {
+	e := &Engine{count: p.Int("loops", 1, 1024)}
+	return e, p.Err()
+}
+
+// Serve implements engines.Engine.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	own := *svc
+	own.Flags.MultiThread = e.count > 1
+	own.Flags.NonBlocking = true
+	e.svc = &own
+	e.Watch(svc)
+	e.tick = engines.Tick(&own.Limits)
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	defer e.cancel(context.Canceled)
+	defer sock.Close()
+
+	var err error
+	if e.writes, err = newWatcher(); err != nil {
+		return err
+	}
+	defer e.writes.close()
+	for range e.count {
+		l, err := e.newLoop()
+		if err != nil {
+			e.stop()
+			return err
+		}
+		e.loops = append(e.loops, l)
+	}
+	ended := make(chan error, 1)
+	e.open.Go(func() { ended <- e.accept(ctx, sock.Listener()) })
+	ticks := make(chan struct{})
+	var ticking sync.WaitGroup
+	ticking.Go(func() { e.ticker(ticks) })
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-ended:
+	}
+	sock.Close()
+	err = e.drain()
+	close(ticks)
+	ticking.Wait()
+	if !errors.Is(err, engines.ErrDrainTimeout) {
+		e.stop()
+	} else {
+		// A loop that is stuck in an app cannot be stopped; it is not waited for.
+		stopped := make(chan struct{})
+		go func() { e.stop(); close(stopped) }()
+		within(stopped, engines.CutGrace)
+	}
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// accept hands each connection to the loop that has the fewest.
+func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
+	return blocking.Accept(ctx, e.svc.Log, func() error {
+		c, err := ln.Accept()
+		if err != nil {
+			return err
+		}
+		l := e.loops[0]
+		for _, other := range e.loops[1:] {
+			if other.open.Load() < l.open.Load() {
+				l = other
+			}
+		}
+		e.Accepted.Add(1)
+		e.Queue.Add(1)
+		e.open.Add(1)
+		l.open.Add(1)
+		l.feed <- c
+		return nil
+	})
+}
+
+// ticker has every loop look for deadlines.
+func (e *Engine) ticker(end <-chan struct{}) {
+	t := time.NewTicker(e.tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-end:
+			return
+		case <-t.C:
+			for _, l := range e.loops {
+				if l.open.Load() > 0 {
+					l.do(l.scan)
+				}
+			}
+		}
+	}
+}
+
+func (e *Engine) drain() error {
+	half := time.Now().Add(engines.HalfGrace)
+	for _, l := range e.loops {
+		l.drainFrom(half)
+	}
+	closed := make(chan struct{})
+	go func() { e.open.Wait(); close(closed) }()
+	if within(closed, engines.DrainTime(e.svc)) {
+		return nil
+	}
+	e.cancel(engines.ErrDrainTimeout)
+	for _, l := range e.loops {
+		l.do(l.cut)
+	}
+	within(closed, engines.CutGrace)
+	return engines.ErrDrainTimeout
+}
+
+func (e *Engine) stop() {
+	for _, l := range e.loops {
+		close(l.feed)
+		l.feeding.Wait()
+		if err := l.client.Stop(); err != nil {
+			e.svc.Log.Error("event loop", "error", err)
+		}
+	}
+}
+
+func within(done <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}

@@ -1,0 +1,185 @@
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// loop is one event loop. Fields without a word on it are the loop's own: its
+// callbacks, and what do runs, are one after the other.
+type loop struct {
+	gnet.BuiltinEventEngine
+	e      *Engine
+	client *gnet.Client
+
+	feed    chan net.Conn // accepted, to be enrolled
+	feeding sync.WaitGroup
+	open    atomic.Int64 // connections, from accept to close
+
+	// el is gnet's side of the loop, known from the first connection on.
+	el   atomic.Pointer[gnet.EventLoop]
+	half atomic.Pointer[time.Time] // set in the drain: when half a request is given up
+
+	conns map[*conn]struct{}
+}
+
+func (e *Engine) newLoop() (*loop, error) {
+	l := &loop{e: e, feed: make(chan net.Conn, 256), conns: make(map[*conn]struct{})}
+	var err error
+	l.client, err = gnet.NewClient(l, gnet.WithNumEventLoop(1), gnet.WithLogger(logger{e.svc.Log}))
+	if err != nil {
+		return nil, err
+	}
+	if err := l.client.Start(); err != nil {
+		return nil, err
+	}
+	l.feeding.Go(func() {
+		for c := range l.feed {
+			l.enrol(c)
+		}
+	})
+	return l, nil
+}
+
+// enrol gives a connection to gnet, which works on a duplicate of the
+// descriptor and closes c. It waits for the loop.
+func (l *loop) enrol(c net.Conn) {
+	k := &conn{l: l}
+	local := c.LocalAddr()
+	if a, ok := local.(*net.UnixAddr); ok {
+		copied := *a // gnet writes to the original
+		local = &copied
+	}
+	k.s = l.e.svc.NewSession(protocol.Peer{Local: local, Remote: c.RemoteAddr(), Wait: engines.Park{}, Context: l.e.ctx})
+	if _, err := l.client.EnrollContext(c, k); err != nil {
+		l.e.svc.Log.Error("cannot enrol a connection", "error", err)
+		l.e.svc.Counters.Errors.Add(1)
+		l.e.Queue.Add(-1)
+		k.s.Release()
+		l.done()
+	}
+}
+
+// done accounts for a connection that is gone.
+func (l *loop) done() {
+	l.open.Add(-1)
+	l.e.open.Done()
+}
+
+// do runs f on the loop, and tells whether it will: not before the first
+// connection, nor after the end.
+func (l *loop) do(f func()) bool {
+	el := l.el.Load()
+	return el != nil && (*el).Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
+		f()
+		return nil
+	})) == nil
+}
+
+// OnOpen implements gnet.EventHandler.
+func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
+	if l.el.Load() == nil {
+		el := c.EventLoop()
+		l.el.Store(&el)
+	}
+	k := c.Context().(*conn)
+	k.c, k.fd = c, c.Fd()
+	k.fresh = l.half.Load() != nil
+	l.conns[k] = struct{}{}
+	l.e.Queue.Add(-1)
+	l.e.Busy.Add(1)
+	return nil, gnet.None
+}
+
+// OnTraffic implements gnet.EventHandler: there is something to read.
+func (l *loop) OnTraffic(c gnet.Conn) gnet.Action { return c.Context().(*conn).turn() }
+
+// OnClose implements gnet.EventHandler. The descriptor is still open.
+func (l *loop) OnClose(c gnet.Conn, err error) gnet.Action {
+	k := c.Context().(*conn)
+	delete(l.conns, k)
+	l.e.writes.forget(k)
+	k.closed = true
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		if k.finish() {
+			return gnet.None
+		}
+	default:
+		k.s.Abort(err)
+	}
+	k.release()
+	return gnet.None
+}
+
+// scan acts on deadlines that have passed.
+func (l *loop) scan() {
+	now := time.Now()
+	half := l.half.Load()
+	for k := range l.conns {
+		if k.lingers() {
+			if now.After(k.lingerEnd) || half != nil {
+				k.close()
+			}
+			continue
+		}
+		k.s.Expire(now)
+		next := k.s.Next()
+		if half != nil && now.After(*half) && next == protocol.Read {
+			k.s.EOF()
+			next = k.s.Next()
+		}
+		if next == protocol.Close || next == protocol.Write && !k.blocked {
+			k.act(k.turn())
+		}
+	}
+}
+
+// drainFrom starts the drain. A loop that has not had a connection yet, or is
+// about to get one, sees half when it opens it.
+func (l *loop) drainFrom(half time.Time) {
+	l.half.Store(&half)
+	l.do(func() {
+		for k := range l.conns {
+			if k.fresh {
+				continue
+			}
+			k.s.Drain()
+			if k.lingers() {
+				k.close()
+			} else if k.s.Next() == protocol.Close {
+				k.act(k.turn())
+			}
+		}
+	})
+}
+
+// cut ends all connections.
+func (l *loop) cut() {
+	for k := range l.conns {
+		k.s.Abort(engines.ErrDrainTimeout)
+		k.close()
+	}
+}
+
+// logger has gnet log where the engine does. gnet reports nothing that would
+// be an error of ours: what it prints about connections that end is for debugging.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Debugf(format string, a ...any) {}
+func (l logger) Infof(format string, a ...any)  {}
+func (l logger) Warnf(format string, a ...any)  { l.printf(slog.LevelDebug, format, a) }
+func (l logger) Errorf(format string, a ...any) { l.printf(slog.LevelDebug, format, a) }
+func (l logger) Fatalf(format string, a ...any) { l.printf(slog.LevelError, format, a) }

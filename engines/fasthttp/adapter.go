@@ -1,0 +1,205 @@
+package fasthttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strconv"
+	"sync"
+	"unsafe"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/yardstick"
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+// adapter runs an App as a fasthttp handler.
+type adapter struct {
+	svc        *protocol.Service
+	inFlight   context.Context
+	errors     io.Writer
+	name, port string // of the server
+	requests   sync.Pool
+}
+
+func newAdapter(svc *protocol.Service, inFlight context.Context, addr net.Addr) *adapter {
+	a := &adapter{svc: svc, inFlight: inFlight, errors: yardstick.Errors{Svc: svc}}
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		a.name, a.port = tcp.IP.String(), strconv.Itoa(tcp.Port)
+	}
+	a.requests.New = func() any { return &request{a: a} }
+	return a
+}
+
+// handle is the fasthttp.RequestHandler.
+func (a *adapter) handle(ctx *fasthttp.RequestCtx) {
+	ctx.Conn().(*yardstick.Conn).Busy.Store(true)
+	r := a.requests.Get().(*request)
+	r.fill(ctx)
+	r.x.Begin(a.svc.App, &r.env)
+	chunk, err := r.next()
+	if err != nil && err != io.EOF {
+		ctx.Error(fasthttp.StatusMessage(fasthttp.StatusInternalServerError), fasthttp.StatusInternalServerError)
+		r.Close()
+		return
+	}
+	head := r.x.Head()
+	ctx.Response.SetStatusCode(head.Status)
+	for _, f := range head.Header {
+		ctx.Response.Header.Add(f.Name, f.Value)
+	}
+	switch {
+	case err == io.EOF && len(chunk) <= copyMost:
+		ctx.Response.SetBody(chunk)
+		if len(chunk) == 0 && head.Length > 0 { // HEAD
+			ctx.Response.Header.SetContentLength(int(head.Length))
+		}
+		r.Close()
+	default:
+		r.chunk, r.end = chunk, err
+		ctx.Response.SetBodyStream(r, int(head.Length)) // negative: chunked
+	}
+}
+
+// copyMost is up to which size an answer in one piece is copied into
+// fasthttp's buffer, and a fresh one made for it; others are written from
+// where the app has them.
+const copyMost = 16 << 10
+
+// request is one request, and the answer's body as a stream. It is used again.
+type request struct {
+	a     *adapter
+	x     gateway.Exchange
+	env   gateway.Environ
+	input input
+	chunk []byte // to be written
+	end   error  // after it
+
+	remote         net.Addr // whose texts are these
+	remoteIP, port string
+}
+
+var _ fasthttp.BodyWriterTo = (*request)(nil)
+
+func (r *request) fill(ctx *fasthttp.RequestCtx) {
+	h, e := &ctx.Request.Header, &r.env
+	e.Method, e.RequestURI, e.Proto = text(h.Method()), text(h.RequestURI()), text(h.Protocol())
+	e.Path, e.Query = text(ctx.URI().Path()), text(ctx.URI().QueryString())
+	e.Scheme, e.Host = "http", text(h.Host())
+	e.ServerName, e.ServerPort = r.a.name, r.a.port
+	if addr := ctx.RemoteAddr(); addr != r.remote {
+		r.remote, r.remoteIP, r.port = addr, "", ""
+		if tcp, ok := addr.(*net.TCPAddr); ok {
+			r.remoteIP, r.port = tcp.IP.String(), strconv.Itoa(tcp.Port)
+		}
+	}
+	e.RemoteAddr, e.RemotePort = r.remoteIP, r.port
+	for name, value := range h.All() {
+		e.Header = append(e.Header, gateway.Field{Name: text(name), Value: text(value)})
+	}
+	e.ContentType = text(h.ContentType())
+	r.input.left = ctx.Request.Body()
+	e.ContentLength = int64(len(r.input.left))
+	e.Input, e.Errors = &r.input, r.a.errors
+	e.Flags = r.a.svc.Flags
+	e.MultiThread = true
+	e.Context, e.Wait = r.a.inFlight, engines.Park{}
+}
+
+// text is b as a string without a copy: fasthttp leaves it alone until the
+// answer has been written.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// next returns the next chunk that is not empty. ErrTooLong is an end.
+func (r *request) next() ([]byte, error) {
+	for {
+		chunk, err := r.x.Next()
+		if err != nil && err != io.EOF {
+			r.log(err)
+			if errors.Is(err, gateway.ErrTooLong) {
+				err = io.EOF
+			}
+		}
+		if len(chunk) > 0 || err != nil {
+			return chunk, err
+		}
+		runtime.Gosched() // the app's yield point
+	}
+}
+
+func (r *request) log(err error) {
+	fmt.Fprintf(r.env.Errors, "%s %s: %v", r.env.Method, r.env.Path, err)
+}
+
+// SupportsBodyWriteTo implements fasthttp.BodyWriterTo.
+func (r *request) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo writes the body's chunks as they come. An error makes fasthttp cut
+// the connection.
+func (r *request) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		if len(r.chunk) > 0 {
+			n, err := w.Write(r.chunk)
+			total += int64(n)
+			if err != nil {
+				return total, err
+			}
+		}
+		if r.end == io.EOF {
+			return total, nil
+		}
+		if r.end != nil {
+			return total, r.end
+		}
+		r.chunk, r.end = r.next()
+	}
+}
+
+// Read implements io.Reader, as fasthttp asks of a stream.
+func (r *request) Read(p []byte) (int, error) {
+	for len(r.chunk) == 0 {
+		if r.end != nil {
+			return 0, r.end
+		}
+		r.chunk, r.end = r.next()
+	}
+	n := copy(p, r.chunk)
+	r.chunk = r.chunk[n:]
+	return n, nil
+}
+
+// Close ends the request. fasthttp calls it when the stream has been written
+// or given up.
+func (r *request) Close() error {
+	if err := r.x.Close(); err != nil {
+		r.log(err)
+	}
+	if r.end == nil || r.end == io.EOF {
+		r.a.svc.Counters.Requests.Add(1)
+	}
+	r.env.Reset()
+	r.input.left, r.chunk, r.end = nil, nil, nil
+	r.a.requests.Put(r)
+	return nil
+}
+
+func printf(format string, a []any) string { return fmt.Sprintf(format, a...) }
+
+// input is a body.
+type input struct{ left []byte }
+
+func (in *input) Read(p []byte) (int, error) {
+	if len(in.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, in.left)
+	in.left = in.left[n:]
+	return n, nil
+}

@@ -1,0 +1,104 @@
+// Package fasthttp is valyala's server running the same app, tuned as its
+// documentation advises for throughput: a yardstick, not one of our engines.
+//
+// It differs where fasthttp does: one time limit for a request's header and
+// body together, none on the progress of a write, and chunks of an answer
+// whose length is known gather in its write buffer.
+package fasthttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/yardstick"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Knobs are the engine's settings: it has none.
+var Knobs []engines.Knob
+
+// Engine is a fasthttp server.
+type Engine struct{ engines.Meter }
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine with the settings p.
+func New(p *engines.Params) (*Engine, error) { return new(Engine), p.Err() }
+
+// Serve implements engines.Engine.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	e.Watch(svc)
+	inFlight, cancel := context.WithCancelCause(context.Background())
+	defer cancel(context.Canceled)
+	l := svc.Limits
+	header := yardstick.Limit(l.HeaderTime, 10*time.Second)
+	body := yardstick.Limit(l.BodyTime, 60*time.Second)
+	a := newAdapter(svc, inFlight, sock.Addr())
+	srv := &fasthttp.Server{
+		Handler:                       a.handle,
+		ErrorHandler:                  refuse(svc),
+		ConnState:                     idle,
+		Concurrency:                   math.MaxInt32,
+		ReadBufferSize:                l.MaxLine() + l.MaxHeaderBytes(), // it bounds the header
+		IdleTimeout:                   yardstick.Limit(l.IdleTime, 75*time.Second),
+		MaxRequestBodySize:            int(min(l.MaxBody(), math.MaxInt)),
+		DisableKeepalive:              svc.NoKeepAlive,
+		CloseOnShutdown:               true,
+		LazyRequestTime:               true,
+		NoDefaultServerHeader:         true,
+		NoDefaultContentType:          true,
+		DisableHeaderNamesNormalizing: true,
+		DisablePreParseMultipartForm:  true,
+		Logger:                        logger{svc.Log},
+	}
+	if header > 0 && body > 0 {
+		srv.ReadTimeout = header + body
+		if svc.Limits.HeaderTime > 0 { // the shorter limit has been asked for
+			srv.ReadTimeout = max(header, yardstick.Limit(svc.Limits.BodyTime, header))
+		}
+	}
+	return yardstick.Serve(ctx, srv, yardstick.Listen(sock, &e.Meter), svc, cancel)
+}
+
+// idle marks a connection whose answer has been written.
+func idle(c net.Conn, s fasthttp.ConnState) {
+	if s == fasthttp.StateIdle {
+		c.(*yardstick.Conn).Busy.Store(false)
+	}
+}
+
+// refuse answers requests that do not reach the app.
+func refuse(svc *protocol.Service) func(*fasthttp.RequestCtx, error) {
+	return func(ctx *fasthttp.RequestCtx, err error) {
+		svc.Counters.Errors.Add(1)
+		status := fasthttp.StatusBadRequest
+		var small *fasthttp.ErrSmallBuffer
+		var timeout net.Error
+		switch {
+		case errors.Is(err, fasthttp.ErrBodyTooLarge):
+			status = fasthttp.StatusRequestEntityTooLarge
+		case errors.As(err, &small):
+			status = fasthttp.StatusRequestHeaderFieldsTooLarge
+		case errors.As(err, &timeout) && timeout.Timeout():
+			status = fasthttp.StatusRequestTimeout
+		case errors.Is(err, io.ErrUnexpectedEOF):
+		}
+		ctx.Error(fasthttp.StatusMessage(status), status)
+	}
+}
+
+type logger struct{ *slog.Logger }
+
+func (l logger) Printf(format string, a ...any) {
+	if l.Enabled(context.Background(), slog.LevelDebug) {
+		l.Debug("fasthttp", "text", printf(format, a))
+	}
+}

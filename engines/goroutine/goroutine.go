@@ -1,0 +1,48 @@
+// Package goroutine is Go's own model: a goroutine for each connection,
+// parked in the runtime's poller while it waits, and if wanted one more for
+// each request.
+package goroutine
+
+import (
+	"context"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Knobs are the engine's settings.
+var Knobs = []engines.Knob{
+	{Key: "per", Default: "connection", Doc: "connection: a goroutine for each connection; request: one more, started for each request"},
+}
+
+// Engine serves any number of connections at a time.
+type Engine struct {
+	engines.Meter
+	perRequest bool
+}
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine with the settings p.
+func New(p *engines.Params) (*Engine, error) {
+	return &Engine{perRequest: p.Choice("per", "connection", "request") == "request"}, p.Err()
+}
+
+// Serve implements engines.Engine.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	own := *svc
+	own.Flags.MultiThread = true
+	g := blocking.NewGroup(&own, &e.Meter)
+	if e.perRequest {
+		g.Request = func(run func()) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				run()
+			}()
+			<-done
+		}
+	}
+	return blocking.Serve(ctx, sock, g, func(t *blocking.Talk) { go t.Serve(engines.Park{}) })
+}

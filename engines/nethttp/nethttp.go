@@ -1,0 +1,93 @@
+// Package nethttp is the server of Go's standard library running the same app,
+// tuned as its documentation advises: a yardstick, not one of our engines.
+//
+// It differs where net/http does: a header that takes too long is answered by
+// a close without a 408, and a client that does not read is given all the time
+// it wants, since net/http limits answers as a whole and not their progress.
+package nethttp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/yardstick"
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+// Knobs are the engine's settings: it has none.
+var Knobs []engines.Knob
+
+// Engine is a net/http server.
+type Engine struct{ engines.Meter }
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine with the settings p.
+func New(p *engines.Params) (*Engine, error) { return new(Engine), p.Err() }
+
+// Serve implements engines.Engine.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	e.Watch(svc)
+	inFlight, cancel := context.WithCancelCause(context.Background())
+	defer cancel(context.Canceled)
+	l := svc.Limits
+	header := yardstick.Limit(l.HeaderTime, 10*time.Second)
+	body := yardstick.Limit(l.BodyTime, 60*time.Second)
+	srv := &http.Server{
+		Handler: &handler{svc: svc, Handler: gateway.Handler{
+			App:     svc.App,
+			MaxBody: l.MaxBody(),
+			Flags:   svc.Flags,
+			Wait:    engines.Park{},
+			Errors:  yardstick.Errors{Svc: svc},
+		}},
+		ReadHeaderTimeout: header,
+		IdleTimeout:       yardstick.Limit(l.IdleTime, 75*time.Second),
+		MaxHeaderBytes:    l.MaxHeaderBytes(),
+		ErrorLog:          slog.NewLogLogger(svc.Log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return inFlight },
+		ConnState: func(c net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateActive: // the header has been read
+				c.(*yardstick.Conn).Busy.Store(true)
+			case http.StateIdle:
+				c.(*yardstick.Conn).Busy.Store(false)
+			}
+		},
+	}
+	if header > 0 && body > 0 {
+		srv.ReadTimeout = header + body
+	}
+	srv.SetKeepAlivesEnabled(!svc.NoKeepAlive)
+	ln := yardstick.Listen(sock, &e.Meter)
+	return yardstick.Serve(ctx, server{srv}, ln, svc, cancel)
+}
+
+// server is an http.Server under the method names that fasthttp has.
+type server struct{ *http.Server }
+
+func (s server) ShutdownWithContext(ctx context.Context) error { return s.Shutdown(ctx) }
+
+func (s server) Serve(ln net.Listener) error {
+	if err := s.Server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// handler counts.
+type handler struct {
+	gateway.Handler
+	svc *protocol.Service
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.Handler.ServeHTTP(w, r)
+	h.svc.Counters.Requests.Add(1) // not if an answer is broken off, which panics
+}

@@ -1,0 +1,132 @@
+package null
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// answer is what /hello of the other engines gives, without the date.
+var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\nHello, World!")
+
+// Engine answers without a Session. It counts a request for each read with an
+// end of a header, which is right for clients that do not pipeline.
+type Engine struct {
+	engines.Meter
+	loops int
+}
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine with the settings p.
+func New(p *engines.Params) (engines.Engine, error) {
+	return &Engine{loops: p.Int("loops", 1, 1024)}, p.Err()
+}
+
+// Serve implements engines.Engine. It has nothing in flight to drain.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	e.Watch(svc)
+	defer sock.Close()
+	file, err := sock.File()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	defer unix.Close(wake)
+	var loops sync.WaitGroup
+	failed := make(chan error, e.loops)
+	raw.Control(func(ln uintptr) {
+		for range e.loops {
+			loops.Go(func() { failed <- e.loop(int(ln), wake, svc) })
+		}
+		select {
+		case <-ctx.Done():
+		case err = <-failed:
+		}
+		unix.Write(wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) // stays readable for all loops
+		loops.Wait()
+	})
+	return err
+}
+
+func (e *Engine) loop(ln, wake int, svc *protocol.Service) error {
+	runtime.LockOSThread()
+	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	defer unix.Close(set)
+	for fd, events := range map[int]uint32{ln: unix.EPOLLIN | unix.EPOLLEXCLUSIVE, wake: unix.EPOLLIN} {
+		if err := unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil {
+			return os.NewSyscallError("epoll_ctl", err)
+		}
+	}
+	open := make(map[int]struct{})
+	hangUp := func(fd int) {
+		unix.Close(fd)
+		delete(open, fd)
+		e.Busy.Add(-1)
+	}
+	defer func() {
+		for fd := range open {
+			hangUp(fd)
+		}
+	}()
+	events := make([]unix.EpollEvent, 256)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := unix.EpollWait(set, events, -1)
+		if err != nil && err != unix.EINTR {
+			return os.NewSyscallError("epoll_wait", err)
+		}
+		for i := range max(n, 0) {
+			fd := int(events[i].Fd)
+			switch fd {
+			case wake:
+				return nil
+			case ln:
+				c, _, err := unix.Accept4(ln, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+				if err != nil {
+					continue
+				}
+				if unix.EpollCtl(set, unix.EPOLL_CTL_ADD, c, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c)}) != nil {
+					unix.Close(c)
+					continue
+				}
+				open[c] = struct{}{}
+				e.Accepted.Add(1)
+				e.Busy.Add(1)
+			default:
+				n, err := unix.Read(fd, buf)
+				switch {
+				case err == unix.EAGAIN || err == unix.EINTR:
+				case err != nil || n == 0:
+					hangUp(fd)
+				case bytes.Contains(buf[:n], endOfHeader):
+					if k, _ := unix.Write(fd, answer); k < len(answer) {
+						hangUp(fd) // it does not read
+						continue
+					}
+					svc.Counters.Requests.Add(1)
+				}
+			}
+		}
+	}
+}
+
+var endOfHeader = []byte("\r\n\r\n")

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package engines
+
+import "errors"
+
+const balances = false
+
+func setReusePort(int) error { return errors.ErrUnsupported }

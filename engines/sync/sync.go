@@ -1,0 +1,39 @@
+// Package sync is the oldest model: one connection at a time, from accept to
+// close, as gunicorn's sync worker and a uWSGI process without threads have it.
+package sync
+
+import (
+	"context"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Knobs are the engine's settings.
+var Knobs = []engines.Knob{
+	{Key: "keepalive", Default: "off", Doc: "off: close after each response, so that clients take turns; pinned: keep the connection, and the engine with it, until the client closes"},
+}
+
+// Engine serves one connection at a time.
+type Engine struct {
+	engines.Meter
+	pinned bool
+}
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine with the settings p.
+func New(p *engines.Params) (*Engine, error) {
+	e := &Engine{pinned: p.Choice("keepalive", "off", "pinned") == "pinned"}
+	e.Slots = 1
+	return e, p.Err()
+}
+
+// Serve implements engines.Engine.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	own := *svc
+	own.NoKeepAlive = own.NoKeepAlive || !e.pinned
+	g := blocking.NewGroup(&own, &e.Meter)
+	return blocking.Serve(ctx, sock, g, func(t *blocking.Talk) { t.Serve(engines.Park{}) })
+}

@@ -1,0 +1,84 @@
+package threads
+
+import (
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/engines/blocking"
+)
+
+// conn is a blocking descriptor. Its system calls return once per tick
+// (SO_RCVTIMEO and SO_SNDTIMEO, set at accept), so that the loop can look at
+// the clock: a time limit costs no call.
+type conn struct {
+	fd    int
+	tcp   bool
+	woken atomic.Bool
+}
+
+var _ blocking.Conn = (*conn)(nil)
+
+// retry is how often, after Wake, an empty socket is looked at.
+const retry = 5 * time.Millisecond
+
+func (c *conn) Read(p []byte) (int, error) {
+	for {
+		n, err := unix.Read(c.fd, p)
+		switch {
+		case n > 0:
+			return n, nil
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return 0, os.ErrDeadlineExceeded
+		case err != nil:
+			return 0, os.NewSyscallError("read", err)
+		case c.woken.Load():
+			// Wake has shut the reading side down. What the client sends is
+			// still to be had, but its end looks like no data yet: the loop
+			// gives up when the time for half a request is over.
+			time.Sleep(retry)
+			return 0, os.ErrDeadlineExceeded
+		default:
+			return 0, io.EOF
+		}
+	}
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := unix.Write(c.fd, p[done:])
+		if n > 0 {
+			done += n
+		}
+		switch err {
+		case nil, unix.EINTR:
+		case unix.EAGAIN:
+			return done, os.ErrDeadlineExceeded
+		default:
+			return done, os.NewSyscallError("write", err)
+		}
+	}
+	return done, nil
+}
+
+func (*conn) ReadBy(time.Time)  {}
+func (*conn) WriteBy(time.Time) {}
+
+func (c *conn) CloseWrite() error { return unix.Shutdown(c.fd, unix.SHUT_WR) }
+
+// Wake ends a blocked read. On a unix socket that would also refuse the
+// client's next bytes; there the read ends with its tick.
+func (c *conn) Wake() {
+	if c.tcp {
+		c.woken.Store(true)
+		unix.Shutdown(c.fd, unix.SHUT_RD)
+	}
+}
+
+func (c *conn) Cut()   { unix.Shutdown(c.fd, unix.SHUT_RDWR) }
+func (c *conn) Close() { unix.Close(c.fd) }

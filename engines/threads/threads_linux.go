@@ -1,0 +1,143 @@
+package threads
+
+import (
+	"context"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Engine serves as many connections at a time as it has threads.
+type Engine struct {
+	engines.Meter
+	threads, queue int
+}
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine with the settings p.
+func New(p *engines.Params) (engines.Engine, error) {
+	e := &Engine{threads: p.Int("threads", 1, 9000), queue: p.Int("queue", 0, 1<<20)}
+	e.Slots = int64(e.threads)
+	return e, p.Err()
+}
+
+// Serve implements engines.Engine.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	own := *svc
+	own.Flags.MultiThread = true
+	g := blocking.NewGroup(&own, &e.Meter)
+	file, err := sock.File()
+	if err != nil {
+		sock.Close()
+		return err
+	}
+	defer file.Close()
+	ln, err := file.SyscallConn()
+	if err != nil {
+		sock.Close()
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { file.Close() })()
+
+	queue := make(chan *blocking.Talk, e.queue)
+	var threads sync.WaitGroup
+	for range e.threads {
+		threads.Go(func() { serve(queue) })
+	}
+	tick := unix.NsecToTimeval(int64(engines.Tick(&own.Limits)))
+	accept := func() (blocking.Conn, net.Addr, net.Addr, error) { return accept(ln, sock.Addr(), tick) }
+	err = blocking.ServeFunc(ctx, sock, g, accept, func(t *blocking.Talk) {
+		select {
+		case queue <- t:
+		case <-g.Context().Done():
+			t.Refuse()
+		}
+	})
+	if err != nil { // a thread may be stuck in an app: it is not waited for
+		for {
+			select {
+			case t := <-queue:
+				t.Refuse()
+				continue
+			default:
+			}
+			break
+		}
+		close(queue)
+		return err
+	}
+	close(queue)
+	threads.Wait()
+	return nil
+}
+
+// serve is the life of one thread. It ends with its goroutine, since that
+// stays locked to it.
+func serve(queue <-chan *blocking.Talk) {
+	runtime.LockOSThread()
+	var wait engines.Block
+	defer wait.Close()
+	for t := range queue {
+		t.Serve(&wait)
+	}
+}
+
+// accept returns the next connection with a blocking descriptor. The waiting
+// for it is the only one that is left to Go's poller, so that the end of the
+// engine can wake it.
+func accept(ln syscall.RawConn, local net.Addr, tick unix.Timeval) (blocking.Conn, net.Addr, net.Addr, error) {
+	var (
+		fd  int
+		sa  unix.Sockaddr
+		err error
+	)
+	waited := ln.Read(func(l uintptr) bool {
+		fd, sa, err = unix.Accept4(int(l), unix.SOCK_CLOEXEC)
+		return err != unix.EAGAIN
+	})
+	if waited != nil {
+		return nil, nil, nil, waited
+	}
+	if err != nil {
+		return nil, nil, nil, os.NewSyscallError("accept4", err)
+	}
+	if a, ok := local.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		if name, err := unix.Getsockname(fd); err == nil {
+			local = address(name)
+		}
+	}
+	_, unixSocket := local.(*net.UnixAddr)
+	c := &conn{fd: fd, tcp: !unixSocket}
+	for _, opt := range []int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, opt, &tick); err != nil {
+			c.Close()
+			return nil, nil, nil, os.NewSyscallError("setsockopt", err)
+		}
+	}
+	return c, local, address(sa), nil
+}
+
+func address(sa unix.Sockaddr) net.Addr {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
+	case *unix.SockaddrInet6:
+		a := &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
+		if ifi, err := net.InterfaceByIndex(int(sa.ZoneId)); sa.ZoneId != 0 && err == nil {
+			a.Zone = ifi.Name
+		}
+		return a
+	case *unix.SockaddrUnix:
+		return &net.UnixAddr{Name: sa.Name, Net: "unix"}
+	}
+	return nil
+}

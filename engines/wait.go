@@ -1,0 +1,102 @@
+package engines
+
+import (
+	"context"
+	"time"
+
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+// Park is the wait hook of engines that run a request on a goroutine: the
+// goroutine sleeps in the Go scheduler, its thread serves others. The zero
+// value is ready and safe for concurrent use.
+type Park struct{}
+
+var _ gateway.Waiter = Park{}
+
+// Sleep implements gateway.Waiter.
+func (Park) Sleep(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil || d <= 0 {
+		return err
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Readable implements gateway.Waiter.
+func (Park) Readable(ctx context.Context, fd int, timeout time.Duration) error {
+	return parkReadable(ctx, fd, timeout)
+}
+
+// Block is the wait hook of engines that run a request on an OS thread of its
+// own: the thread is blocked in the kernel, as it is in a thread of a C
+// server. A Block is for one thread at a time; Close gives back the
+// descriptor by which the end of a Context wakes it.
+type Block struct {
+	bell bell
+}
+
+var _ gateway.Waiter = (*Block)(nil)
+
+// Sleep implements gateway.Waiter.
+func (b *Block) Sleep(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil || d <= 0 {
+		return err
+	}
+	_, err := b.wait(ctx, -1, time.Now().Add(d))
+	return err
+}
+
+// Readable implements gateway.Waiter.
+func (b *Block) Readable(ctx context.Context, fd int, timeout time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var until time.Time
+	if timeout > 0 {
+		until = time.Now().Add(timeout)
+	}
+	ready, err := b.wait(ctx, fd, until)
+	if err == nil && !ready {
+		err = gateway.ErrWaitTimeout
+	}
+	return err
+}
+
+// Close gives the descriptor back. The Block can be used again.
+func (b *Block) Close() { b.bell.close() }
+
+// wait blocks the thread until fd (none if negative) is readable, until (never
+// if zero) has come, or ctx ends.
+func (b *Block) wait(ctx context.Context, fd int, until time.Time) (ready bool, err error) {
+	if ctx.Done() != nil {
+		if err := b.bell.open(); err != nil {
+			return false, err
+		}
+		rung := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() { b.bell.ring(); close(rung) })
+		defer func() {
+			if !stop() { // it rings, or has rung: the next wait must not hear it
+				<-rung
+				b.bell.quiet()
+			}
+		}()
+	}
+	for {
+		ready, err := b.bell.poll(fd, until)
+		switch {
+		case err != nil || ready:
+			return ready, err
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case !until.IsZero() && !time.Now().Before(until):
+			return false, nil
+		}
+	}
+}

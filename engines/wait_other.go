@@ -1,0 +1,27 @@
+//go:build unix && !linux
+
+package engines
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sysPoll is poll; the timeout is rounded up to milliseconds, negative means none.
+func sysPoll(fds []unix.PollFd, timeout time.Duration) (int, error) {
+	ms := -1
+	if timeout >= 0 {
+		ms = int((timeout + time.Millisecond - 1) / time.Millisecond)
+	}
+	return unix.Poll(fds, ms)
+}
+
+// parkReadable parks a thread as well here: only on Linux can a set of
+// descriptors wait in Go's poller.
+func parkReadable(ctx context.Context, fd int, timeout time.Duration) error {
+	var b Block
+	defer b.Close()
+	return b.Readable(ctx, fd, timeout)
+}

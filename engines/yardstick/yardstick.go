@@ -1,0 +1,153 @@
+// Package yardstick is what the servers that are not ours, net/http and
+// fasthttp, need to be engines: their connections counted, and a drain that
+// keeps the Engine's contract.
+package yardstick
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Listener accepts Conns and knows those that are open.
+type Listener struct {
+	net.Listener
+	meter *engines.Meter
+
+	mu   sync.Mutex
+	open map[*Conn]struct{}
+}
+
+// Listen wraps the listener of sock.
+func Listen(sock *engines.Socket, meter *engines.Meter) *Listener {
+	return &Listener{Listener: sock.Listener(), meter: meter, open: make(map[*Conn]struct{})}
+}
+
+// Conn is a connection of a server that tells whether it has a request in flight.
+type Conn struct {
+	net.Conn
+	ln   *Listener
+	once sync.Once
+	// Busy is for the server to set from the end of a request's header to the
+	// end of the answer.
+	Busy atomic.Bool
+}
+
+// Accept implements net.Listener.
+func (l *Listener) Accept() (net.Conn, error) {
+	inner, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{Conn: inner, ln: l}
+	l.meter.Accepted.Add(1)
+	l.meter.Busy.Add(1)
+	l.mu.Lock()
+	l.open[c] = struct{}{}
+	l.mu.Unlock()
+	return c, nil
+}
+
+// CloseWrite shuts the writing half down, which net/http does before it
+// closes a connection whose client is still sending.
+func (c *Conn) CloseWrite() error {
+	if h, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return h.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	c.once.Do(func() {
+		c.ln.mu.Lock()
+		delete(c.ln.open, c)
+		c.ln.mu.Unlock()
+		c.ln.meter.Busy.Add(-1)
+	})
+	return c.Conn.Close()
+}
+
+// closeIf closes the connections for which cond holds.
+func (l *Listener) closeIf(cond func(*Conn) bool) {
+	l.mu.Lock()
+	var closing []*Conn
+	for c := range l.open {
+		if cond(c) {
+			closing = append(closing, c)
+		}
+	}
+	l.mu.Unlock()
+	for _, c := range closing {
+		c.Close()
+	}
+}
+
+// Server is one of the two.
+type Server interface {
+	// Serve accepts until Shutdown closes the listener.
+	Serve(ln net.Listener) error
+	// ShutdownWithContext closes the listener and idle connections and waits
+	// for the others, at most until ctx ends.
+	ShutdownWithContext(ctx context.Context) error
+}
+
+// Serve runs srv on ln until ctx ends, and drains it then. cancel ends the
+// Contexts of the requests in flight.
+func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service, cancel context.CancelCauseFunc) error {
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
+	select {
+	case <-ctx.Done():
+	case err := <-ended:
+		ln.closeIf(func(*Conn) bool { return true })
+		return err
+	}
+	// The servers let connections whose request has not come yet take their
+	// time in a shutdown, one of them until its read timeout.
+	half := time.AfterFunc(engines.HalfGrace, func() { ln.closeIf(func(c *Conn) bool { return !c.Busy.Load() }) })
+	defer half.Stop()
+	limit, stop := context.WithTimeout(context.Background(), engines.DrainTime(svc))
+	defer stop()
+	err := srv.ShutdownWithContext(limit)
+	if limit.Err() == nil {
+		<-ended
+		return err
+	}
+	cancel(engines.ErrDrainTimeout)
+	ln.closeIf(func(*Conn) bool { return true })
+	grace, stop := context.WithTimeout(context.Background(), engines.CutGrace)
+	defer stop()
+	srv.ShutdownWithContext(grace)
+	return engines.ErrDrainTimeout
+}
+
+// Errors is where the adapters say that an app has failed: a record in the
+// Service's log and one more error on its count.
+type Errors struct{ Svc *protocol.Service }
+
+func (e Errors) Write(p []byte) (int, error) {
+	n := len(p)
+	for n > 0 && p[n-1] == '\n' {
+		n--
+	}
+	e.Svc.Counters.Errors.Add(1)
+	e.Svc.Log.Error("application failed", slog.String("text", string(p[:n])))
+	return len(p), nil
+}
+
+// Limit is a time limit as these servers have it: the default for 0, and 0, no
+// limit, for a negative one.
+func Limit(d, byDefault time.Duration) time.Duration {
+	if d == 0 {
+		return byDefault
+	}
+	return max(d, 0)
+}
