@@ -218,7 +218,7 @@ func (s *Session) answered() {
 	s.svc.Counters.Requests.Add(1)
 	s.phase, s.state = receiving, InHead
 	if !s.keep {
-		s.closing = true
+		s.closing, s.linger = true, w.end > w.reqEnd
 		w.forget()
 		return
 	}

@@ -173,6 +173,7 @@ func (s *Session) Feed(p []byte) int {
 	taken := 0
 	for taken < len(p) {
 		if s.lost || s.closing || s.eof {
+			s.linger = true
 			return len(p) // nobody will look at it
 		}
 		var free []byte
@@ -314,9 +315,10 @@ func (s *Session) Idle() bool {
 	return s.phase == receiving && !s.lost && (w == nil || w.start == w.end && !w.pending())
 }
 
-// Linger tells, once Next is Close, whether the client may still be sending, since it has been refused in the
-// middle of a request. An engine that closed a TCP connection at once would reset it, and the client might
-// never see the answer: it should shut down its writing half first, and read and drop for a short while.
+// Linger tells, once Next is Close, whether the client has sent more than was looked at, or may still be doing
+// so, as when it has been refused in the middle of a request. An engine that closed a TCP connection at once
+// would reset it, and the client might never see the answer: it should shut down its writing half first, and
+// read and drop for a short while.
 func (s *Session) Linger() bool { return s.linger && !s.lost && !s.eof }
 
 // Release closes what is open and gives the buffers back. The Session must not be used afterwards.

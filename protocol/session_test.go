@@ -73,6 +73,15 @@ func TestNoKeepAlive(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	c.next(protocol.Close)
+	if !c.Linger() {
+		t.Error("does not linger, though a request has been dropped")
+	}
+	c = connect(t, say("hi"), func(s *protocol.Service) { s.NoKeepAlive = true })
+	c.send(get)
+	c.all()
+	if c.next(protocol.Close); c.Linger() {
+		t.Error("lingers for nothing")
+	}
 }
 
 // A chunk leaves before the next one is pulled, and a body that yields gives

@@ -124,7 +124,7 @@ func (p *ResponseParser) Parse(b []byte) (n int, done bool, err error) {
 			line, k, whole, err := p.cut(rest)
 			n += k
 			if err == nil && whole {
-				err = p.take1(line)
+				err = p.takeLine(line)
 				p.line = p.line[:0]
 			}
 			if err != nil {
@@ -195,8 +195,8 @@ func (p *ResponseParser) cut(b []byte) (line []byte, n int, whole bool, err erro
 	return line, n, true, nil
 }
 
-// take1 takes one line.
-func (p *ResponseParser) take1(line []byte) error {
+// takeLine takes one line of the head, of the framing of chunks, or of the trailer.
+func (p *ResponseParser) takeLine(line []byte) error {
 	switch p.step {
 	case statusLine:
 		return p.statusLine(line)
