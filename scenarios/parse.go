@@ -57,7 +57,7 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	case len(docs) == 0:
 		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Msg: "the file is empty; a scenario needs name, summary, requests and load"}
 	case len(docs) > 1:
-		return nil, syntaxError(name, docs[1].Body.GetToken(), "a second document; put each scenario into a file of its own")
+		return nil, syntaxError(name, start(docs[1].Body), "a second document; put each scenario into a file of its own")
 	}
 	s := &Scenario{App: "bench", Duration: 2 * time.Second, Warmup: time.Second}
 	d.scenario(docs[0].Body, s)
@@ -90,6 +90,15 @@ func syntaxError(file string, at *token.Token, msg string) *SyntaxError {
 	return e
 }
 
+// start is where a value begins. The token of a mapping in block style is its
+// first colon, which nobody would look for.
+func start(n ast.Node) *token.Token {
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		return m.Values[0].Key.GetToken()
+	}
+	return n.GetToken()
+}
+
 type decoder struct {
 	file    string
 	faults  []*SyntaxError
@@ -98,7 +107,7 @@ type decoder struct {
 }
 
 func (d *decoder) fault(n ast.Node, format string, args ...any) {
-	d.faults = append(d.faults, syntaxError(d.file, n.GetToken(), fmt.Sprintf(format, args...)))
+	d.faults = append(d.faults, syntaxError(d.file, start(n), fmt.Sprintf(format, args...)))
 }
 
 // place returns where the value of path stands, or what it would stand in if it is absent.
@@ -181,7 +190,7 @@ func (d *decoder) request(path string, n ast.Node, r *Request) {
 
 // object decodes a mapping with the keys of sets, the required ones among them.
 func (d *decoder) object(path string, n ast.Node, what string, sets map[string]set, required ...string) {
-	d.places[path] = n.GetToken()
+	d.places[path] = start(n)
 	m, ok := d.value(n).(ast.MapNode)
 	if !ok {
 		d.fault(n, "%s: %s; write key: value pairs (%s)", what, describe(n), strings.Join(slices.Sorted(maps.Keys(sets)), ", "))
@@ -200,7 +209,7 @@ func (d *decoder) object(path string, n ast.Node, what string, sets map[string]s
 		if path != "" {
 			at = path + "." + key
 		}
-		d.places[at] = it.Value().GetToken()
+		d.places[at] = start(it.Value())
 		do(at, it.Value())
 	}
 	for _, key := range required {
@@ -250,17 +259,25 @@ func (d *decoder) text(into *string) set {
 }
 
 func (d *decoder) whole(path string, n ast.Node) (int64, bool) {
-	if v, ok := d.value(n).(*ast.IntegerNode); ok {
-		switch i := v.Value.(type) {
-		case int64:
-			return i, true
-		case uint64:
-			if i <= 1<<53 {
-				return int64(i), true
-			}
-		}
+	v, ok := integer(d.value(n))
+	if !ok {
+		d.fault(n, "%s: %s; write a whole number", path, describe(n))
 	}
-	d.fault(n, "%s: %s; write a whole number", path, describe(n))
+	return v, ok
+}
+
+// integer returns n's value, if it is one below 2^53, which JSON can hold as well.
+func integer(n ast.Node) (int64, bool) {
+	v, ok := n.(*ast.IntegerNode)
+	if !ok {
+		return 0, false
+	}
+	switch i := v.Value.(type) {
+	case int64:
+		return i, true
+	case uint64:
+		return int64(i), i <= 1<<53
+	}
 	return 0, false
 }
 
@@ -276,8 +293,10 @@ func (d *decoder) float(into *float64) set {
 	return func(path string, n ast.Node) {
 		if v, ok := d.value(n).(*ast.FloatNode); ok {
 			*into = v.Value
-		} else if v, ok := d.whole(path, n); ok {
+		} else if v, ok := integer(d.value(n)); ok {
 			*into = float64(v)
+		} else {
+			d.fault(n, "%s: %s; write a number without an exponent", path, describe(n))
 		}
 	}
 }
@@ -295,7 +314,7 @@ func (d *decoder) duration(into *time.Duration) set {
 
 func (d *decoder) headers(into *map[string]string) set {
 	return func(path string, n ast.Node) {
-		d.places[path] = n.GetToken()
+		d.places[path] = start(n)
 		m, ok := d.value(n).(ast.MapNode)
 		if !ok {
 			d.fault(n, "%s: %s; write Name: value pairs", path, describe(n))

@@ -10,15 +10,15 @@ import (
 
 // Nearest returns the known name that name is most likely a slip of, or "" if
 // none is near: at most one edit (a letter more, less or other, or two
-// neighbours swapped) for each three letters begun. Case does not count. Of equally near
-// ones it returns the first.
+// neighbours swapped) for each three letters, and one for fewer. Case does not
+// count. Of equally near ones it returns the first.
 func Nearest(name string, known []string) string {
-	best, nearest := len([]rune(name))/3+1, ""
 	if name == "" {
 		return ""
 	}
+	best, nearest := max(len([]rune(name))/3, 1)+1, ""
 	for _, k := range known {
-		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < best || d == best && nearest == "" {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < best {
 			best, nearest = d, k
 		}
 	}

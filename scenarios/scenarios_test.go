@@ -1,0 +1,313 @@
+package scenarios_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/dynobench/dyno/scenarios"
+)
+
+const minimal = `name: x
+summary: s
+requests: [{path: /a}]
+load: {model: closed}
+`
+
+func TestDefaults(t *testing.T) {
+	got, err := scenarios.Parse("x.yaml", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &scenarios.Scenario{
+		Name: "x", Summary: "s", App: "bench",
+		Requests: []scenarios.Request{{Method: "GET", Path: "/a", Weight: 1, Class: "/a", Expect: scenarios.Expect{Status: 200}}},
+		Load:     scenarios.Offer{Model: "closed", Connections: 64, Timeout: 10 * time.Second},
+		Duration: 2 * time.Second, Warmup: time.Second,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryKey(t *testing.T) {
+	got, err := scenarios.Parse("x.yaml", []byte(`# a comment
+name: every-key
+summary: one line
+shows: |
+  two
+  lines
+app: other
+requests:
+  - method: POST
+    path: /echo?a=%20
+    headers: &common {X-A: "1", Accept: text/plain}
+    body: hi
+    weight: 3
+    class: echo
+    expect: {status: 201, headers: *common, bytes: 2, sha256: 8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4}
+  - path: /b
+    expect: {body: ""}
+load: {model: open, rate: 0.5, arrivals: poisson, connections: 1, timeout: 1m30s}
+duration: 1.5s
+warmup: 0s
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, empty := int64(2), ""
+	common := map[string]string{"X-A": "1", "Accept": "text/plain"}
+	want := &scenarios.Scenario{
+		Name: "every-key", Summary: "one line", Shows: "two\nlines\n", App: "other",
+		Requests: []scenarios.Request{
+			{Method: "POST", Path: "/echo?a=%20", Headers: common, Body: "hi", Weight: 3, Class: "echo", Expect: scenarios.Expect{
+				Status: 201, Headers: common, Bytes: &two, SHA256: "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"}},
+			{Method: "GET", Path: "/b", Weight: 1, Class: "/b", Expect: scenarios.Expect{Status: 200, Body: &empty}},
+		},
+		Load:     scenarios.Offer{Model: "open", Rate: 0.5, Arrivals: "poisson", Connections: 1, Timeout: 90 * time.Second},
+		Duration: 1500 * time.Millisecond,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// bad are files that Parse and the schema must both refuse. Each is the
+// minimal one with a line put in its place.
+var bad = []struct {
+	name, from, to string
+	want           string // the error, or its beginning; position included
+	parseOnly      bool   // beyond what a schema of the values can see
+}{
+	{name: "unknown key", from: "name: x", to: "name: x\nsumary: y", want: `x.yaml:2:1: unknown key "sumary": did you mean "summary"?`},
+	{name: "unknown key in a request", from: "{path: /a}", to: "{path: /a, wieght: 2}", want: `x.yaml:3:23: unknown key "wieght": did you mean "weight"?`},
+	{name: "unknown key in expect", from: "{path: /a}", to: "{path: /a, expect: {code: 1}}", want: `x.yaml:3:32: unknown key "code"; known: body, bytes`},
+	{name: "unknown key in load", from: "{model: closed}", to: "{model: closed, conections: 5}", want: `x.yaml:4:23: unknown key "conections": did you mean "connections"?`},
+	{name: "duplicate key", from: "summary: s", to: "summary: s\nname: y", want: `x.yaml:3:1: mapping key "name" already defined at [1:1]`, parseOnly: true},
+	{name: "not YAML", from: "{path: /a}", to: "{path: /a", want: "x.yaml:", parseOnly: true},
+	{name: "two documents", from: "{model: closed}", to: "{model: closed}\n---\nname: y", want: "x.yaml:6:1: a second document", parseOnly: true},
+	{name: "name missing", from: "name: x\n", to: "", want: "x.yaml:1:1: a scenario: name is missing; add it"},
+	{name: "name empty", from: "name: x", to: `name: ""`, want: `x.yaml:1:7: name ""; use lower-case`},
+	{name: "name in capitals", from: "name: x", to: "name: Hello", want: `x.yaml:1:7: name "Hello"`},
+	{name: "name a number", from: "name: x", to: "name: 5", want: "x.yaml:1:7: name: 5; write text"},
+	{name: "summary of two lines", from: "summary: s", to: `summary: "a\nb"`, want: "x.yaml:2:10: the summary is not one line"},
+	{name: "summary without a value", from: "summary: s", to: "summary:", want: "x.yaml:2:"},
+	{name: "shows a list", from: "summary: s", to: "summary: s\nshows: [a]", want: "x.yaml:3:8: shows: a list; write text"},
+	{name: "app with blanks", from: "summary: s", to: "summary: s\napp: a b", want: `x.yaml:3:6: app "a b"`},
+	{name: "negative duration", from: "summary: s", to: "summary: s\nduration: -5s", want: `x.yaml:3:11: duration: "-5s"; write a duration`},
+	{name: "duration without unit", from: "summary: s", to: "summary: s\nduration: 5", want: "x.yaml:3:11: duration: 5; write a duration with its unit"},
+	{name: "duration of 0", from: "summary: s", to: "summary: s\nduration: 0s", want: "x.yaml:3:11: a duration of 0 measures nothing"},
+	{name: "duration too long to count", from: "summary: s", to: "summary: s\nduration: 9999999999h", want: "x.yaml:3:11: duration:"},
+	{name: "warm-up in words", from: "summary: s", to: "summary: s\nwarmup: short", want: `x.yaml:3:9: warmup: "short"`},
+	{name: "no requests", from: "[{path: /a}]", to: "[]", want: "x.yaml:3:11: no requests; write at least one"},
+	{name: "requests a mapping", from: "[{path: /a}]", to: "{path: /a}", want: "x.yaml:3:"},
+	{name: "request a string", from: "[{path: /a}]", to: "[/a]", want: `x.yaml:3:12: a request: "/a"; write key: value pairs`},
+	{name: "path missing", from: "{path: /a}", to: "{weight: 2}", want: "x.yaml:3:"},
+	{name: "path relative", from: "/a}", to: "a}", want: `x.yaml:3:19: path "a"; start it with /`},
+	{name: "path with a blank", from: "/a}", to: `"/a b"}`, want: `x.yaml:3:19: path "/a b"`},
+	{name: "method in small letters", from: "{path", to: "{method: get, path", want: `x.yaml:3:21: method "get"`},
+	{name: "weight 0", from: "/a}", to: "/a, weight: 0}", want: "x.yaml:3:31: weight 0; write 1 to 1000000"},
+	{name: "weight negative", from: "/a}", to: "/a, weight: -1}", want: "x.yaml:3:31: weight -1"},
+	{name: "weight a fraction", from: "/a}", to: "/a, weight: 1.5}", want: "x.yaml:3:31: requests[0].weight: 1.5; write a whole number"},
+	{name: "weight text", from: "/a}", to: `/a, weight: "1"}`, want: `x.yaml:3:31: requests[0].weight: "1"; write a whole number`},
+	{name: "header of the generator", from: "/a}", to: "/a, headers: {hOST: a}}", want: "x.yaml:3:33: header hOST; leave it out"},
+	{name: "header name", from: "/a}", to: `/a, headers: {"A B": a}}`, want: `x.yaml:3:33: header "A B"`},
+	{name: "header value", from: "/a}", to: `/a, headers: {A: "a\r\nB: c"}}`, want: `x.yaml:3:33: header "A"`},
+	{name: "header a number", from: "/a}", to: `/a, headers: {A: 1}}`, want: "x.yaml:3:36: requests[0].headers.A: 1; write text"},
+	{name: "headers a list", from: "/a}", to: `/a, headers: [a]}`, want: "x.yaml:3:32: requests[0].headers: a list"},
+	{name: "expected header", from: "/a}", to: `/a, expect: {headers: {"": x}}}`, want: `x.yaml:3:42: header ""`},
+	{name: "status", from: "/a}", to: "/a, expect: {status: 100}}", want: "x.yaml:3:40: status 100; write 200 to 599"},
+	{name: "bytes negative", from: "/a}", to: "/a, expect: {bytes: -1}}", want: "x.yaml:3:39: -1 bytes"},
+	{name: "sha256 short", from: "/a}", to: "/a, expect: {sha256: abc}}", want: `x.yaml:3:40: sha256 "abc"`},
+	{name: "body twice", from: "/a}", to: "/a, expect: {body: a, bytes: 1}}", want: "x.yaml:3:38: the body both as text and by bytes"},
+	{name: "model missing", from: "{model: closed}", to: "{connections: 5}", want: "x.yaml:4:"},
+	{name: "model unknown", from: "closed", to: "opne", want: `x.yaml:4:15: unknown model "opne": did you mean "open"?`},
+	{name: "rate missing", from: "closed", to: "open", want: "x.yaml:4:7: the open model needs a rate above 0; add rate"},
+	{name: "rate 0", from: "closed", to: "open, rate: 0", want: "x.yaml:4:27: the open model needs a rate"},
+	{name: "rate negative", from: "closed", to: "open, rate: -2.5", want: "x.yaml:4:27: rate -2.5"},
+	{name: "rate beyond measure", from: "closed", to: "open, rate: 100000000.5", want: "x.yaml:4:27: rate 1.000000005e+08"},
+	{name: "rate infinite", from: "closed", to: "open, rate: .inf", want: "x.yaml:4:27: load.rate: .inf", parseOnly: true},
+	{name: "rate in the closed model", from: "closed", to: "closed, rate: 0", want: "x.yaml:4:29: the closed model has no rate"},
+	{name: "arrivals in the closed model", from: "closed", to: "closed, arrivals: poisson", want: "x.yaml:4:33: the closed model has no arrivals"},
+	{name: "arrivals unknown", from: "closed", to: "open, rate: 1, arrivals: poison", want: `x.yaml:4:40: unknown arrivals "poison": did you mean "poisson"?`},
+	{name: "connections 0", from: "closed", to: "closed, connections: 0", want: "x.yaml:4:36: 0 connections; write 1 to 65535"},
+	{name: "connections too many", from: "closed", to: "closed, connections: 65536", want: "x.yaml:4:36: 65536 connections"},
+	{name: "timeout 0", from: "closed", to: "closed, timeout: 0s", want: "x.yaml:4:32: a timeout of 0"},
+	{name: "alias of nothing", from: "/a}", to: "/a, headers: *none}", want: "x.yaml:", parseOnly: true},
+	{name: "merge key", from: "/a}", to: "/a, <<: {weight: 2}}", want: `x.yaml:3:23: unknown key "<<"`, parseOnly: true},
+}
+
+func TestBadFiles(t *testing.T) {
+	schema := compile(t)
+	for _, tt := range bad {
+		t.Run(tt.name, func(t *testing.T) {
+			data := strings.Replace(minimal, tt.from, tt.to, 1)
+			if data == minimal {
+				t.Fatalf("%q is not in the minimal file", tt.from)
+			}
+			_, err := scenarios.Parse("x.yaml", []byte(data))
+			var at *scenarios.SyntaxError
+			switch {
+			case err == nil:
+				t.Error("Parse accepts it")
+			case !errors.As(err, &at) || !strings.HasPrefix(err.Error(), tt.want):
+				t.Errorf("error %q\nwant  %q", err, tt.want)
+			case strings.Contains(err.Error(), "\n"):
+				t.Errorf("one fault, several errors:\n%v", err)
+			}
+			if !tt.parseOnly && validate(t, schema, []byte(data)) == nil {
+				t.Error("the schema accepts it")
+			}
+		})
+	}
+	for _, data := range []string{"", "# nothing\n", "---\n"} {
+		if _, err := scenarios.Parse("x.yaml", []byte(data)); err == nil {
+			t.Errorf("Parse accepts %q", data)
+		}
+	}
+}
+
+func TestAllFaultsAtOnce(t *testing.T) {
+	_, err := scenarios.Parse("x.yaml", []byte("name: X\nsummary: s\nrequests: [{path: /a, weight: 0}]\nload: {model: opne}\n"))
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		lines = append(lines, strings.Join(strings.Split(line, ":")[:3], ":"))
+	}
+	if want := []string{"x.yaml:1:7", "x.yaml:3:31", "x.yaml:4:15"}; !slices.Equal(lines, want) {
+		t.Errorf("faults at %q, want %q\n%v", lines, want, err)
+	}
+}
+
+func compile(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(scenarios.SchemaJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("scenario.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("scenario.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// validate holds a YAML document against the schema, as an editor would.
+func validate(t *testing.T, schema *jsonschema.Schema, data []byte) error {
+	t.Helper()
+	var value any
+	if err := yaml.Unmarshal(data, &value); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema.Validate(doc)
+}
+
+func TestBuiltin(t *testing.T) {
+	files, err := fs.Glob(os.DirFS("."), "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := scenarios.Names()
+	schema := compile(t)
+	for _, file := range files {
+		if file == "targets.yaml" {
+			continue
+		}
+		name := strings.TrimSuffix(file, ".yaml")
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is not built in", file)
+		}
+		s, err := scenarios.Load(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if s.Name != name || s.Shows == "" {
+			t.Errorf("%s: name %q, shows %q", file, s.Name, s.Shows)
+		}
+		if s.Duration < time.Second || s.Duration > 3*time.Second || s.Warmup > time.Second {
+			t.Errorf("%s: a whole run would take too long or too short: %v after %v", file, s.Duration, s.Warmup)
+		}
+		for _, r := range s.Requests {
+			if r.Expect.Body == nil {
+				t.Errorf("%s: %s does not say what a right answer is", file, r.Path)
+			}
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(t, schema, data); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if err := validate(t, schema, []byte(minimal)); err != nil {
+		t.Error(err)
+	}
+	var listed []string
+	for _, s := range scenarios.List() {
+		listed = append(listed, s.Name)
+	}
+	if !slices.Equal(listed, names) || len(names) != len(files)-1 {
+		t.Errorf("listed %q, names %q, %d files", listed, names, len(files))
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mine")
+	if err := os.WriteFile(path, []byte(minimal), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := scenarios.Load(path); err != nil || s.Name != "x" {
+		t.Errorf("Load(%s): %v", path, err)
+	}
+	if _, err := scenarios.Load("none.yaml"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Load(none.yaml): %v", err)
+	}
+	_, err := scenarios.Load("helo")
+	if err == nil || !strings.HasPrefix(err.Error(), `unknown scenario "helo": did you mean "hello"? Known: block, cpu`) {
+		t.Errorf("Load(helo): %v", err)
+	}
+}
+
+func TestValidateRequests(t *testing.T) {
+	good := scenarios.Request{Method: "GET", Path: "/", Weight: 1, Expect: scenarios.Expect{Status: 200}}
+	if err := scenarios.ValidateRequests([]scenarios.Request{good}); err != nil {
+		t.Error(err)
+	}
+	broken := good
+	broken.Path, broken.Weight = "x", 0
+	err := scenarios.ValidateRequests([]scenarios.Request{good, broken})
+	want := "requests[1].path: path \"x\"; start it with / and percent-encode blanks and all beyond ASCII\n" +
+		"requests[1].weight: weight 0; write 1 to 1000000, or leave the request out"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	if err := scenarios.ValidateRequests(nil); err == nil {
+		t.Error("no requests at all are accepted")
+	}
+}
