@@ -1,0 +1,145 @@
+// Package meter measures what a server costs: CPU time, memory, threads and
+// context switches of its whole process tree, and what the host did to it
+// meanwhile, steal and pressure. It also knows which CPUs there are and how
+// to share them out, and the facts of the host that figures depend on.
+//
+// It works from /proc and from the processes' CPU clocks and needs no
+// privileges and no help of the process measured. It imports nothing of
+// dyno's: bench starts servers with bench/target and hands the leader's
+// process id to NewTree. Only Linux is measured; elsewhere every function
+// compiles and returns ErrUnsupported.
+package meter
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// ErrUnsupported is returned on systems without /proc.
+var ErrUnsupported = errors.New("measuring processes needs Linux")
+
+// ErrGone is returned when no process of a tree lives any more.
+var ErrGone = errors.New("no process of the tree is left")
+
+// Sample is a reading of a process tree. CPU, User, System and the switches
+// count from the start of the tree and never run backwards; the rest is the
+// state at Time.
+type Sample struct {
+	Time time.Duration // CLOCK_MONOTONIC
+
+	// CPU is in the scheduler's nanoseconds; a thread that is running at
+	// the moment may lag behind by the time since its last tick. User and
+	// System divide the same time by a rougher method and are counted in
+	// ticks of 10 ms.
+	CPU, User, System time.Duration
+
+	// RSSBytes is summed over the processes: a page that several of them
+	// share counts in each. The kernel keeps it in per-CPU batches, which
+	// makes it uncertain by some hundred KiB per process.
+	RSSBytes  int64
+	Threads   int
+	Processes int
+	PIDs      []int // of the living processes, ascending
+
+	// The switches of threads that ended between two calls of Tree.Sample
+	// are not in it: the kernel adds them to a sum that only the process
+	// itself, or root, can read.
+	Voluntary, Involuntary int64
+}
+
+// Usage is what a tree used between two samples.
+type Usage struct {
+	Wall                   time.Duration
+	CPU, User, System      time.Duration
+	Voluntary, Involuntary int64
+	Joined, Left           []int // processes that live only at the end, and only at the beginning
+}
+
+// Sub returns what was used from a to b, two samples of the same tree.
+func (b Sample) Sub(a Sample) Usage {
+	return Usage{
+		Wall: b.Time - a.Time,
+		CPU:  b.CPU - a.CPU, User: b.User - a.User, System: b.System - a.System,
+		Voluntary: b.Voluntary - a.Voluntary, Involuntary: b.Involuntary - a.Involuntary,
+		Joined: without(b.PIDs, a.PIDs), Left: without(a.PIDs, b.PIDs),
+	}
+}
+
+// without returns what of the sorted list is not in the sorted other.
+func without(list, other []int) []int {
+	var rest []int
+	for _, v := range list {
+		if _, found := slices.BinarySearch(other, v); !found {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+// Peaks are the highest values that a Monitor saw.
+type Peaks struct {
+	RSSBytes  int64
+	Threads   int
+	Processes int
+	Samples   int // how many readings they are taken from
+}
+
+func (p *Peaks) add(s Sample) {
+	p.RSSBytes = max(p.RSSBytes, s.RSSBytes)
+	p.Threads = max(p.Threads, s.Threads)
+	p.Processes = max(p.Processes, s.Processes)
+	p.Samples++
+}
+
+// DefaultInterval is how often a Monitor looks: often enough to see a pool
+// grow, rare enough to cost a thousandth of a CPU.
+const DefaultInterval = 200 * time.Millisecond
+
+// Monitor watches a tree in the background.
+type Monitor struct {
+	t     *Tree
+	stop  chan struct{}
+	done  chan struct{}
+	once  sync.Once
+	peaks Peaks // owned by the goroutine until done is closed
+}
+
+// Start begins to watch t, every interval; 0 means DefaultInterval. The caller
+// must call Stop. Other readings of t may go on meanwhile.
+func Start(t *Tree, interval time.Duration) *Monitor {
+	if interval <= 0 {
+		interval = DefaultInterval
+	}
+	m := &Monitor{t: t, stop: make(chan struct{}), done: make(chan struct{})}
+	m.look()
+	go func() {
+		defer close(m.done)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				m.look()
+			case <-m.stop:
+				m.look()
+				return
+			}
+		}
+	}()
+	return m
+}
+
+func (m *Monitor) look() {
+	if s, err := m.t.Glance(); err == nil {
+		m.peaks.add(s)
+	}
+}
+
+// Stop looks a last time and returns the peaks. It may be called again.
+func (m *Monitor) Stop() Peaks {
+	m.once.Do(func() { close(m.stop) })
+	<-m.done
+	return m.peaks
+}

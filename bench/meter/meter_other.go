@@ -1,0 +1,30 @@
+//go:build !linux
+
+package meter
+
+// Tree is a process tree; it cannot be read on this system.
+type Tree struct{}
+
+// NewTree is the tree of a leader.
+func NewTree(int) *Tree { return &Tree{} }
+
+// Sample returns ErrUnsupported.
+func (*Tree) Sample() (Sample, error) { return Sample{}, ErrUnsupported }
+
+// Glance returns ErrUnsupported.
+func (*Tree) Glance() (Sample, error) { return Sample{}, ErrUnsupported }
+
+// PSS returns ErrUnsupported.
+func (*Tree) PSS() (int64, error) { return 0, ErrUnsupported }
+
+// ReadHost returns ErrUnsupported.
+func ReadHost() (HostSample, error) { return HostSample{}, ErrUnsupported }
+
+// ReadFacts returns ErrUnsupported.
+func ReadFacts() (Facts, error) { return Facts{}, ErrUnsupported }
+
+// CPUs returns ErrUnsupported.
+func CPUs() ([]int, error) { return nil, ErrUnsupported }
+
+// ReadTopology knows nothing.
+func ReadTopology() Topology { return nil }
