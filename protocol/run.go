@@ -175,6 +175,9 @@ func (s *Session) begin() {
 	}
 	body := w.parser.Fill(env, w.in[w.start:w.reqEnd:w.reqEnd])
 	env.ContentLength = int64(len(body))
+	if env.ServerName == "" || env.ServerPort == "" {
+		env.ServerName, env.ServerPort = serverOf(env.Host)
+	}
 	w.input.Reset(body)
 	w.x.Begin(s.svc.App, env)
 }

@@ -197,6 +197,25 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// SERVER_NAME and SERVER_PORT are never empty.
+func TestServerNameOfUnixSocket(t *testing.T) {
+	for host, want := range map[string]string{
+		"": "localhost:80", "a": "a:80", "a:": "a:80", "a:81": "a:81", ":81": "localhost:81",
+		"[::1]": "[::1]:80", "[::1]:81": "[::1]:81",
+	} {
+		svc := protocol.NewService(func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
+			return say(env.ServerName+":"+env.ServerPort+" "+env.RemoteAddr)(env, start)
+		}, http1.Codec{})
+		unix := &net.UnixAddr{Net: "unix", Name: "/x"}
+		c := &client{t: t, svc: svc, Session: svc.NewSession(protocol.Peer{Local: unix, Remote: unix})}
+		c.send("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n")
+		if got := c.all(); !strings.HasSuffix(got, "\r\n"+want+" ") {
+			t.Errorf("Host %q: got %q, want %s", host, got, want)
+		}
+		c.Release()
+	}
+}
+
 func TestContext(t *testing.T) {
 	cause := errors.New("gone")
 	for _, c := range []struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -180,4 +181,20 @@ func hostPort(a net.Addr) (host, port string) {
 		host, port, _ := net.SplitHostPort(a.String())
 		return host, port
 	}
+}
+
+// serverOf makes up SERVER_NAME and SERVER_PORT, which must not be empty (PEP
+// 3333), from what the client calls the server: for a unix socket.
+func serverOf(host string) (name, port string) {
+	name, port = host, "80"
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name = host[:i]
+		if i+1 < len(host) {
+			port = host[i+1:]
+		}
+	}
+	if name == "" {
+		name = "localhost"
+	}
+	return name, port
 }

@@ -47,6 +47,37 @@ func TestConformance(t *testing.T) {
 	protocoltest.Run(t, http1.Codec{}, client)
 }
 
+// TestNetHTTPUnderstands is the same with net/http as the client.
+func TestNetHTTPUnderstands(t *testing.T) {
+	other := client
+	other.Decode = func(method string, b []byte, closed bool) (protocoltest.Response, []byte, error) {
+		r := bytes.NewReader(b)
+		buffered := bufio.NewReader(r)
+		got, err := http.ReadResponse(buffered, &http.Request{Method: method})
+		if err != nil {
+			return protocoltest.Response{}, nil, err
+		}
+		body, err := io.ReadAll(got.Body)
+		rest := b[len(b)-r.Len()-buffered.Buffered():]
+		return protocoltest.Response{Status: got.StatusCode, Body: string(body)}, rest, err
+	}
+	other.Encode = func(r protocoltest.Request) []byte {
+		q, err := http.NewRequest(r.Method, "http://"+r.Host+r.Target, strings.NewReader(r.Body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range r.Header {
+			q.Header.Add(f.Name, f.Value)
+		}
+		var b bytes.Buffer
+		if err := q.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	protocoltest.Run(t, http1.Codec{}, other)
+}
+
 var client = protocoltest.Client{
 	Reuse: true,
 	Encode: func(r protocoltest.Request) []byte {

@@ -84,6 +84,7 @@ func FuzzSession(f *testing.F) {
 func undated(v protocoltest.Served) protocoltest.Served {
 	lines := bytes.SplitAfter(bytes.ReplaceAll(v.Output, []byte(interim), nil), []byte("\n"))
 	v.Output = nil
+	v.Linger = false // tells whether something more has been offered
 	for _, line := range lines {
 		if !bytes.HasPrefix(line, []byte("Date: ")) {
 			v.Output = append(v.Output, line...)

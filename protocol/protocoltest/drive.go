@@ -6,11 +6,14 @@
 package protocoltest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
+	"time"
 
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -117,7 +120,11 @@ type Served struct {
 // then the end of it.
 func Serve(svc *protocol.Service, pieces ...[]byte) Served {
 	var served Served
-	s := svc.NewSession(protocol.Peer{})
+	s := svc.NewSession(protocol.Peer{
+		Local:  &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80},
+		Remote: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1234},
+		Wait:   noWait{},
+	})
 	defer s.Release()
 	for _, piece := range pieces {
 		for len(piece) > 0 && !served.Closed {
@@ -134,6 +141,14 @@ func Serve(svc *protocol.Service, pieces ...[]byte) Served {
 		}
 	}
 	return served
+}
+
+// noWait is the wait hook of a driver on which nobody waits.
+type noWait struct{}
+
+func (noWait) Sleep(context.Context, time.Duration) error { return gateway.ErrWaitTimeout }
+func (noWait) Readable(context.Context, int, time.Duration) error {
+	return gateway.ErrWaitTimeout
 }
 
 // drive does what s asks for until it wants to read.

@@ -2,9 +2,11 @@ package protocoltest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,7 +31,11 @@ func Check(t *testing.T, codec protocol.Codec, c Case, interim string) {
 			t.Fatalf("%s: %s", name, diff)
 		}
 		rec := new(recorder)
-		served := Serve(Service(codec, c.Limits, rec.app), pieces...)
+		var lint collector
+		served := Serve(Service(codec, c.Limits, gateway.LintWith(lint.report)(rec.app)), pieces...)
+		if err := lint.err(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
 		out := served.Output
 		if interim != "" {
 			out = bytes.ReplaceAll(out, []byte(interim), nil)
@@ -51,6 +57,24 @@ func Check(t *testing.T, codec protocol.Codec, c Case, interim string) {
 		}
 	}
 	Splits(c.Stream, try)
+}
+
+// collector keeps what Lint reports.
+type collector struct {
+	mu  sync.Mutex
+	all []error
+}
+
+func (c *collector) report(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, err)
+}
+
+func (c *collector) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(c.all...)
 }
 
 func withoutDate(out []byte) []byte {
