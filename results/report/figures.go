@@ -28,7 +28,6 @@ func (s *Scenario) figures() []figure {
 	if class != "" {
 		which = ", " + class + " requests"
 	}
-	const spread = "bar: median · line: 95 % interval · rings: trials"
 	var throughput, p99, cpu []plot.Bar
 	var curves []plot.Curve
 	var panels []plot.Panel
@@ -46,13 +45,13 @@ func (s *Scenario) figures() []figure {
 	}
 	name := s.Plan.Name
 	significant := func(v float64) string { return format.Significant(v, 3) }
-	first := figure{plot.Bars(name+": throughput", "right answers per second · "+spread, throughput, significant), "throughput", true}
+	first := figure{plot.Bars(name+": throughput, right answers/s", throughput, significant), "throughput", true}
 	if s.Open() {
-		first = figure{plot.BarsOfTime(name+": p99 latency"+which, spread, p99), "p99", true}
+		first = figure{plot.BarsOfTime(name+": p99 latency"+which, p99), "p99", true}
 	}
 	all := []figure{
 		first,
-		{plot.BarsOfTime(name+": CPU per request", "time on the server's CPUs · "+spread, cpu), "cpu", true},
+		{plot.BarsOfTime(name+": CPU time per request", cpu), "cpu", true},
 		{plot.Percentiles(name+": latency by percentile"+which, "all valid trials merged · both axes logarithmic · a line ends where samples run out", curves), "percentiles", false},
 		{plot.OverTime(name+": latency over time", "p99 (strong) and p50 (faint) of each 100 ms · one pair of lines per valid trial", panels), "over-time", false},
 	}

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/dynobench/dyno/results/report/plot"
@@ -16,7 +17,17 @@ var pageSource string
 //go:embed page.css
 var pageCSS string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageSource))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"tight": tight}).Parse(pageSource))
+
+var (
+	beforeUnit = regexp.MustCompile(`(\d) (%|[nµm]?s\b|MiB|requests/s)`)
+	betweenTwo = regexp.MustCompile(`(\d)–(\d)`)
+)
+
+// tight keeps a number and its unit, and the ends of an interval, on one line.
+func tight(s string) string {
+	return betweenTwo.ReplaceAllString(beforeUnit.ReplaceAllString(s, "$1\u00a0$2"), "$1\u2060–\u2060$2")
+}
 
 // pageData is what the template sees.
 type pageData struct {
@@ -72,7 +83,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		Environment: environment(r.Run), Plan: plan(r.Run), Commands: reproduce(r.Run), Limits: limits, Method: method,
 	}
 	for i := range r.Scenarios {
-		s, err := r.Scenarios[i].page()
+		s, err := r.Scenarios[i].onPage()
 		if err != nil {
 			return err
 		}
@@ -81,15 +92,16 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	return pageTemplate.Execute(w, d)
 }
 
-func (s *Scenario) page() (pageScenario, error) {
+func (s *Scenario) onPage() (pageScenario, error) {
 	p := pageScenario{
 		Anchor: fileName(s.Plan.Name), Name: s.Plan.Name, Summary: sentence(s.Plan.Summary), Terms: sentence(s.terms()),
 		Shows: strings.TrimSuffix(s.Plan.Shows, "."), Verdicts: s.Verdicts, Footnotes: s.footnotes(), Notices: s.Notices,
 	}
-	for _, c := range page {
+	columns := s.page()
+	for _, c := range columns {
 		p.Head = append(p.Head, c.head)
 	}
-	for _, l := range s.lines(page) {
+	for _, l := range s.lines(columns) {
 		line := pageLine{Class: l.Class != "", Name: l.Class, Cells: l.Cells[1:]}
 		if !line.Class {
 			line.Name, line.Mark, line.Some = l.Row.name(), l.Row.mark(), len(l.Row.Valid) < len(l.Row.Trials)

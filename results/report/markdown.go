@@ -71,13 +71,14 @@ func (s *Scenario) markdown(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "%s.\n\n", escape(sentence(s.terms())))
 	if s.Plan.Shows != "" {
-		fmt.Fprintf(b, "*Shows %s.*\n\n", escape(strings.TrimSuffix(s.Plan.Shows, ".")))
+		fmt.Fprintf(b, "*What it shows: %s.*\n\n", escape(strings.TrimSuffix(s.Plan.Shows, ".")))
 	}
 	for _, v := range s.Verdicts {
 		fmt.Fprintf(b, "> %s\n>\n", escape(v.Text))
 	}
 	b.WriteString("\n")
-	for i, c := range page {
+	columns := s.page()
+	for i, c := range columns {
 		if i > 0 {
 			b.WriteString(" ")
 		} else {
@@ -85,8 +86,8 @@ func (s *Scenario) markdown(b *strings.Builder) {
 		}
 		b.WriteString(c.head + " |")
 	}
-	b.WriteString("\n|:--" + strings.Repeat("|--:", len(page)-1) + "|\n")
-	for _, l := range s.lines(page) {
+	b.WriteString("\n|:--" + strings.Repeat("|--:", len(columns)-1) + "|\n")
+	for _, l := range s.lines(columns) {
 		for i, c := range l.Cells {
 			switch {
 			case i == 0 && l.Class != "":

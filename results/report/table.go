@@ -68,8 +68,17 @@ var layouts = [][]column{
 	{colTarget, colValid, colRate, colRateSpread, colP50, colP99, colP999, colCPU, colMemory},
 }
 
-// page is the table of the Markdown and the HTML page.
-var page = []column{colTarget, colValid, colRate, colRateSpread, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors}
+// page returns the table of the Markdown and the HTML page; a column that
+// would be zero all the way down is left out.
+func (s *Scenario) page() []column {
+	columns := []column{colTarget, colValid, colRate, colRateSpread, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads}
+	for i := range s.Rows {
+		if s.Rows[i].Errors.Total() > 0 {
+			return append(columns, colErrors)
+		}
+	}
+	return columns
+}
 
 // line is one line of a table: a target's, or a class's below it.
 type line struct {

@@ -21,34 +21,59 @@ type Bar struct {
 // Bars draws one bar per target from zero to the centre, in the order given,
 // with the interval as a line and each trial as a ring: the reader sees the
 // spread itself, not only what was made of it. show prints a value.
-func Bars(title, sub string, bars []Bar, show func(float64) string) Figure {
-	return drawBars(title, sub, bars, show, tickLabel)
-}
-
-// BarsOfTime is Bars for microseconds, printed in the unit that fits.
-func BarsOfTime(title, sub string, bars []Bar) Figure {
-	return drawBars(title, sub, bars, format.Duration, func(v float64) string {
-		if v == 0 {
-			return "0"
-		}
-		return roundTime(v)
+func Bars(title string, bars []Bar, show func(float64) string) Figure {
+	return drawBars(title, bars, false, show, func(lo, hi, least float64) []plot.Tick {
+		return niceTicks{tickLabel, least}.Ticks(lo, hi)
 	})
 }
 
-func drawBars(title, sub string, bars []Bar, show, tick func(float64) string) Figure {
+// BarsOfTime is Bars for microseconds. Where they differ more than twentyfold
+// it draws dots on a logarithmic axis instead, since bars of all but the
+// longest would be nothing.
+func BarsOfTime(title string, bars []Bar) Figure {
+	lo, hi := math.Inf(1), 0.0
+	for _, b := range bars {
+		for _, p := range b.Points {
+			lo, hi = min(lo, p), max(hi, p)
+		}
+	}
+	if hi > 20*lo {
+		return drawBars(title, bars, true, format.Duration, func(lo, hi, _ float64) []plot.Tick {
+			return timeTicks{few: true}.Ticks(lo, hi)
+		})
+	}
+	return drawBars(title, bars, false, format.Duration, func(lo, hi, least float64) []plot.Tick {
+		return niceTicks{func(v float64) string {
+			if v == 0 {
+				return "0"
+			}
+			return roundTime(v)
+		}, least}.Ticks(lo, hi)
+	})
+}
+
+func drawBars(title string, bars []Bar, log bool, show func(float64) string, ticks func(lo, hi, least float64) []plot.Tick) Figure {
 	var rows []Bar
-	highest := 0.0
+	lowest, highest := math.Inf(1), 0.0
 	for _, b := range bars {
 		if len(b.Points) == 0 {
 			continue
 		}
 		rows = append(rows, b)
 		for _, p := range b.Points {
-			highest = max(highest, p)
+			lowest, highest = min(lowest, p), max(highest, p)
 		}
-		if b.Estimate.Known {
+		if b.Estimate.Known { // a hopeless interval may be cut, the others shall not shrink for it
+			lowest = min(lowest, max(b.Estimate.Lo, b.Estimate.Centre/1.5))
 			highest = max(highest, min(b.Estimate.Hi, 1.5*b.Estimate.Centre))
 		}
+	}
+	sub := "bar: median · line: 95 % interval · rings: trials"
+	if log {
+		sub = "dot: median · line: 95 % interval · rings: trials · log"
+		lowest, highest = timeTicks{few: true}.around(lowest, highest)
+	} else {
+		lowest = 0
 	}
 	const row, axis = 26, 24
 	return Figure{
@@ -57,30 +82,31 @@ func drawBars(title, sub string, bars []Bar, show, tick func(float64) string) Fi
 		draw: func(c draw.Canvas) {
 			label, value := style(12.5, false, ink), style(12, false, soft)
 			left, right := vg.Length(0), vg.Length(0)
-			width := c.Size().X
 			for _, b := range rows {
 				left = max(left, label.Width(b.Target))
 				right = max(right, value.Width(show(b.Estimate.Centre)))
 			}
-			left = min(left, width*0.32)
+			left = min(left, c.Size().X*0.32)
+			inner := draw.Crop(c, left+8, -(right + 14), 0, 0)
 
 			p := axes()
-			p.X.Min, p.X.Max = 0, highest
+			p.X.Min, p.X.Max = lowest, highest
 			p.Y.Min, p.Y.Max = 0, float64(len(rows))
-			p.X.Tick.Marker = niceTicks{show: tick, least: 90 * highest / float64(width)}
+			if log {
+				p.X.Scale = plot.LogScale{}
+			}
+			p.X.Tick.Marker = plot.ConstantTicks(ticks(lowest, highest, 60*highest/float64(inner.Size().X)))
 			p.Y.Tick.Marker = plot.ConstantTicks(nil)
 			p.Y.LineStyle.Width = 0
 			p.X.LineStyle.Width = 0
-			p.Add(gridlines{x: true}, barRows{rows})
-			inner := draw.Crop(c, left+8, -(right + 14), 0, 0)
+			p.Add(gridlines{x: true}, barRows{rows, log})
 			p.Draw(inner)
 
 			data := p.DataCanvas(inner)
-			_, ty := p.Transforms(&data)
-			tx, _ := p.Transforms(&data)
+			tx, ty := p.Transforms(&data)
 			for i, b := range rows {
 				y := ty(float64(len(rows)-i) - 0.5)
-				put(c, label, data.Min.X-8, y-4, draw.XRight, cut(label, b.Target, left))
+				put(c, label, data.Min.X-8, y-3, draw.XRight, cut(label, b.Target, left))
 				end := b.Estimate.Centre
 				for _, v := range b.Points {
 					end = max(end, v)
@@ -88,28 +114,37 @@ func drawBars(title, sub string, bars []Bar, show, tick func(float64) string) Fi
 				if b.Estimate.Known {
 					end = max(end, min(b.Estimate.Hi, highest))
 				}
-				put(c, value, tx(end)+8, y-4, draw.XLeft, show(b.Estimate.Centre))
+				put(c, value, tx(end)+8, y-3, draw.XLeft, show(b.Estimate.Centre))
 			}
 		},
 	}
 }
 
 // barRows draws the bars, first row on top.
-type barRows struct{ rows []Bar }
+type barRows struct {
+	rows []Bar
+	log  bool
+}
 
 func (b barRows) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	for i, r := range b.rows {
 		y := ty(float64(len(b.rows)-i) - 0.5)
 		c.SetColor(StyleOf(r.Target).Color)
-		c.Fill(rectangle(c.Min.X, y-6, tx(r.Estimate.Centre), y+6))
+		if b.log {
+			c.Fill(circle(vg.Point{X: tx(r.Estimate.Centre), Y: y}, 6))
+		} else {
+			c.Fill(rectangle(c.Min.X, y-6, tx(r.Estimate.Centre), y+6))
+		}
 		if r.Estimate.Known {
-			line := draw.LineStyle{Color: ink, Width: 1.2}
-			lo, hi := tx(r.Estimate.Lo), min(tx(r.Estimate.Hi), c.Max.X)
-			c.StrokeLine2(line, lo, y, hi, y)
-			c.StrokeLine2(line, lo, y-4, lo, y+4)
-			if tx(r.Estimate.Hi) <= c.Max.X {
-				c.StrokeLine2(line, hi, y-4, hi, y+4)
+			lo, hi := max(tx(r.Estimate.Lo), c.Min.X), min(tx(r.Estimate.Hi), c.Max.X)
+			// On paper of its own, or it would drown in a dark bar.
+			for _, line := range []draw.LineStyle{{Color: paper, Width: 3.2}, {Color: ink, Width: 1.2}} {
+				c.StrokeLine2(line, lo, y, hi, y)
+				c.StrokeLine2(line, lo, y-4, lo, y+4)
+				if tx(r.Estimate.Hi) <= c.Max.X {
+					c.StrokeLine2(line, hi, y-4, hi, y+4)
+				}
 			}
 		}
 		for _, v := range r.Points {

@@ -56,29 +56,43 @@ func Percentiles(title, sub string, curves []Curve) Figure {
 			return 280 + legendHeight(w, names)
 		},
 		draw: func(c draw.Canvas) {
+			frame := legend(c, names, 34)
 			p := axes()
 			p.X.Min, p.X.Max = 0, far
-			p.X.Tick.Marker = plot.ConstantTicks(percentTicks(far, c.Size().X))
+			p.X.Tick.Marker = plot.ConstantTicks(percentTicks(far, frame.Size().X-50)) // less the labels of the other axis
 			p.X.Label.Text = "percentile of the requests"
 			p.Y.Scale = plot.LogScale{}
 			p.Y.Min, p.Y.Max = timeTicks{}.around(lo, hi)
 			p.Y.Tick.Marker = timeTicks{}
 			p.Add(gridlines{x: true, y: true}, curveLines{lines})
-			p.Draw(legend(c, names, 26))
+			p.Draw(frame)
 		},
 	}
 }
 
-// percentTicks labels the percentiles that people know, as far as they fit.
+// percentTicks labels the percentiles that people know, the better known ones
+// first, as far as they fit beside each other on an axis of the width.
 func percentTicks(far float64, width vg.Length) []plot.Tick {
-	ticks := []plot.Tick{{Value: 0, Label: "0"}}
-	for _, p := range []float64{50, 75, 90, 95, 99, 99.9, 99.99, 99.999, 99.9999} {
-		if (p == 75 || p == 95) && !aside(width) {
+	type span struct{ from, to vg.Length }
+	var taken []span
+	var ticks []plot.Tick
+	text := style(11.5, false, ink)
+	for _, p := range []float64{99, 50, 99.9, 90, 99.99, 99.999, 99.9999, 0, 75, 95} {
+		n := nines(p)
+		if n > far+1e-9 {
 			continue
 		}
-		if n := nines(p); n <= far+1e-9 {
-			ticks = append(ticks, plot.Tick{Value: n, Label: strconv.FormatFloat(p, 'f', -1, 64) + " %"})
+		label := strconv.FormatFloat(p, 'f', -1, 64) + " %"
+		if p == 0 {
+			label = "0"
 		}
+		at, half := vg.Length(n/far)*width, text.Width(label)/2+4
+		s := span{at - half, at + half}
+		if slices.ContainsFunc(taken, func(t span) bool { return s.from < t.to && t.from < s.to }) {
+			continue
+		}
+		taken = append(taken, s)
+		ticks = append(ticks, plot.Tick{Value: n, Label: label})
 	}
 	return ticks
 }
@@ -117,7 +131,7 @@ func legendColumns(width vg.Length, names []string) int {
 	for _, n := range names {
 		widest = max(widest, style(12, false, ink).Width(n))
 	}
-	return max(1, int(width/(widest+48)))
+	return max(1, int(width/(widest+56)))
 }
 
 func legendHeight(width vg.Length, names []string) vg.Length {
@@ -133,7 +147,7 @@ func legend(c draw.Canvas, names []string, sample vg.Length) draw.Canvas {
 		s := StyleOf(name)
 		c.StrokeLine2(draw.LineStyle{Color: s.Color, Width: 1.8, Dashes: s.Dash}, x, y, x+sample, y)
 		c.DrawGlyphNoClip(draw.GlyphStyle{Color: s.Color, Radius: 3.2, Shape: s.Marker}, vg.Point{X: x + sample/2, Y: y})
-		put(c, text, x+sample+8, y-4, draw.XLeft, cut(text, name, width-sample-8))
+		put(c, text, x+sample+8, y-3, draw.XLeft, cut(text, name, width-sample-8))
 	}
 	width := c.Size().X
 	if aside(width) {
@@ -245,7 +259,7 @@ func OverTime(title, sub string, panels []Panel) Figure {
 			shown = append(shown, p)
 		}
 	}
-	const panel, left, bottom = 124, 46, 20
+	const panel, left, bottom = 130, 46, 20
 	columns := func(w vg.Length) int {
 		n := 2
 		if aside(w) {
@@ -274,11 +288,10 @@ func OverTime(title, sub string, panels []Panel) Figure {
 				q.Y.Min, q.Y.Max = timeTicks{few: true}.around(lo, hi)
 				q.Add(frame{}, seriesLines{p})
 				q.Draw(cell)
-				_, ty := q.Transforms(&cell)
-				tx, _ := q.Transforms(&cell)
+				tx, ty := q.Transforms(&cell)
 				if i%n == 0 {
 					for _, t := range (timeTicks{few: true}).Ticks(q.Y.Min, q.Y.Max) {
-						put(c, tick, x-6, ty(t.Value)-4, draw.XRight, t.Label)
+						put(c, tick, x-6, ty(t.Value)-2.5, draw.XRight, t.Label)
 					}
 				}
 				if i+n >= len(shown) {

@@ -198,12 +198,13 @@ func (s *svg) FillString(f font.Face, p vg.Point, text string) {
 func (s *svg) DrawImage(vg.Rectangle, image.Image) {}
 
 // writeTo writes the figure with its name for readers who do not see it;
-// standing alone it brings white paper, inside a page it takes the page's.
+// standing alone it brings white paper, inside a page it takes the page's and
+// leaves the margin at its sides to it.
 func (s *svg) writeTo(w io.Writer, name string, alone bool) error {
-	size := fmt.Sprintf(`viewBox="0 0 %s %s"`, num(float64(s.w)), num(float64(s.h)))
+	size := fmt.Sprintf(`viewBox="%s 0 %s %s"`, num(float64(margin)), num(float64(s.w-2*margin)), num(float64(s.h)))
 	ground := ""
 	if alone {
-		size += fmt.Sprintf(` width="%s" height="%s" color="#1c1c20"`, num(float64(s.w)), num(float64(s.h)))
+		size = fmt.Sprintf(`viewBox="0 0 %s %s"`, num(float64(s.w)), num(float64(s.h))) + fmt.Sprintf(` width="%s" height="%s" color="#1c1c20"`, num(float64(s.w)), num(float64(s.h)))
 		ground = "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
 	}
 	_, err := fmt.Fprintf(w, "<svg xmlns=\"http://www.w3.org/2000/svg\" %s role=\"img\" aria-label=\"%s\" font-family=\"'Liberation Sans',Arial,Helvetica,sans-serif\">\n%s%s</svg>\n",
