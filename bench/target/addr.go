@@ -13,7 +13,8 @@ import (
 // Servers that are not ours cannot be asked for port 0, so the port is chosen
 // here, and between this call and the server's bind somebody else may take
 // it. Nothing prevents that; it is noticed and repaired: a server that finds
-// its address taken says so and dies, and Launch then tries another one.
+// its address taken says so and dies, and Launch then tries another one. If the
+// other server gives the right answer before ours has died, Done tells later.
 func FreeAddr() (string, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -42,7 +44,14 @@ func syntaxError(file string, t *token.Token, msg string) *SyntaxError {
 // defaults. Name is for the error messages: an unknown key, a wrong type or a
 // value that makes no sense is a *SyntaxError with line and column. Faults in
 // values are reported all at once (joined), each as a *SyntaxError.
-func ParseList(name string, data []byte) ([]Target, error) {
+func ParseList(name string, data []byte) (list []Target, err error) {
+	// goccy/go-yaml panics on some input that no one writes in earnest, such
+	// as a tag before a scalar where a sequence is wanted (found by fuzzing).
+	defer func() {
+		if r := recover(); r != nil {
+			list, err = nil, &SyntaxError{File: name, Msg: fmt.Sprintf("cannot be read as YAML: %v", r)}
+		}
+	}()
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return nil, decodeError(name, nil, err)
@@ -53,7 +62,6 @@ func ParseList(name string, data []byte) ([]Target, error) {
 	if len(file.Docs) > 1 {
 		return nil, syntaxError(name, file.Docs[1].Start, "a second document; one list is expected")
 	}
-	var list []Target
 	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
 	if err := dec.Decode(&list); err != nil && !errors.Is(err, io.EOF) {
 		return nil, decodeError(name, file, err)
@@ -80,6 +88,19 @@ func ParseList(name string, data []byte) ([]Target, error) {
 // parser (a duration) has no token: the place is then found by the text which
 // the message quotes.
 func decodeError(name string, file *ast.File, err error) error {
+	// These two would talk of Go, and not of what is allowed.
+	var wrong *yaml.TypeError
+	if errors.As(err, &wrong) {
+		want := wrong.DstType.Kind().String()
+		if wrong.DstType == reflect.TypeFor[time.Duration]() {
+			want = "duration such as 500ms or 5s"
+		}
+		return syntaxError(name, wrong.Token, fmt.Sprintf("%q is no %s", wrong.Token.Value, want))
+	}
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		return syntaxError(name, unknown.Token, fmt.Sprintf("unknown key %q (known: %s)", unknown.Token.Value, knownKeys(file, unknown.Token)))
+	}
 	var e yaml.Error
 	if errors.As(err, &e) {
 		return syntaxError(name, e.GetToken(), e.GetMessage())
@@ -94,6 +115,24 @@ func decodeError(name string, file *ast.File, err error) error {
 		}), file.Docs[0].Body)
 	}
 	return syntaxError(name, found, strings.TrimPrefix(err.Error(), "time: "))
+}
+
+// knownKeys lists the keys that are allowed beside the unknown one.
+func knownKeys(file *ast.File, unknown *token.Token) string {
+	typ := reflect.TypeFor[Target]()
+	if file != nil {
+		ast.Walk(visitor(func(n ast.Node) {
+			t := n.GetToken()
+			if t != nil && t.Position.Offset == unknown.Position.Offset && strings.Contains(n.GetPath(), ".requires") {
+				typ = reflect.TypeFor[Requirement]()
+			}
+		}), file.Docs[0].Body)
+	}
+	var names []string
+	for i := range typ.NumField() {
+		names = append(names, typ.Field(i).Tag.Get("yaml"))
+	}
+	return strings.Join(names, ", ")
 }
 
 type visitor func(ast.Node)

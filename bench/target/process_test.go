@@ -255,6 +255,15 @@ func childrenOf(parent int) []int {
 	return list
 }
 
+// Without MaybeWatchdog in main, the second process would start a third.
+func TestStartNeedsWatchdog(t *testing.T) {
+	armed = false
+	defer func() { armed = true }()
+	if _, err := Start(t.Context(), helper("fail")); err == nil || !strings.Contains(err.Error(), "MaybeWatchdog") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A watchdog that was killed is replaced, and the new one knows the groups
 // that live.
 func TestWatchdogReplaced(t *testing.T) {
@@ -281,17 +290,22 @@ func TestWatchdogReplaced(t *testing.T) {
 	}
 }
 
-func TestEnvironmentFolderAndCPUs(t *testing.T) {
-	var allowed unix.CPUSet
+// lastCPU is the last of the CPUs that this process may use.
+func lastCPU(t *testing.T) (last int, allowed unix.CPUSet) {
+	t.Helper()
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		t.Fatal(err)
 	}
-	last := -1
 	for cpu := range 1024 {
 		if allowed.IsSet(cpu) {
 			last = cpu
 		}
 	}
+	return last, allowed
+}
+
+func TestEnvironmentFolderAndCPUs(t *testing.T) {
+	last, allowed := lastCPU(t)
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -334,13 +348,14 @@ func TestStringRuns(t *testing.T) {
 		}
 	}
 	c := helper("status", "it's", "$HOME *", "")
-	c.CPUs, c.Dir = []int{0}, t.TempDir()
+	last, _ := lastCPU(t)
+	c.CPUs, c.Dir = []int{last}, t.TempDir()
 	c.Env["FLAVOUR"] = `a "quoted" $(value)`
 	out, err := exec.Command("sh", "-c", c.String()).Output()
 	if err != nil {
 		t.Fatalf("%s: %v", c, err)
 	}
-	for _, want := range []string{"Cpus_allowed_list:\t0\n", `FLAVOUR=a "quoted" $(value)` + "\n", "WD=" + c.Dir} {
+	for _, want := range []string{"Cpus_allowed_list:\t" + FormatCPUs([]int{last}) + "\n", `FLAVOUR=a "quoted" $(value)` + "\n", "WD=" + c.Dir} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is not in the output of %s", want, c)
 		}

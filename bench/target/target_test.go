@@ -54,7 +54,10 @@ func TestParseList(t *testing.T) {
 func TestParseListFaults(t *testing.T) {
 	row := "- name: a\n  kind: outside\n  command: [a]\n"
 	for _, c := range []struct{ name, yaml, want string }{
-		{"unknown key", row + "  flavour: x\n", `f.yaml:4:3: unknown field "flavour"`},
+		{"unknown key", row + "  flavour: x\n", `f.yaml:4:3: unknown key "flavour" (known: name, summary, kind, spec, command, env, protocol, ready, requires, drain, signal)`},
+		{"unknown key within", row + "  requires:\n  - {programm: a}\n", `f.yaml:5:6: unknown key "programm" (known: program, file, glob, install)`},
+		{"no duration", row + "  drain: 5\n", `f.yaml:4:10: "5" is no duration such as 500ms or 5s`},
+		{"library panic", "! 00", "f.yaml: cannot be read as YAML"},
 		{"wrong type", row + "  env: [a]\n", "f.yaml:4:"},
 		{"no list", "name: a\n", "f.yaml:1:"},
 		{"syntax", "- name: [a\n", "f.yaml:1:"},
