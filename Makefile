@@ -47,7 +47,7 @@ fuzz:
 
 ## bench: the figures that the project promises, pairs interleaved in one run
 bench: $(BIN)
-	sh scripts/bench.sh $(BIN)
+	$(GO) run ./scripts/figures $(BIN)
 
 clean:
 	rm -rf bin

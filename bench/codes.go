@@ -1,5 +1,12 @@
 package bench
 
+import (
+	"slices"
+
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/results"
+)
+
 // Codes of the validity gates that need to see the server or the host; those
 // of the generator are in bench/load. docs/validity.md explains every one.
 const (
@@ -15,3 +22,15 @@ const (
 const (
 	maxStealPct = 5.0
 )
+
+// hostCodes are the reasons that a noisy host gives by itself: CPU time taken
+// away from server or generator. A trial that is invalid for these alone is
+// worth running again.
+var hostCodes = []string{CodeSteal, load.CodeLittle, load.CodeSendLag, load.CodeRateMissed}
+
+// Disturbed tells whether a trial is invalid through the host's doing alone.
+func Disturbed(t *results.Trial) bool {
+	return !t.Valid && !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool {
+		return w.Invalid && !slices.Contains(hostCodes, w.Code)
+	})
+}

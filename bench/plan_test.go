@@ -145,7 +145,7 @@ func TestOnlyTheHostsNoiseIsRepeated(t *testing.T) {
 		for _, w := range test.warnings {
 			trial.Warn(w)
 		}
-		if got := disturbed(trial); got != test.want {
+		if got := Disturbed(trial); got != test.want {
 			t.Errorf("%s: repeated %v, want %v", name, got, test.want)
 		}
 	}

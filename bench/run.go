@@ -55,7 +55,7 @@ func (p *Plan) Run(ctx context.Context, sink Sink) ([]Refusal, error) {
 		if err := sink.Append(*trial); err != nil {
 			return refused, fmt.Errorf("trial %d of %d could not be stored: %w", i+1, len(steps), err)
 		}
-		if disturbed(trial) && float64(len(steps)-planned) < maxRepeats*float64(planned) {
+		if Disturbed(trial) && float64(len(steps)-planned) < maxRepeats*float64(planned) {
 			step.Repeat++
 			steps = append(steps, step)
 		}
@@ -76,20 +76,6 @@ func (p *Plan) tell(e Event) {
 	if p.Seen != nil {
 		p.Seen(e)
 	}
-}
-
-// disturbed tells whether a trial is invalid through the host's doing alone,
-// so that running it again may help.
-func disturbed(t *results.Trial) bool {
-	if t.Valid {
-		return false
-	}
-	for _, w := range t.Warnings {
-		if w.Invalid && w.Code != CodeSteal {
-			return false
-		}
-	}
-	return true
 }
 
 // verifyAll starts each target once and holds it to every scenario's answers.

@@ -10,7 +10,7 @@ import (
 )
 
 // startChild starts a server in a process of its own.
-func startChild(b *testing.B) string {
+func startChild(b testing.TB) string {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childServer+"=1")

@@ -1,12 +1,14 @@
 package load
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +17,6 @@ import (
 )
 
 // responder is a server with knobs, for everything that a server can do wrong.
-// It understands requests without a body.
 type responder struct {
 	net.Listener
 	URL      string
@@ -26,6 +27,7 @@ type responder struct {
 	// from 1, and tells whether the connection stays open. Default: hello.
 	answer func(w io.Writer, n int64, head []byte) bool
 	greet  func(w io.Writer) bool // called on accept; false closes at once
+	early  bool                   // answer before the request's body is read
 	// frozen, while locked, holds every answer up.
 	frozen sync.RWMutex
 
@@ -44,7 +46,7 @@ func reply(format string, a ...any) func(io.Writer, int64, []byte) bool {
 	}
 }
 
-// then closes the connection after each answer.
+// closing closes the connection after each answer.
 func closing(f func(io.Writer, int64, []byte) bool) func(io.Writer, int64, []byte) bool {
 	return func(w io.Writer, n int64, head []byte) bool {
 		f(w, n, head)
@@ -117,25 +119,31 @@ func (r *responder) serve(c net.Conn) {
 	if r.greet != nil && !r.greet(c) {
 		return
 	}
-	buf, have := make([]byte, 4096), 0
+	in := bufio.NewReader(c)
+	var head []byte
 	for {
-		n, err := c.Read(buf[have:])
-		if err != nil {
-			return
-		}
-		have += n
-		for {
-			i := bytes.Index(buf[:have], []byte("\r\n\r\n"))
-			if i < 0 {
-				break
-			}
-			r.frozen.RLock()
-			keep := r.answer(c, r.requests.Add(1), buf[:i+4])
-			r.frozen.RUnlock()
-			if !keep {
+		head = head[:0]
+		length := 0
+		for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
+			line, err := in.ReadSlice('\n')
+			if err != nil {
 				return
 			}
-			have = copy(buf, buf[i+4:have])
+			if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+				length, _ = strconv.Atoi(string(bytes.TrimSpace(value)))
+			}
+			head = append(head, line...)
+		}
+		if !r.early {
+			if _, err := in.Discard(length); err != nil {
+				return
+			}
+		}
+		r.frozen.RLock()
+		keep := r.answer(c, r.requests.Add(1), head)
+		r.frozen.RUnlock()
+		if !keep {
+			return
 		}
 	}
 }

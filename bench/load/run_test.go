@@ -1,16 +1,28 @@
 package load
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/dynobench/dyno/results"
 )
 
-var generators = []string{"native", "vegeta"}
-
-// eachGenerator runs f as a subtest per generator.
+// eachGenerator runs f as a subtest per generator that this system has.
 func eachGenerator(t *testing.T, f func(t *testing.T, generator string)) {
-	for _, g := range generators {
+	for _, g := range []string{"native", "vegeta"} {
+		if g == "native" && runtime.GOOS != "linux" {
+			continue
+		}
 		t.Run(g, func(t *testing.T) { f(t, g) })
 	}
 }
@@ -21,18 +33,452 @@ func mustRun(t *testing.T, c Config) *results.Load {
 	if err != nil {
 		t.Fatal(err)
 	}
+	consistent(t, l)
 	return l
 }
 
-func TestClosed(t *testing.T) {
+// consistent holds a result against itself.
+func consistent(t *testing.T, l *results.Load) {
+	t.Helper()
+	h, err := results.DecodeHistogram(l.Histogram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := l.Requests + l.Errors.Timeout + l.Errors.Unsent; h.TotalCount() != want {
+		t.Errorf("the histogram has %d latencies, expected %d", h.TotalCount(), want)
+	}
+	var answers, failures, done int64
+	for _, c := range l.Classes {
+		answers += c.Requests
+		failures += c.Errors
+	}
+	if answers != l.Requests || failures != l.Errors.Total() {
+		t.Errorf("the classes have %d answers and %d errors, the whole %d and %d", answers, failures, l.Requests, l.Errors.Total())
+	}
+	for _, p := range l.Series {
+		done += p.Done
+	}
+	if done > l.Requests {
+		t.Errorf("the series has %d answers, the whole %d", done, l.Requests)
+	}
+	if l.Schema != results.LoadSchema {
+		t.Errorf("schema %q", l.Schema)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	for _, test := range []struct {
+		name, network string
+		change        func(*Config)
+		knobs         func(*responder)
+	}{
+		{name: "IPv4", network: "tcp4"},
+		{name: "IPv6", network: "tcp6"},
+		{name: "Unix", network: "unix"},
+		{name: "host name", network: "tcp4", change: func(c *Config) { c.URL = strings.Replace(c.URL, "127.0.0.1", "localhost", 1) }},
+		{name: "threads", network: "tcp4", change: func(c *Config) { c.Threads, c.Connections = 3, 7 }},
+		{name: "warm-up", network: "tcp4", change: func(c *Config) { c.Warmup = 600 * time.Millisecond }},
+		{name: "chunked", network: "tcp4", knobs: func(r *responder) {
+			r.answer = reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, World!\r\n0\r\n\r\n")
+		}},
+		{name: "in pieces", network: "tcp4", knobs: func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				for i := 0; i < len(hello); i += 40 {
+					io.WriteString(w, hello[i:min(i+40, len(hello))])
+				}
+				return true
+			}
+		}},
+		{name: "close", network: "tcp4", knobs: func(r *responder) {
+			r.answer = closing(reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!"))
+		}},
+		{name: "close, Unix", network: "unix", knobs: func(r *responder) {
+			r.answer = closing(reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!"))
+		}},
+		{name: "until close", network: "tcp4", knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.0 200 OK\r\n\r\nHello, World!")) }},
+		{name: "digest", network: "tcp4", change: func(c *Config) {
+			sum := sha256.Sum256([]byte("Hello, World!"))
+			c.Requests = []Request{{Path: "/", Length: 13, SHA256: hex.EncodeToString(sum[:])}}
+		}},
+		{name: "HEAD", network: "tcp4", change: func(c *Config) { c.Requests = []Request{{Path: "/", Method: "HEAD"}} },
+			knobs: func(r *responder) { r.answer = reply("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n") }},
+		{name: "large request", network: "tcp4", change: func(c *Config) {
+			c.Requests[0].Method, c.Requests[0].Body = "POST", make([]byte, 3<<20)
+		}},
+		{name: "large answer", network: "tcp4", change: func(c *Config) {
+			c.Requests = []Request{{Path: "/", Length: 300000}}
+		}, knobs: func(r *responder) {
+			r.answer = reply("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n%s", strings.Repeat("x", 300000))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			eachGenerator(t, func(t *testing.T, generator string) {
+				r := respond(t, test.network, test.knobs)
+				for _, model := range []Model{Closed, Open} {
+					c := short(r)
+					c.Generator, c.Model = generator, model
+					if model == Open {
+						c.Rate, c.Timeout = 300, 20*time.Second
+					}
+					if test.change != nil {
+						test.change(&c)
+					}
+					before := r.requests.Load()
+					l := mustRun(t, c)
+					e := l.Errors
+					if e.Unsent = 0; l.Requests == 0 || e.Total() != 0 {
+						t.Errorf("%s: %d answers, %+v", model, l.Requests, l.Errors)
+					}
+					// Each answer has been asked for; only a warm-up asks for more.
+					if asked := r.requests.Load() - before; asked < l.Requests || c.Warmup == 0 && model == Open && asked != l.Requests {
+						t.Errorf("%s: %d requests came, %d answers counted", model, asked, l.Requests)
+					}
+					if strings.HasPrefix(test.name, "close") && l.Reconnects == 0 {
+						t.Errorf("%s: no connection was made again", model)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Each way to answer wrongly is one kind of error and no other.
+func TestErrorsByKind(t *testing.T) {
+	type check func(e results.Errors) int64
+	read := func(e results.Errors) int64 { return e.Read }
+	lost := func(e results.Errors) int64 { return e.Read + e.Write }
+	body := func(e results.Errors) int64 { return e.Body }
+	for _, test := range []struct {
+		name   string
+		knobs  func(*responder)
+		change func(*Config)
+		kind   check
+		right  bool // there are right answers as well
+		native bool // net/http hides it, or tries again
+	}{
+		{name: "status", kind: func(e results.Errors) int64 { return e.Status },
+			knobs: func(r *responder) {
+				r.answer = reply("HTTP/1.1 503 Busy\r\nContent-Length: 13\r\n\r\nHello, World!")
+			}},
+		{name: "status 200 where 201 is due", change: func(c *Config) { c.Requests[0].Status = 201 },
+			kind: func(e results.Errors) int64 { return e.Status }},
+		{name: "bytes", kind: body, right: true,
+			knobs: func(r *responder) { r.answer = reply("%s", strings.Replace(hello, "World", "Wurst", 1)) }},
+		{name: "digest", kind: body, right: true, change: func(c *Config) {
+			c.Requests[0].Want, c.Requests[0].SHA256 = nil, strings.Repeat("0", 64)
+		}},
+		{name: "short body", kind: body, knobs: func(r *responder) { r.answer = reply("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello") }},
+		{name: "long body", kind: body, knobs: func(r *responder) { r.answer = reply("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nHello, World!!") }},
+		{name: "more than announced", kind: body, native: true, change: func(c *Config) { c.Requests[0].Want = nil },
+			knobs: func(r *responder) { r.answer = reply("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello, World!") }},
+		{name: "less than announced", kind: read,
+			knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nHello")) }},
+		{name: "close at once", kind: lost, knobs: func(r *responder) { r.greet = func(io.Writer) bool { return false } }},
+		{name: "close instead of an answer", kind: lost,
+			knobs: func(r *responder) { r.answer = func(io.Writer, int64, []byte) bool { return false } }},
+		{name: "close in the head", kind: read, knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.1 200 OK\r\nConte")) }},
+		{name: "unannounced close", kind: lost, right: true, native: true, knobs: func(r *responder) { r.answer = closing(reply(hello)) }},
+		{name: "garbage", kind: read, knobs: func(r *responder) { r.answer = reply("SSH-2.0-OpenSSH_9.2\r\n") }},
+		{name: "endless head", kind: read, knobs: func(r *responder) {
+			r.answer = func(w io.Writer, _ int64, _ []byte) bool {
+				io.WriteString(w, "HTTP/1.1 200 OK\r\n")
+				line := "X-Filler: " + strings.Repeat("x", 4000) + "\r\n"
+				for {
+					if _, err := io.WriteString(w, line); err != nil {
+						return false
+					}
+				}
+			}
+		}},
+		{name: "silence", kind: func(e results.Errors) int64 { return e.Timeout }, change: func(c *Config) { c.Timeout = 30 * time.Millisecond },
+			knobs: func(r *responder) {
+				r.answer = func(io.Writer, int64, []byte) bool { return true }
+			}},
+		{name: "stall in the body", kind: func(e results.Errors) int64 { return e.Timeout }, change: func(c *Config) { c.Timeout = 30 * time.Millisecond },
+			knobs: func(r *responder) { r.answer = reply("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello") }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			eachGenerator(t, func(t *testing.T, generator string) {
+				if test.native && generator != "native" {
+					return
+				}
+				r := respond(t, "tcp", test.knobs)
+				c := short(r)
+				c.Generator = generator
+				if test.change != nil {
+					test.change(&c)
+				}
+				l := mustRun(t, c)
+				kind, right := test.kind(l.Errors), l.Requests-l.Errors.Status-l.Errors.Body
+				if kind == 0 || kind != l.Errors.Total() {
+					t.Errorf("%+v", l.Errors)
+				}
+				if (right > 0) != test.right || l.Valid {
+					t.Errorf("%d right answers, valid %v %v", right, l.Valid, l.Warnings)
+				}
+				// A server that only ever fails is not stormed.
+				if attempts := r.accepted.Load(); generator == "native" && l.Requests == 0 && attempts > 20*int64(c.Connections) {
+					t.Errorf("%d connections in %v", attempts, c.Duration)
+				}
+			})
+		})
+	}
+}
+
+// A server may answer before it has read the request, and then close.
+func TestEarlyAnswer(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp", func(r *responder) {
+			r.early = true
+			r.answer = func(w io.Writer, _ int64, _ []byte) bool {
+				io.WriteString(w, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+				w.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, w.(*net.TCPConn)) // so that no reset overtakes the answer
+				return false
+			}
+		})
+		c := short(r)
+		c.Generator = generator
+		c.Requests = []Request{{Method: "POST", Path: "/", Body: make([]byte, 8<<20), Status: 413}}
+		if l := mustRun(t, c); l.Requests == 0 || l.Errors.Total() != 0 {
+			t.Errorf("%d answers, %+v", l.Requests, l.Errors)
+		}
+	})
+}
+
+func TestClasses(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		var as, bs atomic.Int64
+		r := respond(t, "tcp", func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				if p := path(head); p == "/b" {
+					bs.Add(1)
+					return reply("HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nb")(w, n, head)
+				}
+				as.Add(1)
+				return reply(hello)(w, n, head)
+			}
+		})
+		c := short(r)
+		c.Generator, c.Model, c.Rate, c.Arrivals = generator, Open, 1000, Poisson
+		c.Requests = []Request{
+			{Class: "fast", Path: "/a", Weight: 2, Length: 13}, {Class: "slow", Path: "/b", Status: 404, Length: 1}, {Class: "fast", Path: "/c", Length: 13},
+		}
+		l := mustRun(t, c)
+		if l.Errors.Total() != l.Errors.Unsent || len(l.Classes) != 2 || l.Classes[0].Class != "fast" ||
+			l.Classes[0].Requests != as.Load() || l.Classes[1].Requests != bs.Load() {
+			t.Errorf("%+v; the server saw %d and %d; %+v", l.Errors, as.Load(), bs.Load(), l.Classes)
+		}
+	})
+}
+
+// due is how many requests the schedule of c has in the window of l.
+func due(t *testing.T, c Config, l *results.Load) int64 {
+	t.Helper()
+	c, err := c.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := int64(l.DurationS*1e9 + 0.5)
+	n, s := int64(0), newSchedule(&c, 0, 0, 1)
+	for {
+		if at, _ := s.due(); at >= end {
+			return n
+		}
+		s.next()
+		n++
+	}
+}
+
+// A server that stops answering for a while cannot hide the requests that it
+// kept from being sent: all are accounted for, and those due in the first half
+// of the freeze have waited for the second half at least.
+func TestFreeze(t *testing.T) {
+	const freeze, rate = 120 * time.Millisecond, 1000
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp", nil)
+		c := short(r)
+		c.Generator, c.Model, c.Rate, c.Duration = generator, Open, rate, 400*time.Millisecond
+		thawed := make(chan struct{})
+		c.Phase = func(p Phase) {
+			if p == MeasureStart {
+				r.frozen.Lock()
+				go func() {
+					defer close(thawed)
+					time.Sleep(freeze)
+					r.frozen.Unlock()
+				}()
+			}
+		}
+		l := mustRun(t, c)
+		<-thawed
+		if got, want := l.Requests+l.Errors.Total(), due(t, c, l); got != want || want != rate*4/10 {
+			t.Errorf("%d requests accounted for, %d were due", got, want)
+		}
+		h, err := results.DecodeHistogram(l.Histogram)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waited := int64(0)
+		for _, bar := range h.Distribution() {
+			if bar.From >= int64(freeze/2)*99/100 {
+				waited += bar.Count
+			}
+		}
+		// The freeze begins at the window's start or later, by as much as it
+		// then lasts beyond freeze; but a request on its way may slip through.
+		if want := int64(rate * freeze.Seconds() / 2); waited < want-int64(c.Connections)-1 {
+			t.Errorf("%d latencies of half the freeze or more, expected %d", waited, want)
+		}
+	})
+}
+
+// With more offered than served the rest is unsent, not forgotten.
+func TestOverload(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp", func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				time.Sleep(10 * time.Millisecond)
+				return reply(hello)(w, n, head)
+			}
+		})
+		for _, arrivals := range []Arrivals{Constant, Poisson} {
+			c := short(r)
+			c.Generator, c.Model, c.Rate, c.Arrivals, c.Threads, c.Warmup = generator, Open, 4000, arrivals, 2, 150*time.Millisecond
+			l := mustRun(t, c)
+			if got, want := l.Requests+l.Errors.Total(), due(t, c, l); got != want || l.Errors.Unsent == 0 || l.Errors.Unsent != l.Errors.Total() {
+				t.Errorf("%s: %d accounted for of %d due, %+v", arrivals, got, want, l.Errors)
+			}
+		}
+	})
+}
+
+func TestInterrupt(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		for _, model := range []Model{Closed, Open} {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var n atomic.Int64
+			r := respond(t, "tcp", func(r *responder) {
+				r.answer = func(w io.Writer, _ int64, head []byte) bool {
+					if n.Add(1) == 200 {
+						cancel()
+					}
+					return reply(hello)(w, 0, head)
+				}
+			})
+			c := short(r)
+			c.Generator, c.Model, c.Duration = generator, model, time.Hour
+			if model == Open {
+				c.Rate = 2000
+			}
+			l, err := Run(ctx, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			consistent(t, l)
+			if !l.Interrupted || l.Valid || l.Requests == 0 || l.DurationS <= 0 || l.DurationS > 60 {
+				t.Errorf("%s: interrupted %v, valid %v, %d requests in %v s", model, l.Interrupted, l.Valid, l.Requests, l.DurationS)
+			}
+			if got := l.Requests + l.Errors.Total(); model == Open && got != due(t, c, l) {
+				t.Errorf("%d accounted for, %d due", got, due(t, c, l))
+			}
+		}
+	})
+}
+
+func TestInterruptedBeforeTheWindow(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp", func(r *responder) { // never steady: nothing is answered
+			r.answer = func(io.Writer, int64, []byte) bool { return true }
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		c := short(r)
+		c.Generator, c.Warmup, c.Timeout = generator, time.Hour, 50*time.Millisecond
+		c.Progress = func(time.Duration, time.Duration, float64) { cancel() }
+		l, err := Run(ctx, c)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !l.Interrupted || l.Requests != 0 {
+			t.Errorf("interrupted %v, %d requests", l.Interrupted, l.Requests)
+		}
+	})
+}
+
+func TestNobodyThere(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp", nil)
+		r.stop()
+		c := short(r)
+		c.Generator = generator
+		_, err := Run(t.Context(), c)
+		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "is the server running?") || !strings.Contains(err.Error(), c.URL) {
+			t.Error(err)
+		}
+		c.URL = "unix:" + t.TempDir() + "/none"
+		_, err = Run(t.Context(), c)
+		if !errors.Is(err, syscall.ENOENT) || !strings.Contains(err.Error(), "no such socket") {
+			t.Error(err)
+		}
+	})
+}
+
+// A server that goes away in the middle of the window is an error by kind, and
+// those connections that still stand go on.
+func TestListenerGoesAway(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {
 		r := respond(t, "tcp", nil)
 		c := short(r)
 		c.Generator = generator
+		c.Phase = func(p Phase) {
+			if p != MeasureStart {
+				return
+			}
+			r.Listener.Close()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			n := 0
+			for conn := range r.conns {
+				if n++; n%2 == 0 {
+					conn.Close()
+				}
+			}
+		}
+		if generator == "native" { // whose connections stand before the window
+			c.Warmup = 500 * time.Millisecond
+		}
 		l := mustRun(t, c)
-		t.Logf("%+v", l)
-		if l.Errors.Total() != 0 || l.Requests == 0 || l.Requests > r.requests.Load() {
-			t.Errorf("%d answers of %d requests, errors %+v", l.Requests, r.requests.Load(), l.Errors)
+		if l.Errors.Connect == 0 || l.Errors.Timeout+l.Errors.Status+l.Errors.Body+l.Errors.Unsent != 0 {
+			t.Errorf("%+v", l.Errors)
+		}
+		if generator == "native" && l.Requests == 0 {
+			t.Error("no request was answered")
+		}
+	})
+}
+
+func TestPhasesAndProgress(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp", nil)
+		c := short(r)
+		c.Generator, c.Warmup, c.Duration = generator, 200*time.Millisecond, 600*time.Millisecond
+		var phases []Phase
+		shown := 0
+		c.Phase = func(p Phase) { phases = append(phases, p) }
+		c.Progress = func(elapsed, total time.Duration, rate float64) {
+			shown++
+			if elapsed <= 0 || total != 800*time.Millisecond || rate < 0 {
+				t.Errorf("progress %v of %v, %v/s", elapsed, total, rate)
+			}
+		}
+		l := mustRun(t, c)
+		if len(phases) != 2 || phases[0] != MeasureStart || phases[1] != MeasureEnd || shown == 0 {
+			t.Errorf("phases %v, progress shown %d times", phases, shown)
+		}
+		if l.WarmupS <= 0 || l.DurationS != 0.6 || len(l.Series) != 6 {
+			t.Errorf("warm-up %v s, window %v s, %d steps", l.WarmupS, l.DurationS, len(l.Series))
 		}
 	})
 }

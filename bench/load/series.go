@@ -72,6 +72,8 @@ func (s *series) at(t int64) *step {
 
 // answer counts an answer at t. Times come in order but for what one thread
 // handles within a moment; what is late by a step counts in the open one.
+//
+// Nothing is added to a series that has been merged or read.
 func (s *series) answer(t, latency int64, wrong bool) {
 	st := s.at(max(t, int64(s.open)*seriesStep))
 	st.answers++
@@ -89,9 +91,9 @@ func (s *series) answer(t, latency int64, wrong bool) {
 
 func (s *series) fail(t int64) { s.at(max(t, int64(s.open)*seriesStep)).errors++ }
 
-// close puts the open step's buckets into the slab.
+// close puts the open step's buckets into the slab. Once closed, a step stays so.
 func (s *series) close() {
-	if len(s.steps) == 0 {
+	if s.high == 0 {
 		return
 	}
 	st := &s.steps[s.open]

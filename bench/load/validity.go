@@ -29,6 +29,7 @@ const (
 	maxBusyOpen      = 0.90  // of the busiest thread
 	maxBusyClosed    = 0.97  // a closed loop on a fast server may well use most of a core
 	maxLagShare      = 0.10  // of the generator's own lag in the latency, at p99
+	hostLagUS        = 1e3   // waking a thread up on a shared host takes some of this: below, the lag only warns
 	maxRateMissed    = 0.01  // of what was due
 	maxLittleOff     = 0.05  // of the connections
 	maxErrors        = 0.001 // of all requests
@@ -107,7 +108,11 @@ func judgeErrors(l *results.Load, r *recorder, invalid func(code, hint, format s
 func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn func(code, hint, format string, a ...any)) {
 	lag, latency := l.GeneratorLagUS.P99, l.LatencyUS.P99
 	if lag > maxLagShare*latency {
-		invalid(CodeSendLag, "a lower rate, more generator threads, or a quieter host",
+		say := warn
+		if lag > hostLagUS {
+			say = invalid
+		}
+		say(CodeSendLag, "a lower rate, more generator threads, or a quieter host; service_us is free of it",
 			"requests left up to %.0f µs late (p99) with a connection free: %.0f %% of the latency's p99 is the generator's own", lag, 100*lag/latency)
 	}
 	due := float64(r.total)

@@ -1,0 +1,128 @@
+package load
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"testing"
+)
+
+func scheduled(arrivals Arrivals, rate float64, seed uint64, weights ...int) *Config {
+	c := &Config{Model: Open, Arrivals: arrivals, Rate: rate, Seed: seed}
+	for _, w := range weights {
+		c.Requests = append(c.Requests, Request{Weight: w})
+	}
+	return c
+}
+
+type arrival struct {
+	due   int64
+	class int
+}
+
+func take(s *schedule, n int) []arrival {
+	var all []arrival
+	for range n {
+		due, class := s.due()
+		all = append(all, arrival{due, class})
+		s.next()
+	}
+	return all
+}
+
+// The schedule is a function of the seed, and the number of threads that share
+// it does not change it.
+func TestScheduleIsShared(t *testing.T) {
+	for _, arrivals := range []Arrivals{Constant, Poisson} {
+		c := scheduled(arrivals, 1000, 7, 1, 3)
+		whole := take(newSchedule(c, 0, 0, 1), 3000)
+		if !slices.Equal(whole, take(newSchedule(c, 0, 0, 1), 3000)) {
+			t.Errorf("%s: the same seed gave two schedules", arrivals)
+		}
+		for threads := 2; threads <= 3; threads++ {
+			var parts []arrival
+			for i := range threads {
+				parts = append(parts, take(newSchedule(c, 0, i, threads), 3000/threads)...)
+			}
+			slices.SortFunc(parts, func(a, b arrival) int { return int(a.due - b.due) })
+			if !slices.Equal(whole[:len(parts)], parts) {
+				t.Errorf("%s: %d threads have another schedule than one", arrivals, threads)
+			}
+		}
+		other := take(newSchedule(scheduled(arrivals, 1000, 8, 1, 3), 0, 0, 1), 3000)
+		if slices.Equal(whole, other) {
+			t.Errorf("%s: the seed makes no difference", arrivals)
+		}
+	}
+}
+
+func TestConstantDoesNotDrift(t *testing.T) {
+	s := newSchedule(scheduled(Constant, 3, 1, 1), 0, 0, 1)
+	s.skip(3e6)
+	if due, _ := s.due(); due != 1e6*1e9 {
+		t.Errorf("arrival 3,000,000 at 3/s is due at %d ns", due)
+	}
+}
+
+// The gaps of a Poisson process are exponential: Kolmogorov and Smirnov's
+// distance from that distribution stays below its 0.1 % bound. The seed is
+// fixed, so the test cannot fail by chance.
+func TestPoissonGaps(t *testing.T) {
+	const n, rate = 20000, 500.0
+	all := take(newSchedule(scheduled(Poisson, rate, 3, 1), 0, 0, 1), n)
+	gaps, last := make([]float64, n), int64(0)
+	for i, a := range all {
+		gaps[i] = float64(a.due-last) / 1e9
+		last = a.due
+	}
+	if mean := float64(last) / 1e9 / n; math.Abs(mean*rate-1) > 3/math.Sqrt(n) {
+		t.Errorf("mean gap %v s, expected %v s", mean, 1/rate)
+	}
+	sort.Float64s(gaps)
+	distance := 0.0
+	for i, g := range gaps {
+		f := 1 - math.Exp(-g*rate)
+		distance = max(distance, math.Abs(f-float64(i)/n), math.Abs(f-float64(i+1)/n))
+	}
+	if bound := 1.95 / math.Sqrt(n); distance > bound {
+		t.Errorf("distance %v from the exponential distribution, bound %v", distance, bound)
+	}
+}
+
+func TestMixKeepsWeights(t *testing.T) {
+	const n = 100000
+	m := newMix(scheduled(Constant, 1, 5, 99, 1), 0)
+	seen := [2]int{}
+	for range n {
+		seen[m.draw()]++
+	}
+	if sd := math.Sqrt(n * 0.01 * 0.99); math.Abs(float64(seen[1])-n*0.01) > 4*sd {
+		t.Errorf("a class of weight 1 in 100 was drawn %d times of %d", seen[1], n)
+	}
+}
+
+func TestSteady(t *testing.T) {
+	for name, test := range map[string]struct {
+		slices []int64
+		want   int // after how many slices, 0 never
+	}{
+		"at once":      {[]int64{1000, 1010, 990, 1000}, 4},
+		"ramp":         {[]int64{10, 300, 900, 2000, 4000, 8000, 8010, 7990, 8000}, 9},
+		"rare":         {[]int64{2, 1, 3, 2}, 4},
+		"nothing":      {[]int64{0, 0, 0, 0, 0, 0}, 0},
+		"swinging":     {[]int64{1000, 3000, 1000, 3000, 1000, 3000}, 0},
+		"not yet long": {[]int64{1000, 1000, 1000}, 0},
+	} {
+		var s steady
+		got := 0
+		for i, n := range test.slices {
+			if s.slice(n) {
+				got = i + 1
+				break
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s: steady after %d slices, expected %d", name, got, test.want)
+		}
+	}
+}

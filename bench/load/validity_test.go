@@ -1,0 +1,63 @@
+package load
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/dynobench/dyno/results"
+)
+
+func TestJudge(t *testing.T) {
+	closed := func() *results.Load {
+		return &results.Load{Requests: 10000, DurationS: 1, LatencyUS: results.Quantiles{Mean: 6400, P99: 9000}, Connection: results.Fairness{Min: 1, P50: 150}}
+	}
+	steps := func(from, to int64) (points []results.Point) {
+		for i := range int64(31) {
+			points = append(points, results.Point{Done: from + (to-from)*i/30})
+		}
+		return points
+	}
+	for _, test := range []struct {
+		name    string
+		model   Model
+		change  func(l *results.Load, r *recorder)
+		code    string
+		invalid bool
+	}{
+		{"clean", Closed, func(l *results.Load, r *recorder) {}, "", false},
+		{"busy, closed", Closed, func(l *results.Load, r *recorder) { l.GeneratorCPUUtilisation = 0.98 }, CodeGeneratorBound, true},
+		{"busy, but a closed loop is", Closed, func(l *results.Load, r *recorder) { l.GeneratorCPUUtilisation = 0.93 }, "", false},
+		{"busy, open", Open, func(l *results.Load, r *recorder) { l.GeneratorCPUUtilisation = 0.93 }, CodeGeneratorBound, true},
+		{"late", Open, func(l *results.Load, r *recorder) { l.GeneratorLagUS.P99 = 1100 }, CodeSendLag, true},
+		{"as late as hosts are", Open, func(l *results.Load, r *recorder) { l.GeneratorLagUS.P99 = 950 }, CodeSendLag, false},
+		{"waiting for connections", Open, func(l *results.Load, r *recorder) { l.SendLagUS.P99 = 9000 }, "", false},
+		{"sent after the end", Open, func(l *results.Load, r *recorder) { r.late = 101 }, CodeRateMissed, true},
+		{"beyond the server's limit", Open, func(l *results.Load, r *recorder) { l.Errors.Unsent = 2000 }, CodeSaturated, false},
+		{"Little", Closed, func(l *results.Load, r *recorder) { l.LatencyUS.Mean = 6000 }, CodeLittle, true},
+		{"few failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 10 }, "", false},
+		{"failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 11 }, CodeErrors, true},
+		{"one wrong body", Closed, func(l *results.Load, r *recorder) { l.Errors.Body = 1 }, CodeWrongBytes, true},
+		{"stray bytes", Closed, func(l *results.Load, r *recorder) { r.stray = 1 }, CodeWrongBytes, true},
+		{"starved", Closed, func(l *results.Load, r *recorder) { l.Connection.Starved = 1 }, CodeStarvation, true},
+		{"hardly used", Closed, func(l *results.Load, r *recorder) { l.Connection = results.Fairness{P50: 5, Starved: 3} }, "", false},
+		{"level", Closed, func(l *results.Load, r *recorder) { l.Series = steps(300, 330) }, "", false},
+		{"rising", Closed, func(l *results.Load, r *recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},
+		{"few", Closed, func(l *results.Load, r *recorder) { l.Requests, l.DurationS = 999, 0.0999 }, CodeTooFew, false},
+		{"cut short", Closed, func(l *results.Load, r *recorder) { l.Interrupted = true }, CodeInterrupted, true},
+	} {
+		l, r := closed(), &recorder{total: 10000}
+		test.change(l, r)
+		judge(l, &Config{Model: test.model, Connections: 64, Generator: "native"}, r)
+		var codes []string
+		for _, w := range l.Warnings {
+			codes = append(codes, w.Code)
+		}
+		var want []string
+		if test.code != "" {
+			want = []string{test.code}
+		}
+		if !slices.Equal(codes, want) || l.Valid == test.invalid {
+			t.Errorf("%s: %v, valid %v; expected %v, invalid %v", test.name, l.Warnings, l.Valid, want, test.invalid)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+// Command dyno is a dynamometer for concurrency engines: it runs one
+// gateway-interface application on interchangeable servers, drives each with
+// a load that hides nothing, and says who wins, why, and how sure it is.
+//
+// Each verb is one file here, and thin: flags in, packages called, exit code
+// out.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/bench/target"
+)
+
+// Exit codes. Scripts and CI jobs rely on them.
+const (
+	exitFailed      = 1   // the thing asked for failed: a regression, a wrong answer, an invalid trial
+	exitUsage       = 2   // usage or configuration
+	exitInterrupted = 130 // interrupted; what was measured is stored
+)
+
+func main() {
+	target.MaybeWatchdog()
+	// A second signal ends the process at once; the first asks politely.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: args in, exit code out.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	c := &cli{stdout: stdout, stderr: stderr}
+	root := c.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var coded *exitError
+	switch {
+	case errors.As(err, &coded):
+	case !c.started: // cobra's own: an unknown verb or flag, too many arguments
+		coded = &exitError{code: exitUsage, err: fmt.Errorf("%w (dyno -h shows the usage)", err)}
+	default:
+		coded = &exitError{code: exitFailed, err: err}
+	}
+	if coded.err != nil {
+		fmt.Fprintf(stderr, "dyno: %v\n", coded.err)
+	}
+	return coded.code
+}
+
+// cli is what the verbs share.
+type cli struct {
+	stdout, stderr io.Writer
+	json           bool
+	started        bool // flags and arguments were fine, the verb runs
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dyno",
+		Short: "A dynamometer for concurrency engines",
+		Long: `dyno runs one application on interchangeable concurrency engines and outside
+servers, drives each with a load that hides nothing, and says who wins, why,
+and how sure it is.
+
+Every flag can also be set by an environment variable, DYNO_ and its name in
+capitals with _ for -, or by a YAML file of flag names and values (--config);
+the command line comes first, then the environment, then the file.`,
+		Example: `  dyno run                          every built-in engine, about two minutes
+  dyno run hello --targets goroutine,eventloop,nethttp --trials 5
+  dyno serve --engine eventloop --listen 127.0.0.1:8000
+  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := fillFlags(cmd); err != nil {
+				return usageError(err)
+			}
+			c.started = true
+			return nil
+		},
+	}
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON document on standard output and nothing else there")
+	root.PersistentFlags().String("config", "", "YAML `file` of flag names and values")
+	root.AddCommand(c.runCommand(), c.serveCommand(), c.loadCommand(), c.compareCommand(), c.reportCommand(), c.listCommand())
+	return root
+}
+
+// exitError is an error with the exit code that goes with it. A nil err means
+// that all has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(err error) error           { return &exitError{code: exitUsage, err: err} }
+func usagef(format string, a ...any) error { return usageError(fmt.Errorf(format, a...)) }
+func failed(err error) error               { return &exitError{code: exitFailed, err: err} }
+
+// errInterrupted says nothing more: the verb has told what it stored.
+var errInterrupted = &exitError{code: exitInterrupted}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/dynobench/dyno/bench"
+)
+
+// bar is one progress bar with a text and the time left, gone when closed.
+type bar struct {
+	progress *mpb.Progress
+	bar      *mpb.Bar
+
+	mu   sync.Mutex
+	text string
+	left time.Duration
+}
+
+func newBar(w io.Writer, total int64) *bar {
+	b := &bar{progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(24), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithAutoRefresh())}
+	b.bar = b.progress.AddBar(total,
+		mpb.BarRemoveOnComplete(),
+		mpb.AppendDecorators(
+			decor.Percentage(decor.WC{W: 5}),
+			decor.Any(func(decor.Statistics) string {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				return fmt.Sprintf("  %s left  %s", b.left.Round(time.Second), b.text)
+			}),
+		))
+	return b
+}
+
+func (b *bar) show(done, total int64, text string, left time.Duration) {
+	b.mu.Lock()
+	b.text, b.left = text, max(left, 0)
+	b.mu.Unlock()
+	b.bar.SetTotal(total, false)
+	b.bar.SetCurrent(done)
+}
+
+// Write prints lines above the bar.
+func (b *bar) Write(p []byte) (int, error) { return b.progress.Write(p) }
+
+func (b *bar) close() {
+	b.bar.Abort(true)
+	b.progress.Wait()
+}
+
+// isTerminal tells whether a person watches w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Name() != "null" && os.Getenv("TERM") != "dumb"
+}
+
+// watch shows a run on w: a bar where a person watches, a line for each trial
+// otherwise, and in both cases what went wrong. It returns what to call at the
+// end.
+func watch(w io.Writer, plan *bench.Plan) (seen func(bench.Event), done func()) {
+	out, stop := w, func() {}
+	var b *bar
+	if isTerminal(w) {
+		b = newBar(w, int64(len(plan.Steps)))
+		out, stop = b, b.close
+	}
+	return func(e bench.Event) {
+		switch e.Kind {
+		case bench.TargetVerified:
+			if b != nil {
+				b.show(0, int64(e.Total), e.Target+" answers right", plan.Length())
+			}
+		case bench.TargetRefused:
+			fmt.Fprintf(out, "%s is left out: %v\n", e.Target, e.Err)
+		case bench.TrialBegins:
+			if b != nil {
+				b.show(int64(e.Done), int64(e.Total), e.Step.Scenario.Name+" on "+e.Step.Target.Name, e.Left)
+			}
+		case bench.TrialEnds:
+			t := e.Trial
+			if b == nil {
+				fmt.Fprintf(out, "%d/%d %s on %s, trial %d: %.0f requests/s, p99 %s, %.1f µs of CPU per request (%v left)\n",
+					e.Done, e.Total, t.Scenario, t.Target, t.Trial, t.ThroughputRPS, micros(t.LatencyUS.P99),
+					t.Server.CPUUSPerRequest, e.Left.Round(time.Second))
+			}
+			for _, warning := range t.Warnings {
+				if warning.Invalid {
+					fmt.Fprintf(out, "%s on %s, trial %d does not count [%s]: %s\n", t.Scenario, t.Target, t.Trial, warning.Code, warning.Message)
+				}
+			}
+		}
+	}, stop
+}

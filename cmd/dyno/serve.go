@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/engines/prefork"
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
+	"github.com/dynobench/dyno/protocol/http1"
+	"github.com/dynobench/dyno/scenarios/apps"
+)
+
+type serveFlags struct {
+	engine, listen, protocol, app string
+	backlog                       int
+	lint                          bool
+	limits                        protocol.Limits
+	drain                         time.Duration
+}
+
+func (c *cli) serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve an app on one engine until SIGTERM",
+		Long: `serve runs one engine with one of the built-in apps. It says on standard error
+where it listens once it does; SIGTERM and SIGINT drain it: requests in flight
+are finished, then it exits with 0.
+
+dyno list engines shows the engines with their settings, dyno list apps the apps.`,
+		Example: `  dyno serve --engine goroutine
+  dyno serve --engine threads,threads=16 --listen 127.0.0.1:8000
+  dyno serve --engine prefork:eventloop,processes=4 --listen :8000
+  dyno serve --engine pool --listen unix:/tmp/dyno.sock`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.engine, "engine", "goroutine", "engine `spec`: name[:inner][,key=value…]")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:0", "`address`: host:port, :port or unix:/path; port 0 takes a free one")
+	flags.StringVar(&f.protocol, "protocol", "http", "wire protocol")
+	flags.StringVar(&f.app, "app", "bench", "app to serve")
+	flags.BoolVar(&f.lint, "lint", false, "watch app and engine for breaches of the gateway's contract")
+	flags.IntVar(&f.backlog, "backlog", 4096, "connections that may wait to be accepted (the kernel caps it at net.core.somaxconn)")
+	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long requests in flight may take after SIGTERM")
+	flags.IntVar(&f.limits.Line, "max-line", 0, "longest request line in `bytes` (0: 8 KiB)")
+	flags.IntVar(&f.limits.HeaderBytes, "max-header", 0, "largest header section in `bytes` (0: 64 KiB)")
+	flags.IntVar(&f.limits.HeaderCount, "max-fields", 0, "most header fields (0: 100)")
+	flags.Int64Var(&f.limits.Body, "max-body", 0, "largest request body in `bytes` (0: 16 MiB)")
+	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take (0: 10s)")
+	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (0: 60s)")
+	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest an idle connection is kept (0: 75s)")
+	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (0: 60s)")
+	return cmd
+}
+
+func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
+	if f.protocol != "http" {
+		return usageError(suggest.Unknown("protocol", f.protocol, []string{"http"}))
+	}
+	app, err := apps.Lookup(f.app)
+	if err != nil {
+		return usageError(err)
+	}
+	if f.lint {
+		app = gateway.Lint(app)
+	}
+	svc := protocol.NewService(app, http1.Codec{})
+	svc.Limits = f.limits
+	svc.DrainTime = f.drain
+	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
+
+	spec := f.engine
+	worker, isWorker := prefork.Worker()
+	if isWorker {
+		spec = worker.Spec
+		svc.Flags.MultiProcess = true
+	}
+	engine, err := catalog.New(spec)
+	if err != nil {
+		return usageError(err)
+	}
+	var socket *engines.Socket
+	if isWorker {
+		socket, err = worker.Socket()
+	} else {
+		socket, err = engines.Listen(f.listen, engines.SocketOptions{Backlog: f.backlog})
+	}
+	if err != nil {
+		return failed(err)
+	}
+	if !isWorker {
+		if err := c.announce(socket, spec, f.app); err != nil {
+			return failed(err)
+		}
+	}
+	if isWorker {
+		engine = worker.Wrap(engine)
+	}
+	err = engine.Serve(cmd.Context(), socket, svc)
+	if errors.Is(err, engines.ErrDrainTimeout) {
+		err = fmt.Errorf("%w: raise --drain, now %v", err, f.drain)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// announce says where the server listens: the socket is bound, so a client
+// may connect from now on.
+func (c *cli) announce(socket *engines.Socket, spec, app string) error {
+	url := socket.URL("http")
+	fmt.Fprintf(c.stderr, "dyno: listening on %s (engine %s, app %s)\n", url, spec, app)
+	if !c.json {
+		return nil
+	}
+	return json.NewEncoder(c.stdout).Encode(map[string]string{
+		"schema": "dyno.serve/1", "url": url, "engine": spec, "app": app,
+	})
+}
