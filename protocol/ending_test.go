@@ -1,12 +1,14 @@
 package protocol_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
 )
 
 // How connections end: aborted, at the client's end, drained, expired.
@@ -147,6 +149,27 @@ func TestDrain(t *testing.T) {
 		}
 		c.next(protocol.Close)
 	})
+}
+
+// Drain and Cancel come from other goroutines while the app runs.
+func TestDrainAndCancelWhileTheAppRuns(t *testing.T) {
+	gone := errors.New("gone")
+	inside := make(chan struct{})
+	c := connect(t, func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
+		close(inside)
+		<-env.Context.Done()
+		return say(context.Cause(env.Context).Error())(env, start)
+	})
+	go func() {
+		<-inside
+		c.Drain()
+		c.Cancel(gone)
+	}()
+	c.send(get)
+	if got := c.all(); !strings.Contains(got, "Connection: close\r\n") || !strings.HasSuffix(got, "gone") {
+		t.Errorf("got %q", got)
+	}
+	c.next(protocol.Close)
 }
 
 func TestExpire(t *testing.T) {

@@ -1,6 +1,7 @@
 package http1_test
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"testing"
@@ -76,15 +77,24 @@ func hello() gateway.App {
 	}
 }
 
-func TestHelloAllocatesNothing(t *testing.T) {
-	s := service(hello()).NewSession(protocol.Peer{})
-	defer s.Release()
-	if n := cycle(s, typical); n == 0 {
-		t.Fatal("no answer")
-	}
-	allocs := testing.AllocsPerRun(1000, func() { cycle(s, typical) })
-	if allocs != 0 && !raceEnabled {
-		t.Errorf("%v allocations per request, want 0", allocs)
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	for name, request := range map[string]string{
+		"typical":   string(typical),
+		"escaped":   "GET /a%20b HTTP/1.1\r\nHost: a\r\n\r\n",
+		"body":      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+		"chunks":    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+		"pipelined": "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+	} {
+		s := service(hello()).NewSession(protocol.Peer{})
+		defer s.Release()
+		stream := []byte(request)
+		if n := cycle(s, stream); n == 0 {
+			t.Fatalf("%s: no answer", name)
+		}
+		allocs := testing.AllocsPerRun(1000, func() { cycle(s, stream) })
+		if allocs != 0 && !raceEnabled {
+			t.Errorf("%s: %v allocations per request, want 0", name, allocs)
+		}
 	}
 }
 
@@ -96,6 +106,19 @@ func BenchmarkSessionHello(b *testing.B) {
 	for b.Loop() {
 		cycle(s, typical)
 	}
+}
+
+func BenchmarkSessionPipelined(b *testing.B) {
+	const depth = 16
+	s := service(hello()).NewSession(protocol.Peer{})
+	defer s.Release()
+	stream := bytes.Repeat([]byte("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"), depth)
+	b.SetBytes(int64(len(stream)))
+	b.ReportAllocs()
+	for b.Loop() {
+		cycle(s, stream)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*depth), "ns/request")
 }
 
 func BenchmarkParse(b *testing.B) {

@@ -206,7 +206,7 @@ func Splits(stream []byte, f func(name string, pieces ...[]byte)) {
 	}
 	step := 1
 	if len(stream) > 2_000 {
-		step = len(stream)/200 + 1
+		step = len(stream)/50 + 1
 	}
 	for i := 1; i < len(stream); i += step {
 		f(fmt.Sprintf("cut at %d", i), stream[:i], stream[i:])
