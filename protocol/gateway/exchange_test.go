@@ -58,7 +58,7 @@ func drive(t *testing.T, x *gateway.Exchange, app gateway.App, env *gateway.Envi
 	t.Helper()
 	var out outcome
 	x.Begin(app, env)
-	for range 1000 {
+	for range 100_000 {
 		chunk, err := x.Next()
 		if err == nil || len(chunk) > 0 {
 			out.chunks = append(out.chunks, string(chunk))

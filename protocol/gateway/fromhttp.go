@@ -135,6 +135,7 @@ func (b *handlerBody) Close() error {
 	b.cancel()
 	close(w.gone)
 	<-w.done
+	*w.buf = (*w.buf)[:0]
 	handlerBuffers.Put(w.buf)
 	return nil
 }
@@ -226,7 +227,7 @@ func headerFields(h http.Header, status int) []Field {
 			values = values[:1]
 		}
 		for _, value := range values {
-			fields = append(fields, Field{name, cleanValue.Replace(strings.Trim(value, " \t\r\n"))})
+			fields = append(fields, Field{name, strings.Trim(cleanValue.Replace(value), " \t")})
 		}
 	}
 	return fields

@@ -42,14 +42,15 @@ type Middleware func(App) App
 // It refuses, with an error and without effect: hop-by-hop fields
 // (Connection, Transfer-Encoding and the like are the server's), names that
 // are not tokens, CR, LF or NUL in a value, and a Content-Length that is
-// malformed or repeated.
+// malformed, repeated or given with status 204. It is called by the goroutine
+// that runs the App or Next, and not after Close.
 type StartResponse func(status int, header []Field, cause error) error
 
 // Body is the answer's content, pulled by the engine chunk by chunk, so that
 // it can stop asking while the client is slow.
 //
-// Next returns the next chunk. The slice is the Body's and is valid until the
-// next call of Next or Close. An empty chunk is legal and says: nothing yet,
+// Next returns the next chunk. The slice is the Body's, not to be written to,
+// and valid until the next call of Next or Close. An empty chunk is legal and says: nothing yet,
 // let others go first. io.EOF, alone or with a last chunk, ends the body; any
 // other error breaks the answer off.
 //
