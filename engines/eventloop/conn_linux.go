@@ -108,7 +108,9 @@ func (k *conn) yield() gnet.Action {
 	if !k.yielded {
 		k.yielded = k.l.do(func() {
 			k.yielded = false
-			k.act(k.turn())
+			if !k.closed {
+				k.act(k.turn())
+			}
 		})
 	}
 	return k.hold()

@@ -132,6 +132,7 @@ func (e *Engine) drain() error {
 	half := time.Now().Add(engines.HalfGrace)
 	for _, l := range e.loops {
 		l.drainFrom(half)
+		defer time.AfterFunc(engines.HalfGrace, func() { l.do(l.scan) }).Stop()
 	}
 	closed := make(chan struct{})
 	go func() { e.open.Wait(); close(closed) }()

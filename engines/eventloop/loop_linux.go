@@ -31,6 +31,7 @@ type loop struct {
 	el   atomic.Pointer[gnet.EventLoop]
 	half atomic.Pointer[time.Time] // set in the drain: when half a request is given up
 
+	mu    sync.Mutex // for drainFrom, which does not wait for the loop
 	conns map[*conn]struct{}
 }
 
@@ -95,8 +96,10 @@ func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	}
 	k := c.Context().(*conn)
 	k.c, k.fd = c, c.Fd()
+	l.mu.Lock()
 	k.fresh = l.half.Load() != nil
 	l.conns[k] = struct{}{}
+	l.mu.Unlock()
 	l.e.Queue.Add(-1)
 	l.e.Busy.Add(1)
 	return nil, gnet.None
@@ -108,7 +111,9 @@ func (l *loop) OnTraffic(c gnet.Conn) gnet.Action { return c.Context().(*conn).t
 // OnClose implements gnet.EventHandler. The descriptor is still open.
 func (l *loop) OnClose(c gnet.Conn, err error) gnet.Action {
 	k := c.Context().(*conn)
+	l.mu.Lock()
 	delete(l.conns, k)
+	l.mu.Unlock()
 	l.e.writes.forget(k)
 	k.closed = true
 	switch {
@@ -137,7 +142,7 @@ func (l *loop) scan() {
 		}
 		k.s.Expire(now)
 		next := k.s.Next()
-		if half != nil && now.After(*half) && next == protocol.Read {
+		if half != nil && !now.Before(*half) && next == protocol.Read {
 			k.s.EOF()
 			next = k.s.Next()
 		}
@@ -147,20 +152,19 @@ func (l *loop) scan() {
 	}
 }
 
-// drainFrom starts the drain. A loop that has not had a connection yet, or is
-// about to get one, sees half when it opens it.
+// drainFrom starts the drain. The Sessions are told at once, even if the loop
+// is in an app, so that its answer says that it is the last one.
 func (l *loop) drainFrom(half time.Time) {
+	l.mu.Lock()
 	l.half.Store(&half)
+	for k := range l.conns {
+		k.s.Drain()
+	}
+	l.mu.Unlock()
 	l.do(func() {
 		for k := range l.conns {
-			if k.fresh {
-				continue
-			}
-			k.s.Drain()
-			if k.lingers() {
+			if !k.fresh && (k.lingers() || k.s.Next() == protocol.Close) {
 				k.close()
-			} else if k.s.Next() == protocol.Close {
-				k.act(k.turn())
 			}
 		}
 	})

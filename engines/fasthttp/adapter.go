@@ -29,7 +29,7 @@ type adapter struct {
 }
 
 func newAdapter(svc *protocol.Service, inFlight context.Context, addr net.Addr) *adapter {
-	a := &adapter{svc: svc, inFlight: inFlight, errors: yardstick.Errors{Svc: svc}}
+	a := &adapter{svc: svc, inFlight: inFlight, errors: yardstick.Errors{Svc: svc}, name: "localhost", port: "80"}
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		a.name, a.port = tcp.IP.String(), strconv.Itoa(tcp.Port)
 	}
@@ -149,6 +149,7 @@ func (r *request) WriteTo(w io.Writer) (int64, error) {
 			n, err := w.Write(r.chunk)
 			total += int64(n)
 			if err != nil {
+				r.gone(err)
 				return total, err
 			}
 		}
@@ -160,6 +161,13 @@ func (r *request) WriteTo(w io.Writer) (int64, error) {
 		}
 		r.chunk, r.end = r.next()
 	}
+}
+
+// gone ends the request's Context: this is where a lost client shows.
+func (r *request) gone(cause error) {
+	ctx, cancel := context.WithCancelCause(r.a.inFlight)
+	cancel(cause)
+	r.env.Context = ctx
 }
 
 // Read implements io.Reader, as fasthttp asks of a stream.

@@ -65,7 +65,27 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			srv.ReadTimeout = max(header, yardstick.Limit(svc.Limits.BodyTime, header))
 		}
 	}
-	return yardstick.Serve(ctx, srv, yardstick.Listen(sock, &e.Meter), svc, cancel)
+	return yardstick.Serve(ctx, &server{Server: srv}, yardstick.Listen(sock, &e.Meter), svc, cancel)
+}
+
+// server is a fasthttp.Server whose second shutdown goes on waiting, where the
+// library's own returns at once.
+type server struct {
+	*fasthttp.Server
+	again bool
+}
+
+func (s *server) ShutdownWithContext(ctx context.Context) error {
+	if !s.again {
+		s.again = true
+		return s.Server.ShutdownWithContext(ctx)
+	}
+	for s.GetOpenConnectionsCount() > 0 {
+		if err := (engines.Park{}).Sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // idle marks a connection whose answer has been written.

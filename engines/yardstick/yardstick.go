@@ -95,7 +95,7 @@ type Server interface {
 	// Serve accepts until Shutdown closes the listener.
 	Serve(ln net.Listener) error
 	// ShutdownWithContext closes the listener and idle connections and waits
-	// for the others, at most until ctx ends.
+	// for the others, at most until ctx ends. It may be called again, to wait longer.
 	ShutdownWithContext(ctx context.Context) error
 }
 

@@ -1,0 +1,514 @@
+package enginetest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+type testCase struct {
+	name  string
+	needs func(Traits) bool // nil: all engines
+	run   func(*testing.T, Subject)
+}
+
+func keepsAlive(t Traits) bool { return !t.OneShot }
+func several(t Traits) bool    { return t.Slots != 1 }
+func ours(t Traits) bool       { return !t.Yardstick }
+
+var cases = []testCase{
+	{"hello", nil, testHello},
+	{"keep-alive", keepsAlive, testKeepAlive},
+	{"concurrent clients", nil, testConcurrent},
+	{"pipelining", keepsAlive, testPipelining},
+	{"byte by byte", several, testByteByByte},
+	{"large bodies", nil, testLargeBodies},
+	{"body over the limit", nil, testBodyLimit},
+	{"a block is not delayed", nil, testBlocks},
+	{"empty chunks", nil, testYield},
+	{"HEAD", nil, testHead},
+	{"half-closed client", ours, testHalfClosed},
+	{"client gone", nil, testClientGone},
+	{"panic", nil, testPanic},
+	{"backpressure", nil, testBackpressure},
+	{"write timeout", ours, testWriteTimeout},
+	{"header timeout", nil, testHeaderTimeout},
+	{"idle timeout", keepsAlive, testIdleTimeout},
+	{"drain", nil, testDrain},
+	{"drain lets uploads finish", nil, testDrainUpload},
+	{"drain deadline", nil, testDrainDeadline},
+	{"unix socket", nil, testUnix},
+	{"inherited socket", nil, testInherited},
+	{"lint", nil, testLint},
+	{"stats", nil, testStats},
+}
+
+func testHello(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	c := srv.dial()
+	r := c.get("/hello")
+	if got := r.text(); got != Hello {
+		t.Errorf("body %q, want %q", got, Hello)
+	}
+	if r.ContentLength != int64(len(Hello)) {
+		t.Errorf("Content-Length %d: the length is known and must be told", r.ContentLength)
+	}
+	if s.Traits.OneShot {
+		if !r.Close {
+			t.Error("an engine that closes must say so: no Connection: close")
+		}
+		if err := c.closedByServer(); err != nil {
+			t.Errorf("the connection must be closed after the answer: %v", err)
+		}
+	}
+}
+
+func testKeepAlive(t *testing.T, s Subject) {
+	c := s.start(t, options{}).dial()
+	for i := range 5 {
+		if got, want := c.get(fmt.Sprintf("/where?%d", i), "X-Test: yes").text(), fmt.Sprintf("/where?%d yes", i); got != want {
+			t.Fatalf("request %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
+func testConcurrent(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	const clients, each = 24, 20
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			var c *client
+			for j := range each {
+				if c == nil || s.Traits.OneShot {
+					conn, err := net.Dial(srv.network, srv.addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					c = newClient(t, conn)
+				}
+				want := fmt.Sprintf("client %d request %d", i, j)
+				if _, err := io.WriteString(c, request("POST", "/echo", want)); err != nil {
+					t.Error(err)
+					return
+				}
+				if r := c.receive("POST"); r.err != nil || string(r.body) != want {
+					t.Errorf("%q got %q, %v", want, r.body, r.err)
+					return
+				}
+			}
+			c.Close() // a slot is kept no longer than that
+		})
+	}
+	wg.Wait()
+	srv.eventually("each request counts once in Stats", func() bool { return srv.engine.Stats().Requests == clients*each })
+}
+
+func testPipelining(t *testing.T, s Subject) {
+	c := s.start(t, options{}).dial()
+	const n = 200
+	var all strings.Builder
+	for i := range n {
+		body := strings.Repeat(string(rune('a'+i%26)), i*37%3000+1)
+		all.WriteString(request("POST", "/echo", body))
+	}
+	go io.WriteString(c, all.String())
+	for i := range n {
+		want := strings.Repeat(string(rune('a'+i%26)), i*37%3000+1)
+		if got := c.receive("POST").text(); got != want {
+			t.Fatalf("answers must come whole and in the order of the requests: number %d is %d bytes of %.5q, want %d of %.5q",
+				i, len(got), got, len(want), want)
+		}
+	}
+}
+
+func testByteByByte(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	slow, fast := srv.dial(), srv.dial()
+	text := request("POST", "/echo", "slowly")
+	for i := range len(text) {
+		slow.send(text[i : i+1])
+		if i%8 == 0 {
+			if s.Traits.OneShot {
+				fast = srv.dial()
+			}
+			if got := fast.get("/hello").text(); got != Hello {
+				t.Fatalf("a slow client must not hold others up: %q", got)
+			}
+		}
+	}
+	if got := slow.receive("POST").text(); got != "slowly" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func testLargeBodies(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	body := bytes.Repeat([]byte("0123456789abcde\n"), 9<<20/16)
+	for _, chunked := range []bool{false, true} {
+		c := srv.dial()
+		sent := make(chan error, 1)
+		go func() {
+			if !chunked {
+				_, err := fmt.Fprintf(c, "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				sent <- err
+				return
+			}
+			io.WriteString(c, "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
+			for left := body; len(left) > 0; {
+				n := min(len(left), 100_000)
+				fmt.Fprintf(c, "%x\r\n%s\r\n", n, left[:n])
+				left = left[n:]
+			}
+			_, err := io.WriteString(c, "0\r\n\r\n")
+			sent <- err
+		}()
+		if got := c.receive("POST").text(); got != string(body) {
+			t.Errorf("chunked %v: %d bytes came back, want the same %d", chunked, len(got), len(body))
+		}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+}
+
+func testBodyLimit(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{Body: 1 << 10}})
+	c := srv.dial()
+	// The client sends all of it before it looks: it must get to see the answer.
+	c.send(request("POST", "/echo", strings.Repeat("x", 100_000)))
+	if r := c.receive("POST"); r.err != nil || r.StatusCode != 413 {
+		t.Errorf("a body over the limit must be answered 413: %+v", r)
+	}
+	c.Close()
+	srv.alive()
+}
+
+func testBlocks(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	c := srv.dial()
+	c.send(request("GET", "/gate", ""))
+	resp, err := c.head("GET")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, len("first "))
+	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "first " {
+		t.Fatalf("a chunk must leave before the next one is pulled: %q, %v", first, err)
+	}
+	close(srv.app.Release)
+	if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "second" {
+		t.Errorf("the rest is %q, %v", rest, err)
+	}
+}
+
+func testYield(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	if got := srv.dial().get("/yield?n=1000").text(); got != "yielded" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func testHead(t *testing.T, s Subject) {
+	c := s.start(t, options{}).dial()
+	c.send(request("HEAD", "/hello", ""))
+	r := c.receive("HEAD")
+	if r.err != nil || r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/plain" {
+		t.Fatalf("HEAD must be answered as GET, without the body: %+v", r)
+	}
+	if s.Traits.OneShot {
+		if err := c.closedByServer(); err != nil {
+			t.Errorf("after an answer to HEAD: %v", err)
+		}
+		return
+	}
+	if got := c.get("/hello").text(); got != Hello {
+		t.Errorf("after an answer to HEAD came %q: it must have no body", got)
+	}
+}
+
+func testHalfClosed(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	for path, want := range map[string]int{"/hello": len(Hello), "/stream?n=512&size=65536": 32 << 20} {
+		c := srv.dial()
+		c.send(request("GET", path, ""))
+		c.Conn.(*net.TCPConn).CloseWrite()
+		srv.eventually("the request must reach the app", func() bool { return srv.svc.Counters.Requests.Load()+srv.app.Open.Load() > 0 })
+		if got := c.get0(t); got != want {
+			t.Errorf("%s: a client that has closed its sending half must get the whole answer: %d of %d bytes", path, got, want)
+		}
+		c.Close()
+	}
+}
+
+// get0 is the length of an answer's body.
+func (c *client) get0(t *testing.T) int {
+	r := c.receive("GET")
+	if r.err != nil {
+		t.Error(r.err)
+	}
+	return len(r.body)
+}
+
+func testClientGone(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	for _, how := range []func(*client){func(c *client) { c.Close() }, (*client).reset} {
+		c := srv.dial()
+		c.send(request("GET", "/stream?n=1000000&size=65536", ""))
+		if _, err := c.head("GET"); err != nil {
+			t.Fatal(err)
+		}
+		how(c)
+		srv.eventually("the app's Body must be closed when the client is gone", func() bool { return srv.app.Open.Load() == 0 })
+		srv.eventually("the slot of a client that is gone must be free again", func() bool { return srv.engine.Stats().Busy == 0 })
+	}
+	srv.alive()
+}
+
+func testPanic(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	c := srv.dial()
+	if r := c.get("/panic"); r.err != nil || r.StatusCode != 500 {
+		t.Fatalf("a panic before the first byte must be a 500: %+v", r)
+	}
+	c.Close()
+	c = srv.dial()
+	if r := c.get("/panic-late"); r.err == nil {
+		t.Fatalf("a panic after the first byte must cut the connection: the client takes %d bytes for whole", len(r.body))
+	}
+	c.Close()
+	srv.eventually("a Body that panics must be closed", func() bool { return srv.app.Open.Load() == 0 })
+	srv.alive()
+}
+
+// bound is what may be pulled from the app for a client that does not read:
+// the kernel's buffers at both ends, which tune themselves up to several MiB,
+// and one chunk.
+const bound = 16 << 20
+
+func testBackpressure(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	const total = 64 << 20
+	c := srv.dial()
+	c.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	c.send(request("GET", "/stream?n=1024&size=65536", ""))
+	srv.eventually("the request must reach the app", func() bool { return srv.app.Pulled.Load() > 0 })
+	if got := settled(srv.app.Pulled.Load); got > bound {
+		t.Fatalf("the client does not read, but the app has been asked for %d bytes, more than %d", got, bound)
+	}
+	if several(s.Traits) {
+		srv.alive()
+	}
+	if got := c.get0(t); got != total {
+		t.Errorf("when the client reads again it must get all: %d of %d bytes", got, total)
+	}
+}
+
+func testWriteTimeout(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{WriteTime: 100 * time.Millisecond}})
+	c := srv.dial()
+	c.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	c.send(request("GET", "/stream?n=1024&size=65536", ""))
+	srv.eventually("the request must reach the app", func() bool { return srv.app.Pulled.Load() > 0 })
+	srv.eventually("a client that does not read must be cut after the write timeout", func() bool {
+		return srv.app.Open.Load() == 0 && srv.engine.Stats().Busy == 0
+	})
+	if got := srv.app.Pulled.Load(); got > bound {
+		t.Errorf("pulled %d bytes", got)
+	}
+}
+
+func testHeaderTimeout(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: 100 * time.Millisecond}})
+	c := srv.dial()
+	c.send("GET /hello HTTP/1.1\r\nHost: te")
+	if s.Traits.NoTimeout {
+		if err := c.closedByServer(); err != nil {
+			t.Errorf("a header that does not end must end the connection: %v", err)
+		}
+	} else if r := c.receive("GET"); r.err != nil || r.StatusCode != 408 {
+		t.Errorf("a header that does not end must be answered 408: %+v", r)
+	}
+	c.Close()
+	srv.alive()
+}
+
+func testIdleTimeout(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{IdleTime: 100 * time.Millisecond}})
+	c := srv.dial()
+	if got := c.get("/hello").text(); got != Hello {
+		t.Fatal(got)
+	}
+	if err := c.closedByServer(); err != nil {
+		t.Errorf("an idle connection must be closed silently: %v", err)
+	}
+}
+
+func testDrain(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	busy := srv.dial()
+	busy.send(request("GET", "/hold", ""))
+	srv.eventually("the request must reach the app", func() bool { return srv.app.Started.Load() == 1 })
+	idle, half := srv.dial(), srv.dial()
+	half.send("GET /hello HTTP/1.1\r\nHost: te")
+	if several(s.Traits) && !s.Traits.Inline {
+		if got := idle.get("/hello").text(); got != Hello {
+			t.Fatal(got)
+		}
+	}
+	srv.stop()
+	srv.refuses()
+	close(srv.app.Release)
+	r := busy.receive("GET")
+	if got := r.text(); got != "held" {
+		t.Errorf("a request in flight must be answered in a drain: %q", got)
+	}
+	// net/http decides before the app runs.
+	if !r.Close && !s.Traits.Yardstick {
+		t.Error("an answer in a drain must say Connection: close")
+	}
+	// Idle and half-sent connections must not hold the drain, whose limit is
+	// longer than the patience.
+	if err := srv.wait(); err != nil {
+		t.Errorf("a drain in time must return nil, not %v", err)
+	}
+	for _, c := range []*client{idle, half} {
+		if err := c.closedByServer(); err != nil {
+			t.Errorf("a connection without a request must be closed: %v", err)
+		}
+	}
+}
+
+func testDrainUpload(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	c := srv.dial()
+	text := request("POST", "/echo", strings.Repeat("x", 1000), "Expect: 100-continue")
+	c.send(text[:len(text)-1000])
+	if line, err := c.r.ReadString('\n'); err != nil || !strings.Contains(line, "100") { // it has seen the header
+		t.Fatalf("want 100 Continue, got %q, %v", line, err)
+	}
+	c.r.ReadString('\n')
+	srv.stop()
+	srv.refuses()
+	c.send(text[len(text)-1000:])
+	if got := c.receive("POST").text(); len(got) != 1000 {
+		t.Errorf("a request whose rest comes at once must be answered in a drain: %d bytes", len(got))
+	}
+	if err := srv.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func testDrainDeadline(t *testing.T, s Subject) {
+	srv := s.start(t, options{drain: 50 * time.Millisecond})
+	c := srv.dial()
+	c.send(request("GET", "/hold", ""))
+	srv.eventually("the request must reach the app", func() bool { return srv.app.Started.Load() == 1 })
+	if err := srv.end(); !isDrainTimeout(err) {
+		t.Errorf("a drain that runs out of time must return ErrDrainTimeout, not %v", err)
+	}
+	if n := srv.app.Ended.Load(); n != 1 {
+		t.Error("the Context of a request that is cut off must end")
+	}
+	if r := c.receive("GET"); r.err == nil && r.StatusCode == 200 {
+		t.Errorf("the connection must be cut: %+v", r)
+	}
+	srv.eventually("nothing may be left busy", func() bool { return srv.engine.Stats().Busy == 0 })
+}
+
+func testUnix(t *testing.T, s Subject) {
+	path := filepath.Join(t.TempDir(), "s")
+	srv := s.start(t, options{listen: "unix:" + path})
+	c := srv.dial()
+	if got := c.get("/hello").text(); got != Hello {
+		t.Error(got)
+	}
+	if _, err := engines.Listen("unix:"+path, engines.SocketOptions{}); err == nil {
+		t.Error("a unix socket that is in use must not be taken over")
+	}
+	if err := srv.end(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the socket's file must be gone: %v", err)
+	}
+}
+
+func testInherited(t *testing.T, s Subject) {
+	sock, err := engines.Listen("127.0.0.1:0", engines.SocketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := sock.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sock.Close()
+	// The number only: the File must not close what Inherit takes over.
+	inherited, err := engines.Inherit(detach(t, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := s.start(t, options{sock: inherited})
+	srv.alive()
+}
+
+func testLint(t *testing.T, s Subject) {
+	var mu sync.Mutex
+	var broken []error
+	srv := s.start(t, options{wrap: gateway.LintWith(func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		broken = append(broken, err)
+	})})
+	for _, path := range []string{"/hello", "/where?x", "/stream?n=100&size=65536", "/yield?n=3", "/panic", "/panic-late"} {
+		c := srv.dial()
+		c.get(path)
+		c.Close()
+	}
+	c := srv.dial()
+	c.send(request("POST", "/echo", strings.Repeat("y", 200_000)))
+	c.receive("POST")
+	c.Close()
+	c = srv.dial()
+	c.send(request("GET", "/stream?n=100000&size=65536", ""))
+	if _, err := c.head("GET"); err != nil {
+		t.Fatal(err)
+	}
+	c.reset()
+	srv.eventually("bodies must be closed", func() bool { return srv.app.Open.Load() == 0 && srv.engine.Stats().Busy == 0 })
+	mu.Lock()
+	defer mu.Unlock()
+	for _, err := range broken {
+		t.Errorf("the gateway's contract is broken: %v", err)
+	}
+}
+
+func testStats(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	if st := srv.engine.Stats(); st.Slots != int64(s.Traits.Slots) || st.Processes != 1 {
+		t.Errorf("%+v: slots must be %d, processes 1", st, s.Traits.Slots)
+	}
+	for range 3 {
+		c := srv.dial()
+		c.get("/hello").text()
+		c.Close()
+	}
+	srv.eventually("Stats must add up", func() bool {
+		st := srv.engine.Stats()
+		return st.Accepted == 3 && st.Requests == 3 && st.Errors == 0 && st.Busy == 0 && st.Queue == 0
+	})
+}
