@@ -410,7 +410,7 @@ func TestRoundTrip(t *testing.T) {
 		w.WriteHeader(201)
 		io.Copy(w, r.Body)
 	})
-	mux.Handle("GET /old", http.RedirectHandler("/small", 301))
+	mux.Handle("GET /old", http.RedirectHandler("/small", http.StatusMovedPermanently))
 	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
 		for i := range 5 {
 			fmt.Fprintln(w, i)
