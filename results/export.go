@@ -104,12 +104,14 @@ func WriteCSV(w io.Writer, run *Run) error {
 func WriteBenchmark(w io.Writer, run *Run) error {
 	out := bufio.NewWriter(w)
 	env := run.Environment
-	for _, c := range []struct{ key, value string }{
-		{"goos", env.OS}, {"goarch", env.Arch}, {"cpu", env.CPUModel},
-		{"kernel", env.Kernel}, {"dyno", run.Dyno.Version}, {"dyno-commit", run.Dyno.Commit}, {"run", run.ID},
+	// benchstat makes a table of its own for each set of these, so what differs
+	// from run to run (and is what one compares) must be comments.
+	for _, c := range []struct{ prefix, value string }{
+		{"# run: ", run.ID}, {"# dyno: ", run.Dyno.Version + " " + run.Dyno.Commit}, {"# kernel: ", env.Kernel},
+		{"goos: ", env.OS}, {"goarch: ", env.Arch}, {"cpu: ", env.CPUModel},
 	} {
-		if c.value != "" {
-			fmt.Fprintf(out, "%s: %s\n", c.key, strings.Join(strings.Fields(c.value), " "))
+		if value := strings.Join(strings.Fields(c.value), " "); value != "" {
+			fmt.Fprintf(out, "%s%s\n", c.prefix, value)
 		}
 	}
 	fmt.Fprintf(out, "Unit req/s better=higher\n\n")

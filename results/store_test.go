@@ -259,7 +259,7 @@ func TestBenchmarkFormat(t *testing.T) {
 			comments++
 		}
 	}
-	if lines != 15 || comments != 3 {
+	if lines != 15 || comments != 3+3 {
 		t.Errorf("%d lines and %d comments:\n%s", lines, comments, b.String())
 	}
 	for _, want := range []string{"goos: linux\n", "cpu: AMD EPYC 7763 64-Core Processor\n", "Unit req/s better=higher\n", "target=my_server_2-1 "} {

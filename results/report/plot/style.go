@@ -81,13 +81,13 @@ var known = []struct {
 	{"nethttp", grey, 1, 0},
 	{"null", pale, 4, 5},
 	{"uwsgi", orange, 0, 2},
-	{"uwsgi-prefork", orange, 1, 0},
-	{"uwsgi-threads", orange, 2, 1},
+	{"uwsgi-prefork", orange, 5, 2},
+	{"uwsgi-threads", orange, 5, 4},
 	{"uwsgi-gevent", orange, 3, 3},
 	{"gunicorn", forest, 0, 4},
-	{"gunicorn-sync", forest, 2, 5},
+	{"gunicorn-sync", forest, 4, 1},
 	{"gunicorn-gthread", forest, 3, 1},
-	{"gunicorn-gevent", forest, 1, 0},
+	{"gunicorn-gevent", forest, 5, 0},
 }
 
 // others are what names that dyno does not know share by their hash.

@@ -1,0 +1,394 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/internal/format"
+	"github.com/dynobench/dyno/results/resultstest"
+	"github.com/dynobench/dyno/results/stats"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s differs; -update rewrites it:\n%s", path, d)
+	}
+}
+
+func terminal(t *testing.T, r *Report, width int) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.WriteTerminal(&b, width); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTerminal(t *testing.T) {
+	r := Build(resultstest.Run(resultstest.Options{}))
+	golden(t, "terminal-80.txt", []byte(terminal(t, r, 80)))
+	golden(t, "terminal-200.txt", []byte(terminal(t, r, 200)))
+	long := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync", "nethttp"}, NoInvalid: true})
+	for i := range long.Trials {
+		long.Trials[i].Target += "-with-a-name-that-goes-on-and-on"
+	}
+	for i := range long.Plan.Targets {
+		long.Plan.Targets[i].Name += "-with-a-name-that-goes-on-and-on"
+	}
+	for _, report := range []*Report{r, Build(long)} {
+		for _, width := range []int{0, 80, 99, 120, 140, 165, 200, 400} {
+			for line := range strings.Lines(terminal(t, report, width)) {
+				if w := format.Width(strings.TrimRight(line, "\n")); w > max(width, 80) {
+					t.Errorf("%d columns of %d: %s", w, width, line)
+				}
+			}
+		}
+	}
+	if text := terminal(t, Build(long), 80); !strings.Contains(text, "nethttp-with") || !strings.Contains(text, "… *") {
+		t.Errorf("a long name loses its mark:\n%s", text)
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	var b bytes.Buffer
+	if err := Markdown(&b, resultstest.Run(resultstest.Options{})); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.md", b.Bytes())
+}
+
+func TestRowsAreSortedByTheScenariosMetric(t *testing.T) {
+	for _, s := range Build(resultstest.Run(resultstest.Options{})).Scenarios {
+		var last float64
+		for i, r := range s.Rows {
+			v := s.score(r)
+			if i > 0 && v < last && len(r.Valid) > 0 && r.Target.Name != nullTarget {
+				t.Errorf("%s: %s stands below a worse one", s.Plan.Name, r.Target.Name)
+			}
+			last = v
+		}
+		if last := s.Rows[len(s.Rows)-1].Target.Name; last != nullTarget {
+			t.Errorf("%s: %s stands last, not the floor of cost", s.Plan.Name, last)
+		}
+		for _, v := range s.Verdicts {
+			if slices.Contains(v.Leads, nullTarget) {
+				t.Errorf("the null target is ranked: %s", v.Text)
+			}
+		}
+	}
+}
+
+func TestInvalidTrialsAreInNoFigure(t *testing.T) {
+	make := func() *results.Run {
+		return resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool", "goroutine"}})
+	}
+	spoilt := make()
+	for i := range spoilt.Trials {
+		if tr := &spoilt.Trials[i]; !tr.Valid {
+			h := results.NewHistogram()
+			h.RecordValues(3e9, 1e9) //nolint:errcheck // in range
+			tr.Histogram, _ = results.EncodeHistogram(h)
+			tr.ThroughputRPS, tr.Server.CPUUSPerRequest, tr.Server.RSSPeakBytes = 1e9, 1e-3, 1<<50
+		}
+	}
+	a, b := terminal(t, Build(make()), 200), terminal(t, Build(spoilt), 200)
+	if d := cmp.Diff(a, b); d != "" {
+		t.Errorf("an invalid trial changed the figures:\n%s", d)
+	}
+	for _, want := range []string{"2/3", "pool, trial 2 does not count [steal]", "→ repeat when the host is quieter"} {
+		if !strings.Contains(a, want) {
+			t.Errorf("no %q in\n%s", want, a)
+		}
+	}
+}
+
+func TestPercentilesAreMergedNotAveraged(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}, NoInvalid: true})
+	// 970 fast requests in each trial, 30 slow ones in one: p99 of the whole is
+	// slow, the mean of the trials' is a third of that.
+	for i := range run.Trials {
+		h := results.NewHistogram()
+		h.RecordValues(1e6, 970) //nolint:errcheck // in range
+		if run.Trials[i].Trial == 1 {
+			h.RecordValues(100e6, 60) //nolint:errcheck // in range
+		}
+		run.Trials[i].Histogram, _ = results.EncodeHistogram(h)
+	}
+	l := Build(run).Scenarios[0].Rows[0].Latency
+	if math.Abs(l.P99-100e3) > 200 || l.P999 != 0 || l.Samples != 2970 {
+		t.Errorf("p99 %v, p99.9 %v of %d", l.P99, l.P999, l.Samples)
+	}
+}
+
+func TestFewTrialsNameNoWinner(t *testing.T) {
+	for trials := 1; trials <= 2; trials++ {
+		r := Build(resultstest.Run(resultstest.Options{Trials: trials, NoInvalid: true, Scenarios: []string{"hello", "mixed"}}))
+		for _, s := range r.Scenarios {
+			if len(s.Verdicts) != 1 || len(s.Verdicts[0].Leads) != 0 || !strings.Contains(s.Verdicts[0].Text, "cannot be said") {
+				t.Errorf("%d trials: %+v", trials, s.Verdicts)
+			}
+		}
+	}
+	run := resultstest.Run(resultstest.Options{NoInvalid: true, Scenarios: []string{"hello"}, Targets: []string{"sync"}})
+	if v := Build(run).Scenarios[0].Verdicts[0]; !strings.Contains(v.Text, "No other target") {
+		t.Errorf("alone: %s", v.Text)
+	}
+}
+
+func TestVerdictsNameWhoWinsAndByHowMuch(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{NoInvalid: true, Trials: 5, Noise: 0.005, Scenarios: []string{"hello"}, Targets: []string{"eventloop", "goroutine", "fasthttp", "null"}})
+	s := Build(run).Scenarios[0]
+	for i, want := range []string{
+		`^eventloop answers most: 11\d,000 requests/s; next is goroutine, 1[123] % fewer \(95 % interval 1\d–1\d %\); the nearest yardstick is fasthttp, 1[678] % fewer \(95 % interval 1\d–1\d %\)\.$`,
+		`^eventloop needs least CPU: 8\.\d\d µs per request; next is goroutine, 1[345] % more \(95 % interval 1\d–1\d %\); the nearest yardstick is fasthttp, 2[0123] % more \(95 % interval 2\d–2\d %\)\.$`,
+	} {
+		if v := s.Verdicts[i]; !regexp.MustCompile(want).MatchString(v.Text) || !slices.Equal(v.Leads, []string{"eventloop"}) {
+			t.Errorf("%v: %s", v.Leads, v.Text)
+		}
+	}
+}
+
+// TestNoiseHasNoWinner builds reports of ten servers that are one and the
+// same: a sole winner must not appear in more than one of twenty.
+func TestNoiseHasNoWinner(t *testing.T) {
+	const rounds = 200
+	r := rand.New(rand.NewPCG(3, 3))
+	wins := 0
+	for range rounds {
+		run := &results.Run{Plan: results.Plan{Scenarios: []results.PlanScenario{{Name: "hello", Model: "closed"}}}}
+		for i := range 10 {
+			for trial := range 3 {
+				tr := results.Trial{Scenario: "hello", Target: fmt.Sprint("server", i), Trial: trial}
+				tr.Model, tr.Valid = "closed", true
+				tr.ThroughputRPS = 1e5 * math.Exp(r.NormFloat64()*0.05)
+				tr.Server.CPUUSPerRequest = 10 * math.Exp(r.NormFloat64()*0.05)
+				run.Trials = append(run.Trials, tr)
+			}
+		}
+		for _, v := range Build(run).Scenarios[0].Verdicts {
+			if len(v.Leads) == 1 {
+				wins++
+			}
+		}
+	}
+	if lo, _ := stats.ClopperPearson(wins, 2*rounds, 0.99); lo > 0.05 {
+		t.Errorf("noise won %d times in %d", wins, 2*rounds)
+	}
+}
+
+func TestOddRuns(t *testing.T) {
+	broken := resultstest.Run(resultstest.Options{Scenarios: []string{"mixed"}, Targets: []string{"sync", "pool"}})
+	broken.Trials[0].Histogram = "no histogram"
+	broken.Trials[1].Classes[0].Histogram = "AAAA"
+	broken.Environment.CPUsShared = true
+	broken.Interrupted = true
+	unplanned := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync"}})
+	unplanned.Plan = results.Plan{}
+	spoilt := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync", "pool"}})
+	for i := range spoilt.Trials {
+		spoilt.Trials[i].Valid, spoilt.Trials[i].Warnings = false, nil
+	}
+	bare := &results.Run{Trials: []results.Trial{{Scenario: "x", Target: "y"}, {Load: results.Load{Valid: true}}}}
+	for name, c := range map[string]struct {
+		run  *results.Run
+		want []string
+	}{
+		"empty":         {&results.Run{}, []string{"No trial was stored"}},
+		"broken":        {broken, []string{"[histogram]", "shared their CPUs", "interrupted after 6 of 6"}},
+		"not planned":   {unplanned, []string{"closed loop, 64 connections", "3/3"}},
+		"nothing valid": {spoilt, []string{"0/3", "stored as invalid, without a reason", "cannot be said"}},
+		"bare":          {bare, []string{"0/1", "1/1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := terminal(t, Build(c.run), 80)
+			for _, want := range c.want {
+				if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+					t.Errorf("no %q in\n%s", want, text)
+				}
+			}
+			if strings.Contains(text, "NaN") || strings.Contains(text, "Inf") {
+				t.Errorf("not a figure:\n%s", text)
+			}
+			if err := Write(c.run, t.TempDir()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// read returns all files below dir.
+func read(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, dir+string(filepath.Separator))] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestWriteIsTheSameEachTime(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello", "mixed"}, Targets: []string{"eventloop", "sync", "null"}})
+	a, b := t.TempDir(), t.TempDir()
+	for _, name := range []string{"run.json", "plots/gone-throughput.svg", "plots/gone-over-time.png", "plots/mine.svg"} {
+		path := filepath.Join(b, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{a, b, b} {
+		if err := Write(run, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := read(t, a), read(t, b)
+	if second["run.json"] != "x" || second["plots/mine.svg"] != "x" {
+		t.Error("a file that is not the report's was touched")
+	}
+	delete(second, "run.json")
+	delete(second, "plots/mine.svg")
+	if len(first) != 2+2*2*4 {
+		t.Errorf("%d files", len(first))
+	}
+	for name := range first {
+		if first[name] != second[name] {
+			t.Errorf("%s differs from one writing to the next", name)
+		}
+	}
+	for name := range second {
+		if _, ok := first[name]; !ok {
+			t.Errorf("%s is left from an earlier report", name)
+		}
+	}
+	for _, link := range regexp.MustCompile(`\((plots/[^)]*)\)`).FindAllStringSubmatch(first[MarkdownFile], -1) {
+		if _, ok := first[link[1]]; !ok {
+			t.Errorf("%s links to %s, which is not there", MarkdownFile, link[1])
+		}
+	}
+}
+
+func TestHTMLIsWholeAndFetchesNothing(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello", "mixed"}, Targets: []string{"eventloop", "fasthttp", "pool"}})
+	const evil = `<script>alert("x")</script>`
+	run.Plan.Scenarios[0].Shows = evil
+	for i := range run.Trials {
+		run.Trials[i].Warn(results.Warning{Code: "odd", Message: evil, Hint: evil})
+		if run.Trials[i].Target == "pool" {
+			run.Trials[i].Target = evil
+		}
+	}
+	var b bytes.Buffer
+	if err := HTML(&b, run); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	if strings.Contains(strings.ToLower(page), "<script") {
+		t.Error("text of the run became markup")
+	}
+	for _, fetch := range []string{`src=`, `@import`, `url(`, `<link`, `<img`, `<iframe`, `http-equiv`} {
+		if strings.Contains(page, fetch) {
+			t.Errorf("the page holds %s", fetch)
+		}
+	}
+	for _, address := range regexp.MustCompile(`https?://[^"'\s<]+`).FindAllString(page, -1) {
+		if address != "http://www.w3.org/2000/svg" && !strings.HasPrefix(address, "http://127.0.0.1:") {
+			t.Errorf("the page names %s", address)
+		}
+	}
+	for _, want := range []string{`<meta name="viewport"`, "prefers-color-scheme: dark", "@media print", `id="hello"`, `href="#hello"`, "Environment", "To reproduce",
+		"dyno run hello mixed --targets eventloop", "--seed 4711", "dyno serve --engine eventloop", "What the numbers do not show", "How the numbers are made", "hello eventloop #1"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	if strings.Contains(page, "ZgotmplZ") || strings.Contains(page, "NaN") {
+		t.Error("the template refused a value, or a figure is none")
+	}
+	if open, closed := strings.Count(page, "<svg"), strings.Count(page, "</svg>"); open != closed || open < 2*(2+2*2) {
+		t.Errorf("%d figures begun, %d ended", open, closed)
+	}
+}
+
+var errFull = errors.New("no space left")
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestErrorsOfTheWriterAreTold(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync"}})
+	for name, write := range map[string]func(io.Writer) error{
+		"terminal": func(w io.Writer) error { return Terminal(w, run, 80) },
+		"Markdown": func(w io.Writer) error { return Markdown(w, run) },
+		"HTML":     func(w io.Writer) error { return HTML(w, run) },
+	} {
+		if err := write(full{}); !errors.Is(err, errFull) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(run, file); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "run.json is not touched") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestShellQuotes(t *testing.T) {
+	if got, want := shell([]string{"a", "b c", "it's", "", "--x=1,y:{addr}"}), `a 'b c' 'it'\''s' '' --x=1,y:{addr}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// BenchmarkWrite is a whole report of four scenarios, ten targets and three
+// trials; it shall stay below three seconds of CPU.
+func BenchmarkWrite(b *testing.B) {
+	run := resultstest.Run(resultstest.Options{})
+	dir := b.TempDir()
+	for b.Loop() {
+		if err := Write(run, dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
