@@ -18,9 +18,9 @@ import (
 type job struct {
 	config   *Config
 	window   *window
-	addr     unix.Sockaddr
 	family   int
-	requests [][]byte // one per class, as it goes onto the wire
+	sockaddr func() unix.Sockaddr // one per thread: Connect writes into it
+	requests [][]byte             // one per class, as it goes onto the wire
 	timeout  int64
 	tick     int64 // how often a thread looks for timeouts, at least
 	begin    chan struct{}
@@ -94,9 +94,10 @@ func newJob(c *Config, to endpoint) (*job, error) {
 	}
 	switch ip := to.addr.Addr(); {
 	case to.unix != "":
-		j.family, j.addr = unix.AF_UNIX, &unix.SockaddrUnix{Name: to.unix}
+		j.family, j.sockaddr = unix.AF_UNIX, func() unix.Sockaddr { return &unix.SockaddrUnix{Name: to.unix} }
 	case ip.Is4():
-		j.family, j.addr = unix.AF_INET, &unix.SockaddrInet4{Addr: ip.As4(), Port: int(to.addr.Port())}
+		j.family = unix.AF_INET
+		j.sockaddr = func() unix.Sockaddr { return &unix.SockaddrInet4{Addr: ip.As4(), Port: int(to.addr.Port())} }
 	default:
 		zone := 0
 		if z := ip.Zone(); z != "" {
@@ -106,7 +107,10 @@ func newJob(c *Config, to endpoint) (*job, error) {
 				return nil, fmt.Errorf("%s: no network interface %q", c.URL, z)
 			}
 		}
-		j.family, j.addr = unix.AF_INET6, &unix.SockaddrInet6{Addr: ip.As16(), Port: int(to.addr.Port()), ZoneId: uint32(zone)}
+		j.family = unix.AF_INET6
+		j.sockaddr = func() unix.Sockaddr {
+			return &unix.SockaddrInet6{Addr: ip.As16(), Port: int(to.addr.Port()), ZoneId: uint32(zone)}
+		}
 	}
 	return j, nil
 }

@@ -28,6 +28,7 @@ type responder struct {
 	answer func(w io.Writer, n int64, head []byte) bool
 	greet  func(w io.Writer) bool // called on accept; false closes at once
 	early  bool                   // answer before the request's body is read
+	starve int64                  // the number of an accepted connection that gets no answer
 	// frozen, while locked, holds every answer up.
 	frozen sync.RWMutex
 
@@ -99,7 +100,7 @@ func (r *responder) accept() {
 		if err != nil {
 			return
 		}
-		r.accepted.Add(1)
+		number := r.accepted.Add(1)
 		r.mu.Lock()
 		r.conns[c] = true
 		r.mu.Unlock()
@@ -110,6 +111,10 @@ func (r *responder) accept() {
 				delete(r.conns, c)
 				r.mu.Unlock()
 			}()
+			if number == r.starve {
+				io.Copy(io.Discard, c)
+				return
+			}
 			r.serve(c)
 		})
 	}

@@ -20,6 +20,7 @@ import (
 type thread struct {
 	*job
 	poll  *poll
+	addr  unix.Sockaddr
 	slots []slot
 	free  ring // slots that may take a request, the longest free first
 	rec   *recorder
@@ -49,7 +50,7 @@ func newThread(j *job, i int) (*thread, error) {
 	}
 	n := share(j.config.Connections, i, j.config.Threads)
 	t := &thread{
-		job: j, poll: p, index: i, slots: make([]slot, n), free: newRing(n), buf: make([]byte, readBuffer),
+		job: j, poll: p, addr: j.sockaddr(), index: i, slots: make([]slot, n), free: newRing(n), buf: make([]byte, readBuffer),
 		rec: newRecorder(j.window, len(j.requests), n), mix: newMix(j.config, uint64(i)<<32),
 	}
 	for i := range t.slots {

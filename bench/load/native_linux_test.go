@@ -1,0 +1,143 @@
+package load
+
+import (
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The hot path allocates nothing: a longer run with thousands of requests more
+// allocates hardly more than a short one. The server is another process, whose
+// allocations do not count.
+func TestNoAllocationPerRequest(t *testing.T) {
+	url := startChild(t)
+	for _, model := range []Model{Closed, Open} {
+		c := Config{URL: url, Model: model, Connections: 8, Requests: []Request{{Path: "/", Want: []byte("Hello, World!")}}}
+		if model == Open {
+			c.Rate = 10000
+		}
+		measure := func(d time.Duration) (mallocs uint64, requests int64) {
+			c.Duration = d
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			l := mustRun(t, c)
+			runtime.ReadMemStats(&after)
+			if e := l.Errors.Total() - l.Errors.Unsent; e != 0 {
+				t.Fatalf("%+v", l.Errors)
+			}
+			return after.Mallocs - before.Mallocs, l.Requests
+		}
+		measure(50 * time.Millisecond) // what is made once
+		short, few := measure(50 * time.Millisecond)
+		long, many := measure(600 * time.Millisecond)
+		extra := int64(long) - int64(short)
+		t.Logf("%s: %d allocations with %d requests, %d with %d", model, short, few, long, many)
+		if many-few < 2000 {
+			t.Fatalf("%s: %d and %d requests: too few to tell", model, few, many)
+		}
+		if extra > (many-few)/10 {
+			t.Errorf("%s: %d allocations more for %d requests more", model, extra, many-few)
+		}
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func TestNoDescriptorLeaks(t *testing.T) {
+	url := startChild(t)
+	c := Config{URL: url, Connections: 50, Threads: 3, Duration: 50 * time.Millisecond}
+	mustRun(t, c)
+	before := openFiles(t)
+	for range 3 {
+		mustRun(t, c)
+	}
+	if after := openFiles(t); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func TestDescriptorLimit(t *testing.T) {
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 256, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	if err := needDescriptors(300); err != nil {
+		t.Fatal(err)
+	}
+	var raised unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &raised); err != nil || raised.Cur != 300 {
+		t.Errorf("the soft limit is %d, expected 300; %v", raised.Cur, err)
+	}
+	if old.Max < math.MaxUint64 {
+		if err := needDescriptors(old.Max + 1); err == nil || !strings.Contains(err.Error(), "raise the hard limit") {
+			t.Error(err)
+		}
+	}
+}
+
+// One connection that a server never answers, while the others get hundreds of
+// answers, shows in no percentile: only by connection.
+func TestStarvationShows(t *testing.T) {
+	r := respond(t, "tcp", func(r *responder) { r.starve = 3 })
+	c := short(r)
+	c.Connections, c.Timeout, c.Duration = 5, time.Second, 900*time.Millisecond
+	l := mustRun(t, c)
+	if l.Connection.Starved != 1 || l.Connection.Min != 0 || l.Connection.P50 < 10 {
+		t.Errorf("%+v", l.Connection)
+	}
+}
+
+func TestRing(t *testing.T) {
+	slots := make([]slot, 5)
+	for i := range slots {
+		slots[i].index = int32(i)
+	}
+	r := newRing(5)
+	for i := range 5 {
+		r.push(int32(i))
+	}
+	for i := range 23 { // the longest free first, around the end
+		s := r.pop(slots)
+		if s.index != int32(i%5) {
+			t.Fatalf("slot %d as number %d", s.index, i)
+		}
+		r.push(s.index)
+	}
+	if r.n != 5 {
+		t.Errorf("%d slots in the ring", r.n)
+	}
+}
+
+func TestShare(t *testing.T) {
+	for _, n := range []int{1, 7, 64, 1000} {
+		for k := 1; k <= min(n, 9); k++ {
+			sum := 0
+			for i := range k {
+				s := share(n, i, k)
+				if s < n/k || s > n/k+1 {
+					t.Errorf("thread %d of %d gets %d of %d", i, k, s, n)
+				}
+				sum += s
+			}
+			if sum != n {
+				t.Errorf("%d threads get %d of %d", k, sum, n)
+			}
+		}
+	}
+}
