@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,6 +81,7 @@ type edge struct {
 // server's death; all other findings are warnings in t.
 func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, addr string, t *results.Trial) error {
 	tree := meter.NewTree(proc.PID())
+	settle(ctx, tree)
 	monitor := meter.Start(tree, 0)
 	start, end, err := p.generate(ctx, s, proc, tree, addr, t)
 	peaks := monitor.Stop()
@@ -109,6 +111,32 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, addr s
 	t.Host = results.Host{StealPct: host.StealPct, PSICPUSomePct: host.PSICPUSomePct}
 	p.gate(t, used)
 	return nil
+}
+
+// Settling: a tree with the same processes for settled has its workers; after
+// settleMost it will not get any calmer.
+const (
+	settled    = 100 * time.Millisecond
+	settleMost = 3 * time.Second
+)
+
+// settle waits until a server of several processes has started all of them:
+// its first worker answers, and so proves it ready, while others are still
+// being made. A server of one process has nothing to wait for.
+func settle(ctx context.Context, tree *meter.Tree) {
+	last, err := tree.Glance()
+	since := time.Now()
+	for over := since.Add(settleMost); err == nil && last.Processes > 1 && time.Since(since) < settled && time.Now().Before(over); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settled / 5):
+		}
+		var now meter.Sample
+		if now, err = tree.Glance(); !slices.Equal(now.PIDs, last.PIDs) {
+			last, since = now, time.Now()
+		}
+	}
 }
 
 // gate applies the validity gates that need to see the server and the host.
