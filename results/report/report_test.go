@@ -181,7 +181,7 @@ func TestVerdictsNameWhoWinsAndByHowMuch(t *testing.T) {
 // TestNoiseHasNoWinner builds reports of ten servers that are one and the
 // same: a sole winner must not appear in more than one of twenty.
 func TestNoiseHasNoWinner(t *testing.T) {
-	const rounds = 200
+	const rounds = 100
 	r := rand.New(rand.NewPCG(3, 3))
 	wins := 0
 	for range rounds {
