@@ -77,8 +77,9 @@ type Latency struct {
 
 // Notice is a warning and the trials that it is about.
 type Notice struct {
-	Target string // empty if it is about the whole
-	Trials []int
+	Target   string // empty if it is about the whole
+	Trials   []int
+	Repeated bool // trials of the same numbers were measured again and count
 	results.Warning
 }
 
@@ -292,6 +293,11 @@ func notices(target string, trials []*results.Trial) []Notice {
 		if !t.Valid && !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Invalid }) {
 			n = append(n, Notice{Target: target, Trials: []int{t.Trial}, Warning: results.Warning{Code: "invalid", Message: "stored as invalid, without a reason", Invalid: true}})
 		}
+	}
+	for i := range n {
+		n[i].Repeated = !slices.ContainsFunc(n[i].Trials, func(number int) bool {
+			return !slices.ContainsFunc(trials, func(t *results.Trial) bool { return t.Trial == number && t.Valid })
+		})
 	}
 	slices.SortStableFunc(n, func(a, b Notice) int {
 		switch {

@@ -132,6 +132,26 @@ func TestInvalidTrialsAreInNoFigure(t *testing.T) {
 	}
 }
 
+func TestRepeatedTrialsAreSaidToBe(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool", "sync"}})
+	for _, tr := range run.Trials {
+		if !tr.Valid {
+			tr.Valid, tr.Warnings, tr.Order = true, nil, len(run.Trials)+1
+			run.Trials = append(run.Trials, tr)
+			break
+		}
+	}
+	text := terminal(t, Build(run), 80)
+	for _, want := range []string{"3/4", "pool, trial 2 does not count (measured again) [steal]"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "Not ranked") {
+		t.Errorf("three trials count:\n%s", text)
+	}
+}
+
 func TestPercentilesAreMergedNotAveraged(t *testing.T) {
 	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}, NoInvalid: true})
 	// 970 fast requests in each trial, 30 slow ones in one: p99 of the whole is

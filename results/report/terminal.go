@@ -151,6 +151,9 @@ func (n Notice) Text() string {
 		if len(n.Trials) > 1 {
 			verb = " do not count"
 		}
+		if n.Repeated {
+			verb += " (measured again)"
+		}
 	}
 	return fmt.Sprintf("%s%s%s [%s]: %s", n.Target, which, verb, n.Code, n.Message)
 }
