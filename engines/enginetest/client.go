@@ -16,12 +16,12 @@ import (
 // client is one connection. It fails the test rather than return an error,
 // where there is nothing to be learned from one.
 type client struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	r *bufio.Reader
 }
 
-func newClient(t *testing.T, c net.Conn) *client {
+func newClient(t testing.TB, c net.Conn) *client {
 	c.SetDeadline(time.Now().Add(patience))
 	t.Cleanup(func() { c.Close() })
 	return &client{t, c, bufio.NewReader(c)}
@@ -29,7 +29,7 @@ func newClient(t *testing.T, c net.Conn) *client {
 
 // response is an answer, whole or with the error that broke it off.
 type response struct {
-	t *testing.T
+	t testing.TB
 	*http.Response
 	body []byte
 	err  error

@@ -171,7 +171,7 @@ func (s *server) eventually(what string, cond func() bool) {
 	eventually(s.t, what, cond)
 }
 
-func eventually(t *testing.T, what string, cond func() bool) {
+func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {

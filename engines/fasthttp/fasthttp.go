@@ -80,7 +80,7 @@ func (s *server) ShutdownWithContext(ctx context.Context) error {
 		s.again = true
 		return s.Server.ShutdownWithContext(ctx)
 	}
-	for s.GetOpenConnectionsCount() > 0 {
+	for s.GetCurrentConcurrency() > 0 {
 		if err := (engines.Park{}).Sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}

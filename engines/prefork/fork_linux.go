@@ -34,6 +34,13 @@ func newForker() *forker {
 	return f
 }
 
+// do runs job on the thread and returns when it is done.
+func (f *forker) do(job func()) {
+	done := make(chan struct{})
+	f.jobs <- func() { defer close(done); job() }
+	<-done
+}
+
 func (f *forker) stop() { close(f.jobs) }
 
 // worker is the supervisor's side of a worker process.
@@ -78,9 +85,8 @@ func (f *forker) fork(i int, spec string, procs int, socket *os.File) (*worker, 
 	if os.Getenv("GOMAXPROCS") == "" {
 		w.cmd.Env = append(w.cmd.Env, "GOMAXPROCS="+strconv.Itoa(procs))
 	}
-	done := make(chan error)
-	f.jobs <- func() { done <- w.cmd.Start() }
-	if err := <-done; err != nil {
+	f.do(func() { err = w.cmd.Start() })
+	if err != nil {
 		ours.Close()
 		return nil, err
 	}

@@ -81,9 +81,12 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		failed = nil
 	}
 	// First our descriptors, so that the last worker to stop closes the socket.
-	for _, s := range sockets {
-		s.Close()
-	}
+	// Not while one of them is being passed on.
+	f.do(func() {
+		for _, s := range sockets {
+			s.Close()
+		}
+	})
 	sock.Close()
 	drained := e.drain(&keepers, svc)
 	f.stop()

@@ -1,0 +1,93 @@
+package blocking
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+func pair(tb testing.TB) (client, server net.Conn) {
+	tb.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer ln.Close()
+	if client, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+		tb.Fatal(err)
+	}
+	if server, err = ln.Accept(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
+// A Wake must not be lost, however it falls between ReadBy and Read.
+func TestWakeIsNotLost(t *testing.T) {
+	for range 500 {
+		_, server := pair(t)
+		c := Net(server)
+		go c.Wake()
+		c.ReadBy(time.Now().Add(time.Hour))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Read: %v, want ErrDeadlineExceeded", err)
+		}
+	}
+}
+
+func TestReadGoesOnAfterWake(t *testing.T) {
+	client, server := pair(t)
+	c := Net(server)
+	c.Wake()
+	buf := make([]byte, 1)
+	if _, err := c.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	client.Write([]byte("x"))
+	for range 2 { // the first may take the Wake for one that it has overtaken
+		c.ReadBy(time.Now().Add(time.Minute))
+		if _, err := c.Read(buf); err == nil && buf[0] == 'x' {
+			return
+		}
+	}
+	t.Error("after a Wake and another ReadBy a Read must read")
+}
+
+func TestCut(t *testing.T) {
+	client, server := pair(t)
+	c := Net(server)
+	go c.Cut()
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Read of a connection that is cut: %v", err)
+	}
+	if _, err := io.ReadAll(client); err != nil {
+		t.Error(err)
+	}
+}
+
+// BenchmarkDeadline argues for times that are moved only when they would come
+// too late: what it costs to set one for each request against looking at the
+// one that is set.
+func BenchmarkDeadline(b *testing.B) {
+	limits := []time.Duration{75 * time.Second, 10 * time.Second}
+	b.Run("set", func(b *testing.B) {
+		_, server := pair(b)
+		for i := range b.N {
+			server.SetReadDeadline(time.Now().Add(limits[i%2]))
+		}
+	})
+	b.Run("when earlier", func(b *testing.B) {
+		_, server := pair(b)
+		var set time.Time
+		for i := range b.N {
+			if by := time.Now().Add(limits[i%2]); set.IsZero() || by.Before(set) {
+				server.SetReadDeadline(by)
+				set = by
+			}
+		}
+	})
+}

@@ -1,0 +1,340 @@
+package enginetest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/engines/prefork"
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/http1"
+)
+
+// The test binary becomes a server when this variable names an engine.
+const (
+	serveVariable = "ENGINETEST_SERVE"
+	brokenApp     = "ENGINETEST_BROKEN" // workers fail to start
+)
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(serveVariable); spec != "" {
+		if err := serveProcess(spec); err != nil {
+			fmt.Fprintln(os.Stderr, "server:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// serveProcess is what a command does to serve, prefork's workers included.
+func serveProcess(spec string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	svc := protocol.NewService(NewApp().Serve, http1.Codec{})
+	svc.DrainTime = patience
+	svc.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	work, isWorker := prefork.Worker()
+	if isWorker {
+		spec = work.Spec
+		svc.Flags.MultiProcess = true
+		if os.Getenv(brokenApp) != "" {
+			return errors.New("this app cannot start")
+		}
+	}
+	engine, err := catalog.New(spec)
+	if err != nil {
+		return err
+	}
+	var sock *engines.Socket
+	if isWorker {
+		engine = work.Wrap(engine)
+		sock, err = work.Socket()
+	} else {
+		sock, err = engines.Listen(os.Getenv("ENGINETEST_LISTEN"), engines.SocketOptions{})
+	}
+	if err != nil {
+		return err
+	}
+	if !isWorker {
+		fmt.Fprintln(os.Stderr, "listening", sock.Addr())
+		go printStats(engine)
+	}
+	if p, ok := engine.(*prefork.Engine); ok {
+		go printWorkers(ctx, p)
+	}
+	return engine.Serve(ctx, sock, svc)
+}
+
+// printStats prints the engine's Stats for each line on standard input.
+func printStats(e engines.Engine) {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		s := e.Stats()
+		fmt.Fprintf(os.Stderr, "stats requests=%d processes=%d respawns=%d accepted=%d busy=%d\n",
+			s.Requests, s.Processes, s.Respawns, s.Accepted, s.Busy)
+	}
+}
+
+// printWorkers prints the workers' process ids whenever they change.
+func printWorkers(ctx context.Context, p *prefork.Engine) {
+	for last := ""; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		if now := fmt.Sprint(p.Workers()); now != last {
+			fmt.Fprintln(os.Stderr, "workers", strings.Trim(now, "[]"))
+			last = now
+		}
+	}
+}
+
+// process is a server in a process of its own.
+type process struct {
+	t     testing.TB
+	cmd   *exec.Cmd
+	stdin io.Writer
+	addr  string
+
+	mu    sync.Mutex
+	lines []string
+	ended chan struct{}
+}
+
+func startProcess(t testing.TB, spec string, env ...string) *process {
+	t.Helper()
+	p := &process{t: t, ended: make(chan struct{})}
+	p.cmd = exec.Command("/proc/self/exe")
+	p.cmd.Env = append(os.Environ(), append(env, serveVariable+"="+spec, "ENGINETEST_LISTEN=127.0.0.1:0")...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stderr, p.cmd.Stdout = in, in
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	go func() { // ends when the process and all its workers have
+		defer close(p.ended)
+		defer out.Close()
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			p.mu.Lock()
+			p.lines = append(p.lines, lines.Text())
+			p.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		p.cmd.Wait()
+		<-p.ended
+		if t.Failed() {
+			t.Logf("output of the server:\n%s", strings.Join(p.lines, "\n"))
+		}
+	})
+	p.addr = p.await("the server must say where it listens", "listening ", 1)
+	return p
+}
+
+// said returns the rest of the last line that begins with prefix, and how many there are.
+func (p *process) said(prefix string) (rest string, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.lines {
+		if s, ok := strings.CutPrefix(line, prefix); ok {
+			rest = s
+			n++
+		}
+	}
+	return rest, n
+}
+
+// await waits for the nth line that begins with prefix and returns the rest of the last.
+func (p *process) await(what, prefix string, nth int) string {
+	p.t.Helper()
+	var rest string
+	eventually(p.t, what, func() bool {
+		s, n := p.said(prefix)
+		rest = s
+		return n >= nth
+	})
+	return rest
+}
+
+func (p *process) dial() *client {
+	p.t.Helper()
+	c, err := net.DialTimeout("tcp", p.addr, patience)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return newClient(p.t, c)
+}
+
+// exit waits for the end of the process and returns how it was.
+func (p *process) exit() error {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		p.t.Fatal("the process and its workers must end")
+	}
+	return p.cmd.Wait()
+}
+
+// workers waits until there are n workers, none of them among not, and returns their process ids.
+func (p *process) workers(n int, not ...int) []int {
+	p.t.Helper()
+	var pids []int
+	eventually(p.t, fmt.Sprintf("there must be %d workers", n), func() bool {
+		line, _ := p.said("workers ")
+		pids = pids[:0]
+		for _, s := range strings.Fields(line) {
+			var pid int
+			fmt.Sscan(s, &pid)
+			for _, other := range not {
+				if pid == other {
+					return false
+				}
+			}
+			pids = append(pids, pid)
+		}
+		return len(pids) == n
+	})
+	return pids
+}
+
+var processes = []string{
+	"sync", "threads,threads=8", "pool,size=8", "goroutine", "eventloop", "nethttp", "fasthttp",
+	"prefork,processes=2",
+	"prefork:goroutine,processes=2",
+	"prefork:eventloop,processes=2,socket=inherited",
+	"prefork:threads,processes=2,threads=4,socket=reuseport",
+}
+
+// TestProcesses drains each engine as a deployment does, by SIGTERM.
+func TestProcesses(t *testing.T) {
+	for _, spec := range processes {
+		t.Run(spec, func(t *testing.T) {
+			t.Parallel()
+			p := startProcess(t, spec)
+			for range 10 {
+				c := p.dial()
+				if got := c.get("/hello").text(); got != Hello {
+					t.Fatal(got)
+				}
+				c.Close()
+			}
+			if !strings.HasPrefix(spec, "prefork") {
+				_, err := engines.Listen(p.addr, engines.SocketOptions{})
+				if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), p.addr) {
+					t.Errorf("an address in use must be an error that names it: %v", err)
+				}
+			}
+			c := p.dial()
+			c.send(request("GET", "/wait?ms=300", ""))
+			p.await("the request must reach the app", `time=`, 1)
+			eventually(t, "the request must reach the app", func() bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return strings.Contains(strings.Join(p.lines, "\n"), "text=started")
+			})
+			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.receive("GET").text(); got != "waited" {
+				t.Errorf("a request in flight must be answered after SIGTERM: %q", got)
+			}
+			if err := p.exit(); err != nil {
+				t.Errorf("after a clean drain the exit code must be 0: %v", err)
+			}
+			if _, err := net.Dial("tcp", p.addr); err == nil {
+				t.Error("nobody may listen after the end")
+			}
+		})
+	}
+}
+
+func TestPreforkSurvivesKilledWorker(t *testing.T) {
+	for _, socket := range []string{"reuseport", "inherited"} {
+		t.Run(socket, func(t *testing.T) {
+			t.Parallel()
+			p := startProcess(t, "prefork:goroutine,processes=2,socket="+socket)
+			before := p.workers(2)
+			hello := func() {
+				c := p.dial()
+				defer c.Close()
+				if got := c.get("/hello").text(); got != Hello {
+					t.Fatal(got)
+				}
+			}
+			for range 20 {
+				hello()
+			}
+			syscall.Kill(before[0], syscall.SIGKILL)
+			for range 20 { // some may wait in the queue of the dead worker, for the new one
+				hello()
+			}
+			p.workers(2, before[0])
+			for range 20 {
+				hello()
+			}
+			asked := 0
+			eventually(t, "Stats must show two processes and a respawn", func() bool {
+				fmt.Fprintln(p.stdin, "stats")
+				asked++
+				line := p.await("Stats must answer", "stats ", asked)
+				var requests, processes, respawns, accepted, busy int
+				fmt.Sscanf(line, "requests=%d processes=%d respawns=%d accepted=%d busy=%d", &requests, &processes, &respawns, &accepted, &busy)
+				return processes == 2 && respawns == 1 && requests >= 20 && accepted >= requests
+			})
+			p.cmd.Process.Signal(syscall.SIGTERM)
+			if err := p.exit(); err != nil {
+				t.Errorf("exit: %v", err)
+			}
+		})
+	}
+}
+
+func TestPreforkKilledMaster(t *testing.T) {
+	p := startProcess(t, "prefork:goroutine,processes=3")
+	pids := p.workers(3)
+	c := p.dial()
+	if got := c.get("/hello").text(); got != Hello {
+		t.Fatal(got)
+	}
+	p.cmd.Process.Kill()
+	p.exit() // all ends of the pipe are closed: the workers are gone
+	for _, pid := range pids {
+		if cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err == nil && strings.Contains(string(cmdline), serveVariable) {
+			t.Errorf("worker %d must end with its supervisor", pid)
+		}
+	}
+	if _, err := net.Dial("tcp", p.addr); err == nil {
+		t.Error("nobody may listen after the supervisor's end")
+	}
+}
+
+func TestPreforkGivesUp(t *testing.T) {
+	p := startProcess(t, "prefork:goroutine,processes=2", brokenApp+"=1")
+	if err := p.exit(); err == nil {
+		t.Error("workers that cannot start must be an error")
+	}
+	line, _ := p.said("server: prefork:")
+	if !strings.Contains(line, "this app cannot start") || !strings.Contains(line, "5 times") {
+		t.Errorf("the error must say why the workers ended: %q", line)
+	}
+}

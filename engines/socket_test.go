@@ -1,0 +1,156 @@
+//go:build unix
+
+package engines
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func listen(t *testing.T, addr string) *Socket {
+	t.Helper()
+	s, err := Listen(addr, SocketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestListenInUse(t *testing.T) {
+	dir := t.TempDir()
+	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(dir, "s")} {
+		s := listen(t, addr)
+		again := strings.TrimPrefix(s.URL("tcp"), "tcp://")
+		_, err := Listen(again, SocketOptions{})
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), again) {
+			t.Errorf("Listen(%s): %v, want one that names the address and matches EADDRINUSE", again, err)
+		}
+		// The attempt has not harmed the first.
+		if c, err := net.Dial(s.Addr().Network(), s.Addr().String()); err != nil {
+			t.Error(err)
+		} else {
+			c.Close()
+		}
+	}
+}
+
+func TestListenBadAddress(t *testing.T) {
+	for _, addr := range []string{"", "localhost", "unix:", "127.0.0.1:http:x", "127.0.0.1:99999"} {
+		if s, err := Listen(addr, SocketOptions{}); err == nil {
+			s.Close()
+			t.Errorf("Listen(%q) must fail", addr)
+		}
+	}
+}
+
+func TestListenStaleUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close()
+	s := listen(t, "unix:"+path)
+	if got := s.URL("http"); got != "unix:"+path {
+		t.Errorf("URL %q", got)
+	}
+	s.Close()
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the file must be gone after Close: %v", err)
+	}
+}
+
+// A file that is no socket may be somebody's data.
+func TestListenSparesFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(path, []byte("data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Listen("unix:"+path, SocketOptions{}); err == nil {
+		s.Close()
+		t.Error("must fail")
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != "data" {
+		t.Errorf("the file has been touched: %q, %v", b, err)
+	}
+}
+
+func TestURL(t *testing.T) {
+	for addr, want := range map[string]string{
+		":0":          "http://127.0.0.1:",
+		"127.0.0.1:0": "http://127.0.0.1:",
+	} {
+		if got := listen(t, addr).URL("http"); !strings.HasPrefix(got, want) || strings.HasSuffix(got, ":0") {
+			t.Errorf("%s: %s", addr, got)
+		}
+	}
+}
+
+func TestSibling(t *testing.T) {
+	s := listen(t, "127.0.0.1:0")
+	if !balances {
+		if _, err := s.Sibling(); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%v, want ErrUnsupported", err)
+		}
+		return
+	}
+	sib, err := s.Sibling()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sib.Close()
+	if sib.Addr().String() != s.Addr().String() {
+		t.Errorf("%s is not %s", sib.Addr(), s.Addr())
+	}
+	// Both are accepted from: the kernel chooses by a hash of the addresses.
+	got := make(chan *Socket, 128)
+	for _, l := range []*Socket{s, sib} {
+		go func() {
+			for {
+				c, err := l.Listener().Accept()
+				if err != nil {
+					return
+				}
+				got <- l
+				c.Close()
+			}
+		}()
+	}
+	count := map[*Socket]int{}
+	for range 100 {
+		c, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		count[<-got]++
+		c.Close()
+	}
+	if len(count) != 2 {
+		t.Errorf("of 100 connections all came to one socket")
+	}
+	if _, err := listen(t, "unix:"+filepath.Join(t.TempDir(), "s")).Sibling(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a unix socket has no sibling: %v", err)
+	}
+	if _, err := Listen(s.Addr().String(), SocketOptions{}); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("who does not ask for a share must not get one: %v", err)
+	}
+}
+
+func TestInheritRefuses(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := f.Fd()
+	if s, err := Inherit(fd); err == nil {
+		s.Close()
+		t.Error("a file is no socket")
+	}
+}
