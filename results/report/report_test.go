@@ -202,6 +202,7 @@ func TestVerdictsNameWhoWinsAndByHowMuch(t *testing.T) {
 // same: a sole winner must not appear in more than one of twenty.
 func TestNoiseHasNoWinner(t *testing.T) {
 	const rounds = 100
+	last := ""
 	r := rand.New(rand.NewPCG(3, 3))
 	wins := 0
 	for range rounds {
@@ -219,7 +220,13 @@ func TestNoiseHasNoWinner(t *testing.T) {
 			if len(v.Leads) == 1 {
 				wins++
 			}
+			if len(v.Leads) == 10 {
+				last = v.Text
+			}
 		}
+	}
+	if !strings.HasPrefix(last, "No winner by ") || !strings.Contains(last, ": all 10 are within noise of each other, at ") {
+		t.Errorf("ten equal servers: %q", last)
 	}
 	if lo, _ := stats.ClopperPearson(wins, 2*rounds, 0.99); lo > 0.05 {
 		t.Errorf("noise won %d times in %d", wins, 2*rounds)

@@ -27,6 +27,7 @@ type question struct {
 	best   string // "answers most"
 	bests  string // "answer most"
 	behind string // "fewer"
+	by     string // "by throughput"
 }
 
 // show prints the figure of a row.
@@ -44,17 +45,17 @@ const named = 3
 // is that of the one difference it names.
 func (s *Scenario) judge() []Verdict {
 	cpu := question{metric: "cpu", of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration, unit: " per request",
-		best: "needs least CPU", bests: "need least CPU", behind: "more"}
+		best: "needs least CPU", bests: "need least CPU", behind: "more", by: "by CPU per request"}
 	first := question{metric: "throughput", of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
 		print: func(v float64) string { return format.Significant(v, 3) }, unit: " requests/s",
-		best: "answers most", bests: "answer most", behind: "fewer"}
+		best: "answers most", bests: "answer most", behind: "fewer", by: "by throughput"}
 	if s.Open() {
 		class := ""
 		if len(s.Rows) > 0 {
 			class = ofClass(s.Rows[0].main())
 		}
 		first = question{metric: "p99", of: p99Of, value: (*Row).mainP99, print: format.Duration,
-			best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "higher"}
+			best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "higher", by: "by p99" + class}
 	}
 	verdicts := []Verdict{s.answer(first)}
 	if len(verdicts[0].Leads) > 0 {
@@ -109,8 +110,12 @@ func (s *Scenario) answer(q question) Verdict {
 	switch {
 	case len(tied) == 1:
 		v.Text = fmt.Sprintf("%s %s: %s", rows[lead].name(), q.best, q.show(rows[lead]))
-	case len(out) == 0 && len(tied) > named:
-		v.Text = fmt.Sprintf("No winner: none of the %d %s beyond doubt; %s comes nearest with %s", len(tied), q.best, rows[lead].name(), q.show(rows[lead]))
+	case len(out) == 0:
+		who := names(rows, tied)
+		if len(tied) > named {
+			who = fmt.Sprintf("all %d", len(tied))
+		}
+		v.Text = fmt.Sprintf("No winner %s: %s are within noise of each other, at %s", q.by, who, q.among(rows, tied))
 	case len(tied) > named:
 		v.Text = fmt.Sprintf("A tie of %d: %s are within noise of each other and %s, %s", len(tied), names(rows, tied), q.bests, q.among(rows, tied))
 	default:
