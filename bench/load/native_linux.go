@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -42,6 +43,13 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 			}
 			return nil, err
 		}
+	}
+	// One processor of the Go scheduler beyond the threads, so that the
+	// conductor is not kept from the window's edges by a thread that never
+	// blocks; the kernel gives it the CPU at once.
+	if procs := runtime.GOMAXPROCS(0); procs <= c.Threads {
+		runtime.GOMAXPROCS(c.Threads + 1)
+		defer runtime.GOMAXPROCS(procs)
 	}
 	var running sync.WaitGroup
 	opened := make(chan error, c.Threads)
