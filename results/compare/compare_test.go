@@ -224,7 +224,7 @@ func light(r *rand.Rand, between map[string]float64, slower float64) *results.Ru
 // documentation of BetweenRuns says: a false alarm in any of the twenty
 // comparisons may come in at most 1 % of the pairs.
 func TestFalseAlarms(t *testing.T) {
-	const rounds = 700
+	const rounds = 400
 	r := rand.New(rand.NewPCG(5, 5))
 	alarms, found, without := 0, 0, 0
 	for range rounds {
