@@ -21,6 +21,8 @@ const module = "github.com/dynobench/dyno/"
 var mayImport = map[string][]string{
 	"protocol/gateway": {},
 	"internal/suggest": {},
+	"internal/shell":   {},
+	"internal/format":  {},
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
@@ -36,6 +38,7 @@ var mayImport = map[string][]string{
 	"engines/prefork":    {"engines", "protocol", "protocol/gateway"},
 	"engines/nethttp":    {"engines", "protocol", "protocol/gateway"},
 	"engines/fasthttp":   {"engines", "protocol", "protocol/gateway"},
+	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},
 	"engines/null":       {"engines", "protocol"},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
@@ -45,11 +48,12 @@ var mayImport = map[string][]string{
 
 	"results":             {},
 	"results/stats":       {},
-	"results/compare":     {"results", "results/stats"},
-	"results/report":      {"results", "results/stats", "results/compare", "results/report/plot"},
-	"results/report/plot": {"results", "results/stats"},
+	"results/compare":     {"results", "results/stats", "internal/format"},
+	"results/report":      {"results", "results/stats", "results/compare", "results/report/plot", "internal/format", "internal/shell"},
+	"results/report/plot": {"results/stats", "internal/format"},
+	"results/resultstest": {"results"},
 
-	"bench/target": {},
+	"bench/target": {"internal/shell"},
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.

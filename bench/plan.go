@@ -9,9 +9,12 @@
 package bench
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -209,6 +212,7 @@ func (p *Plan) Describe() results.Plan {
 		}
 		seen := map[string]bool{}
 		for _, r := range s.Requests {
+			ps.Requests = append(ps.Requests, describe(r))
 			if !seen[r.Class] {
 				seen[r.Class] = true
 				ps.Classes = append(ps.Classes, r.Class)
@@ -222,4 +226,17 @@ func (p *Plan) Describe() results.Plan {
 		})
 	}
 	return d
+}
+
+// describe tells a request in a line: two scenarios that ask the same have the
+// same lines.
+func describe(r scenarios.Request) string {
+	line := fmt.Sprintf("%d × %s %s", r.Weight, r.Method, r.Path)
+	for _, k := range slices.Sorted(maps.Keys(r.Headers)) {
+		line += fmt.Sprintf(" %s: %s", k, r.Headers[k])
+	}
+	if r.Body != "" {
+		line += fmt.Sprintf(" with %d bytes (SHA-256 %.8x)", len(r.Body), sha256.Sum256([]byte(r.Body)))
+	}
+	return line
 }

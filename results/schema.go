@@ -178,6 +178,7 @@ type Environment struct {
 
 // Plan is what was to be done; with the seed it fixes the order of the trials.
 type Plan struct {
+	Command   []string       `json:"command"` // the command line that makes the same plan, seed included
 	Seed      uint64         `json:"seed"`
 	Trials    int            `json:"trials"` // per scenario and target
 	Generator string         `json:"generator"`
@@ -197,6 +198,7 @@ type PlanScenario struct {
 	Connections int      `json:"connections"`
 	DurationS   float64  `json:"duration_s"`
 	Classes     []string `json:"classes,omitempty"`
+	Requests    []string `json:"requests,omitempty"` // as "99 × GET /hello"; with a body, its length and digest
 }
 
 // PlanTarget is a server that the plan compares.

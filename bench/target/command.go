@@ -5,12 +5,13 @@ import (
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/dynobench/dyno/internal/shell"
 )
 
 // Command is what Start runs.
@@ -56,31 +57,11 @@ func (c Command) Words() []string {
 
 // String gives Words as a line for a POSIX shell, in Dir.
 func (c Command) String() string {
-	line := ShellLine(c.Words())
+	line := shell.Join(c.Words())
 	if c.Dir != "" {
-		line = "cd " + shellQuote(c.Dir) + " && " + line
+		line = shell.Join([]string{"cd", c.Dir}) + " && " + line
 	}
 	return line
-}
-
-// ShellLine quotes words for a POSIX shell.
-func ShellLine(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = shellQuote(w)
-	}
-	return strings.Join(quoted, " ")
-}
-
-// plain matches words that no shell touches. A tilde and an equals sign are
-// plain only where they do not come first.
-var plain = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-][A-Za-z0-9_@%+=:,./~-]*$`)
-
-func shellQuote(s string) string {
-	if plain.MatchString(s) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // FormatCPUs writes a set of CPUs as taskset and the kernel do: 0-3,8.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -213,7 +214,7 @@ func printLoad(w io.Writer, l *results.Load) error {
 		l.ThroughputRPS, l.Requests-l.Errors.Status-l.Errors.Body, l.Errors.Total(), float64(l.BytesRead)/1e6)
 	fmt.Fprintln(tw, "\tp50\tp90\tp99\tp99.9\tmax\t")
 	row := func(name string, q results.Quantiles) {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t\n", name, micros(q.P50), micros(q.P90), micros(q.P99), micros(q.P999), micros(q.Max))
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t\n", name, format.Duration(q.P50), format.Duration(q.P90), format.Duration(q.P99), format.Duration(q.P999), format.Duration(q.Max))
 	}
 	row("latency (from due)", l.LatencyUS)
 	row("service (from sent)", l.ServiceUS)
@@ -245,17 +246,4 @@ func printLoad(w io.Writer, l *results.Load) error {
 		}
 	}
 	return nil
-}
-
-// micros prints microseconds with three digits and the unit that suits.
-func micros(us float64) string {
-	switch {
-	case us == 0:
-		return "–"
-	case us < 1e3:
-		return fmt.Sprintf("%.3g µs", us)
-	case us < 1e6:
-		return fmt.Sprintf("%.3g ms", us/1e3)
-	}
-	return fmt.Sprintf("%.3g s", us/1e6)
 }

@@ -38,7 +38,7 @@ func main() {
 
 // run is main without the process: args in, exit code out.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	c := &cli{stdout: stdout, stderr: stderr}
+	c := &cli{args: args, stdout: stdout, stderr: stderr}
 	root := c.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // cli is what the verbs share.
 type cli struct {
+	args           []string // the command line, without the program
 	stdout, stderr io.Writer
 	json           bool
 	started        bool // flags and arguments were fine, the verb runs

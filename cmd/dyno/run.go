@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -144,6 +145,10 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, folder string) error {
 	described := plan.Describe()
 	described.Skipped = skipped
+	described.Command = append([]string{"dyno"}, c.args...)
+	if !slices.ContainsFunc(c.args, func(arg string) bool { return arg == "--seed" || strings.HasPrefix(arg, "--seed=") }) {
+		described.Command = append(described.Command, "--seed", strconv.FormatUint(plan.Seed, 10))
+	}
 	store, err := results.Create(folder, &results.Run{
 		Dyno: build(), Environment: plan.Environment(), Plan: described,
 	})

@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
-	"github.com/dynobench/dyno/results/internal/format"
 	"github.com/dynobench/dyno/results/resultstest"
 	"github.com/dynobench/dyno/results/stats"
 )

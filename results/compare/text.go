@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/internal/format"
 )
 
 // names are the metrics in words.

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/shell"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/internal/format"
 )
 
 // fact is a line of the environment or the plan.
@@ -109,24 +110,13 @@ type commands struct {
 // target or scenario: they differ in nothing but the port.
 func reproduce(run *results.Run) commands {
 	var c commands
-	again := []string{"dyno", "run"}
-	for _, s := range run.Plan.Scenarios {
-		again = append(again, s.Name)
-	}
-	for _, t := range run.Plan.Targets {
-		again = append(again, "--targets", t.Name)
-	}
-	again = append(again, "--trials", fmt.Sprint(run.Plan.Trials), "--seed", fmt.Sprint(run.Plan.Seed))
-	if g := run.Plan.Generator; g != "" {
-		again = append(again, "--generator", g)
-	}
-	c.Again = shell(again)
+	c.Again = shell.Join(run.Plan.Command)
 	targets, scenarios := map[string]bool{}, map[string]bool{}
 	for _, p := range run.Plan.Targets { // for the order
 		for i := range run.Trials {
 			if t := &run.Trials[i]; t.Target == p.Name && !targets[p.Name] {
 				targets[p.Name] = true
-				c.Servers = append(c.Servers, fact{t.Target, shell(t.ServerCommand)})
+				c.Servers = append(c.Servers, fact{t.Target, shell.Join(t.ServerCommand)})
 			}
 		}
 	}
@@ -134,27 +124,14 @@ func reproduce(run *results.Run) commands {
 		t := &run.Trials[i]
 		if !targets[t.Target] {
 			targets[t.Target] = true
-			c.Servers = append(c.Servers, fact{t.Target, shell(t.ServerCommand)})
+			c.Servers = append(c.Servers, fact{t.Target, shell.Join(t.ServerCommand)})
 		}
 		if !scenarios[t.Scenario] {
 			scenarios[t.Scenario] = true
-			c.Loads = append(c.Loads, fact{t.Scenario, shell(t.LoadCommand)})
+			c.Loads = append(c.Loads, fact{t.Scenario, shell.Join(t.LoadCommand)})
 		}
 	}
 	return c
-}
-
-// shell prints an argv so that a shell reads it back.
-func shell(argv []string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%{}"
-	words := make([]string, len(argv))
-	for i, w := range argv {
-		if w == "" || strings.Trim(w, plain) != "" {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		words[i] = w
-	}
-	return strings.Join(words, " ")
 }
 
 // limits says what the numbers do not show, and method how they are made; both

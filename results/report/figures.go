@@ -3,8 +3,8 @@ package report
 import (
 	"math"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/internal/format"
 	"github.com/dynobench/dyno/results/report/plot"
 )
 

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/internal/format"
 	"github.com/dynobench/dyno/results/stats"
 )
 

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results/compare"
-	"github.com/dynobench/dyno/results/internal/format"
 )
 
 // WriteTerminal writes the report for a terminal of so many columns; below 80

@@ -80,7 +80,7 @@ func Run(o Options) *results.Run {
 		Environment: results.Environment{OS: "linux", Arch: "amd64", Kernel: "6.1.0-28-amd64", CPUModel: "AMD EPYC 7763 64-Core Processor",
 			CPUs: 2, ServerCPUs: []int{0}, GeneratorCPUs: []int{1}, MemoryBytes: 8 << 30, Virtual: "kvm", ClockSource: "kvm-clock",
 			OpenFiles: 65536, SoMaxConn: 4096, Variables: []string{"GOMAXPROCS=1"}},
-		Plan: results.Plan{Seed: 4711, Trials: o.Trials, Generator: "native",
+		Plan: results.Plan{Command: []string{"dyno", "run", "hello", "mixed", "--seed", "4711"}, Seed: 4711, Trials: o.Trials, Generator: "native",
 			Skipped: []results.Skip{{Target: "uwsgi-prefork", Reason: "uwsgi is not installed", Hint: "make peers"}}},
 	}
 	chosen := pick(servers, o.Targets, func(s server) string { return s.name })

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"github.com/dynobench/dyno/results/internal/format"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results/stats"
 )
 

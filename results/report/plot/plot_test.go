@@ -15,7 +15,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"github.com/dynobench/dyno/results/internal/format"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results/stats"
 )
 
