@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dynobench/dyno/engines"
@@ -112,7 +113,7 @@ func newPrefork(spec engines.Spec, knobs []engines.Knob) (engines.Engine, error)
 		return nil, fmt.Errorf("engine %s: %s cannot be multiplied by prefork", spec, inner.Name)
 	}
 	for _, p := range inner.Params {
-		if all := keys(knobs, entry.Knobs); !contains(all, p.Key) {
+		if all := keys(knobs, entry.Knobs); !slices.Contains(all, p.Key) {
 			return nil, fmt.Errorf("engine %s: %w", spec, suggest.Unknown("key", p.Key, all))
 		}
 	}
@@ -177,13 +178,4 @@ func keys(lists ...[]engines.Knob) []string {
 		}
 	}
 	return all
-}
-
-func contains(list []string, s string) bool {
-	for _, t := range list {
-		if t == s {
-			return true
-		}
-	}
-	return false
 }

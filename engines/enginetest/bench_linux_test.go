@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,9 +17,9 @@ import (
 // BenchmarkHello shows what a request costs the server, in µs of CPU: each
 // engine in a process of its own, 64 connections kept alive, one request at a
 // time on each. It is a quick look while one works on an engine; dyno run
-// measures.
+// measures. To pin the server to processor 0 and the clients to others:
 //
-//	go test ./engines/enginetest -run '^$' -bench Hello -benchtime 200000x -count 5
+//	ENGINETEST_PIN=1 taskset -c 1 go test ./engines/enginetest -run '^$' -bench Hello -benchtime 200000x -count 5
 func BenchmarkHello(b *testing.B) {
 	for _, spec := range []string{"null", "eventloop", "goroutine", "goroutine,per=request", "pool", "threads", "fasthttp", "nethttp"} {
 		b.Run(spec, func(b *testing.B) { benchmarkHello(b, spec) })
@@ -26,7 +27,15 @@ func BenchmarkHello(b *testing.B) {
 }
 
 func benchmarkHello(b *testing.B, spec string) {
-	p := startProcess(b, spec)
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	if os.Getenv("ENGINETEST_PIN") != "" {
+		cmd = exec.Command("taskset", "-c", "0", self)
+	}
+	p := startCommand(b, cmd, spec)
 	const connections = 64
 	ask := []byte("GET /hello HTTP/1.1\r\nHost: test\r\nUser-Agent: bench\r\n\r\n")
 	var left atomic.Int64

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,8 +27,9 @@ import (
 
 // The test binary becomes a server when this variable names an engine.
 const (
-	serveVariable = "ENGINETEST_SERVE"
-	brokenApp     = "ENGINETEST_BROKEN" // workers fail to start
+	serveVariable  = "ENGINETEST_SERVE"
+	listenVariable = "ENGINETEST_LISTEN"
+	brokenApp      = "ENGINETEST_BROKEN" // workers fail to start
 )
 
 func TestMain(m *testing.M) {
@@ -65,7 +67,7 @@ func serveProcess(spec string) error {
 		engine = work.Wrap(engine)
 		sock, err = work.Socket()
 	} else {
-		sock, err = engines.Listen(os.Getenv("ENGINETEST_LISTEN"), engines.SocketOptions{})
+		sock, err = engines.Listen(os.Getenv(listenVariable), engines.SocketOptions{})
 	}
 	if err != nil {
 		return err
@@ -113,9 +115,14 @@ type process struct {
 
 func startProcess(t testing.TB, spec string, env ...string) *process {
 	t.Helper()
-	p := &process{t: t, ended: make(chan struct{})}
-	p.cmd = exec.Command("/proc/self/exe")
-	p.cmd.Env = append(os.Environ(), append(env, serveVariable+"="+spec, "ENGINETEST_LISTEN=127.0.0.1:0")...)
+	return startCommand(t, exec.Command("/proc/self/exe"), spec, env...)
+}
+
+func startCommand(t testing.TB, cmd *exec.Cmd, spec string, env ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), serveVariable+"="+spec, listenVariable+"=127.0.0.1:0")
+	p.cmd.Env = append(p.cmd.Env, env...) // of two the last one holds
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -336,5 +343,53 @@ func TestPreforkGivesUp(t *testing.T) {
 	line, _ := p.said("server: prefork:")
 	if !strings.Contains(line, "this app cannot start") || !strings.Contains(line, "5 times") {
 		t.Errorf("the error must say why the workers ended: %q", line)
+	}
+}
+
+func TestPreforkOnUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	// A unix socket cannot be multiplied by SO_REUSEPORT: that is no failure.
+	p := startProcess(t, "prefork:goroutine,processes=2,socket=reuseport", listenVariable+"=unix:"+path)
+	for range 10 {
+		conn, err := net.DialTimeout("unix", path, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(t, conn)
+		if got := c.get("/hello").text(); got != Hello {
+			t.Fatal(got)
+		}
+		c.Close()
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.exit(); err != nil {
+		t.Errorf("exit: %v", err)
+	}
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the supervisor must remove the socket's file, and no worker: %v", err)
+	}
+}
+
+// TestNull: the floor answers what the others do, and ends when told to.
+func TestNull(t *testing.T) {
+	p := startProcess(t, "null,loops=2")
+	for range 5 {
+		c := p.dial()
+		for range 3 {
+			if got := c.get("/hello").text(); got != Hello {
+				t.Fatal(got)
+			}
+		}
+		c.Close()
+	}
+	open := p.dial()
+	open.get("/hello")
+	fmt.Fprintln(p.stdin, "stats")
+	if line := p.await("Stats must answer", "stats ", 1); !strings.HasPrefix(line, "requests=16 ") {
+		t.Errorf("each answer counts as a request: %s", line)
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.exit(); err != nil {
+		t.Errorf("exit: %v", err)
 	}
 }

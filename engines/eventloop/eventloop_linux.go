@@ -105,7 +105,11 @@ func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
 		e.Queue.Add(1)
 		e.open.Add(1)
 		l.open.Add(1)
-		l.feed <- c
+		select {
+		case l.feed <- c:
+		case <-e.ctx.Done(): // the loop is stuck, and the drain out of time
+			l.refuse(c)
+		}
 		return nil
 	})
 }
@@ -149,7 +153,7 @@ func (e *Engine) drain() error {
 
 func (e *Engine) stop() {
 	for _, l := range e.loops {
-		close(l.feed)
+		close(l.quit)
 		l.feeding.Wait()
 		if err := l.client.Stop(); err != nil {
 			e.svc.Log.Error("event loop", "error", err)

@@ -25,6 +25,7 @@ type loop struct {
 
 	feed    chan net.Conn // accepted, to be enrolled
 	feeding sync.WaitGroup
+	quit    chan struct{}
 	open    atomic.Int64 // connections, from accept to close
 
 	// el is gnet's side of the loop, known from the first connection on.
@@ -36,7 +37,7 @@ type loop struct {
 }
 
 func (e *Engine) newLoop() (*loop, error) {
-	l := &loop{e: e, feed: make(chan net.Conn, 256), conns: make(map[*conn]struct{})}
+	l := &loop{e: e, feed: make(chan net.Conn, 256), quit: make(chan struct{}), conns: make(map[*conn]struct{})}
 	var err error
 	l.client, err = gnet.NewClient(l, gnet.WithNumEventLoop(1), gnet.WithLogger(logger{e.svc.Log}))
 	if err != nil {
@@ -46,8 +47,13 @@ func (e *Engine) newLoop() (*loop, error) {
 		return nil, err
 	}
 	l.feeding.Go(func() {
-		for c := range l.feed {
-			l.enrol(c)
+		for {
+			select {
+			case c := <-l.feed:
+				l.enrol(c)
+			case <-l.quit:
+				return
+			}
 		}
 	})
 	return l, nil
@@ -65,11 +71,17 @@ func (l *loop) enrol(c net.Conn) {
 	k.s = l.e.svc.NewSession(protocol.Peer{Local: local, Remote: c.RemoteAddr(), Wait: engines.Park{}, Context: l.e.ctx})
 	if _, err := l.client.EnrollContext(c, k); err != nil {
 		l.e.svc.Log.Error("cannot enrol a connection", "error", err)
-		l.e.svc.Counters.Errors.Add(1)
-		l.e.Queue.Add(-1)
 		k.s.Release()
-		l.done()
+		l.refuse(c)
 	}
+}
+
+// refuse closes a connection that has not been opened on the loop.
+func (l *loop) refuse(c net.Conn) {
+	c.Close()
+	l.e.svc.Counters.Errors.Add(1)
+	l.e.Queue.Add(-1)
+	l.done()
 }
 
 // done accounts for a connection that is gone.

@@ -51,7 +51,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	queue := make(chan *blocking.Talk, e.queue)
 	var threads sync.WaitGroup
 	for range e.threads {
-		threads.Go(func() { serve(queue) })
+		threads.Go(func() { serve(queue, g.Context().Done()) })
 	}
 	tick := unix.NsecToTimeval(int64(engines.Tick(&own.Limits)))
 	accept := func() (blocking.Conn, net.Addr, net.Addr, error) { return accept(ln, sock.Addr(), tick) }
@@ -62,32 +62,33 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			t.Refuse()
 		}
 	})
-	if err != nil { // a thread may be stuck in an app: it is not waited for
-		for {
-			select {
-			case t := <-queue:
-				t.Refuse()
-				continue
-			default:
-			}
-			break
-		}
-		close(queue)
-		return err
+	if err == nil {
+		threads.Wait()
 	}
-	close(queue)
-	threads.Wait()
-	return nil
+	// Else a thread may be stuck in an app: it is not waited for.
+	for {
+		select {
+		case t := <-queue:
+			t.Refuse()
+		default:
+			return err
+		}
+	}
 }
 
 // serve is the life of one thread. It ends with its goroutine, since that
 // stays locked to it.
-func serve(queue <-chan *blocking.Talk) {
+func serve(queue <-chan *blocking.Talk, end <-chan struct{}) {
 	runtime.LockOSThread()
 	var wait engines.Block
 	defer wait.Close()
-	for t := range queue {
-		t.Serve(&wait)
+	for {
+		select {
+		case t := <-queue:
+			t.Serve(&wait)
+		case <-end:
+			return
+		}
 	}
 }
 

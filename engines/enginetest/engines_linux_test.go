@@ -1,0 +1,129 @@
+package enginetest
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/catalog"
+)
+
+// subjects are all engines that run in one process, in each of their modes.
+var subjects = []struct {
+	spec   string
+	traits Traits
+}{
+	{"sync", Traits{Slots: 1, OneShot: true}},
+	{"sync,keepalive=pinned", Traits{Slots: 1}},
+	{"threads,threads=8,queue=4", Traits{Slots: 8}},
+	{"pool,size=8", Traits{Slots: 8}},
+	{"goroutine", Traits{}},
+	{"goroutine,per=request", Traits{}},
+	{"eventloop,loops=1", Traits{Inline: true}},
+	{"eventloop,loops=3", Traits{Inline: true}},
+	{"nethttp", Traits{Yardstick: true, NoTimeout: true}},
+	{"fasthttp", Traits{Yardstick: true}},
+}
+
+func TestEngines(t *testing.T) {
+	for _, s := range subjects {
+		t.Run(s.spec, func(t *testing.T) {
+			before := descriptors(t)
+			Run(t, subject(s.spec, s.traits))
+			eventually(t, "the engine must leave no descriptor behind", func() bool { return descriptors(t) <= before })
+			goleak.VerifyNone(t, background...)
+		})
+	}
+}
+
+// background are goroutines that libraries start once and keep.
+var background = []goleak.Option{
+	goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).ticktock"), // gnet's package-level pools
+	goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
+	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"), // looks for its end every 10 s
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func subject(spec string, traits Traits) Subject {
+	return Subject{New: func() (engines.Engine, error) { return catalog.New(spec) }, Traits: traits}
+}
+
+// What waits in the engine's own queue is served in its turn, in a drain too.
+func TestThreadsQueue(t *testing.T) {
+	srv := subject("threads,threads=1,queue=4", Traits{Slots: 1}).start(t, options{})
+	busy := srv.dial()
+	busy.send(request("GET", "/hold", ""))
+	srv.eventually("the request must reach the app", func() bool { return srv.app.Started.Load() == 1 })
+	var waiting []*client
+	for range 3 {
+		c := srv.dial()
+		c.send(request("GET", "/hello", ""))
+		waiting = append(waiting, c)
+	}
+	srv.eventually("connections that wait for a thread are the Queue", func() bool {
+		st := srv.engine.Stats()
+		return st.Busy == 1 && st.Queue == 3 && st.Accepted == 4
+	})
+	srv.stop()
+	srv.refuses()
+	close(srv.app.Release)
+	if got := busy.receive("GET").text(); got != "held" {
+		t.Error(got)
+	}
+	for _, c := range waiting {
+		if got := c.receive("GET").text(); got != Hello {
+			t.Errorf("what has been accepted with a request must be answered in a drain: %q", got)
+		}
+	}
+	if err := srv.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPoolRefuses(t *testing.T) {
+	srv := subject("pool,size=1,full=refuse", Traits{Slots: 1}).start(t, options{})
+	busy := srv.dial()
+	busy.get("/hello").text()
+	if err := srv.dial().closedByServer(); err != nil {
+		t.Errorf("a connection too many must be closed at once: %v", err)
+	}
+	if st := srv.engine.Stats(); st.Errors != 1 || st.Accepted != 2 {
+		t.Errorf("a refused connection is an error: %+v", st)
+	}
+	busy.Close()
+	srv.eventually("the slot must be free again", func() bool { return srv.engine.Stats().Busy == 0 })
+	srv.alive()
+}
+
+// The engine says to the app what it may assume.
+func TestFlags(t *testing.T) {
+	for spec, want := range map[string]string{
+		"sync":              "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"threads,threads=2": "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"goroutine":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"eventloop,loops=1": "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
+		"eventloop,loops=2": "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
+		"nethttp":           "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"fasthttp":          "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+	} {
+		t.Run(spec, func(t *testing.T) {
+			srv := subject(spec, Traits{}).start(t, options{})
+			c := srv.dial()
+			if got := c.get("/flags").text(); got != want {
+				t.Errorf("flags %s, want %s", got, want)
+			}
+			c.Close()
+		})
+	}
+}
