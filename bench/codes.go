@@ -26,7 +26,7 @@ const (
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
 // away from server or generator. A trial that is invalid for these alone is
 // worth running again.
-var hostCodes = []string{CodeSteal, load.CodeLittle, load.CodeSendLag, load.CodeRateMissed}
+var hostCodes = []string{CodeSteal, load.CodeSendLag, load.CodeRateMissed}
 
 // Disturbed tells whether a trial is invalid through the host's doing alone.
 func Disturbed(t *results.Trial) bool {

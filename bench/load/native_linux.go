@@ -22,9 +22,12 @@ type job struct {
 	family   int
 	sockaddr func() unix.Sockaddr // one per thread: Connect writes into it
 	requests [][]byte             // one per class, as it goes onto the wire
-	timeout  int64
-	tick     int64 // how often a thread looks for timeouts, at least
-	begin    chan struct{}
+	// idempotent says of each class whether a request may be sent again where
+	// it is not known whether the server has seen it (RFC 9110 section 9.2.2).
+	idempotent []bool
+	timeout    int64
+	tick       int64 // how often a thread looks for timeouts, at least
+	begin      chan struct{}
 }
 
 func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, error) {
@@ -99,6 +102,7 @@ func newJob(c *Config, to endpoint) (*job, error) {
 	j.tick = min(max(j.timeout/10, 1e6), 20e6)
 	for _, r := range c.Requests {
 		j.requests = append(j.requests, http1.AppendRequest(nil, r.Method, r.Path, to.host, r.Header, r.Body))
+		j.idempotent = append(j.idempotent, r.Method != "POST" && r.Method != "PATCH" && r.Method != "CONNECT")
 	}
 	switch ip := to.addr.Addr(); {
 	case to.unix != "":

@@ -40,6 +40,7 @@ type outcome struct {
 // requests do.
 type recorder struct {
 	window  *window
+	busy    int64 // ns that requests were under way within the window, all added up
 	total   int64
 	kinds   [kinds]int64
 	bytes   int64
@@ -78,8 +79,11 @@ func newRecorder(w *window, classes, conns int) *recorder {
 // never sent has been waited for, and counts with its age, which is the least
 // that its latency would have been.
 func (r *recorder) record(o *outcome) {
-	start := r.window.start.Load()
-	if o.intended < start || o.intended >= r.window.end.Load() {
+	start, end := r.window.start.Load(), r.window.end.Load()
+	if o.kind != neverSent {
+		r.busy += max(0, min(o.done, end)-max(o.intended, start))
+	}
+	if o.intended < start || o.intended >= end {
 		return
 	}
 	r.total++
@@ -112,6 +116,7 @@ func (r *recorder) record(o *outcome) {
 
 // add takes what another recorder of the same window has.
 func (r *recorder) add(from *recorder) {
+	r.busy += from.busy
 	r.total += from.total
 	for i, n := range from.kinds {
 		r.kinds[i] += n

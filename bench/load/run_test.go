@@ -95,6 +95,10 @@ func TestAnswers(t *testing.T) {
 		{name: "close, Unix", network: "unix", knobs: func(r *responder) {
 			r.answer = closing(reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!"))
 		}},
+		{name: "unannounced close", network: "tcp4", knobs: func(r *responder) { r.answer = closing(reply(hello)) }},
+		{name: "close after a few", network: "tcp4", knobs: func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool { return reply(hello)(w, n, head) && n%5 != 0 }
+		}},
 		{name: "until close", network: "tcp4", knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.0 200 OK\r\n\r\nHello, World!")) }},
 		{name: "digest", network: "tcp4", change: func(c *Config) {
 			sum := sha256.Sum256([]byte("Hello, World!"))
@@ -177,7 +181,6 @@ func TestErrorsByKind(t *testing.T) {
 		{name: "close instead of an answer", kind: lost,
 			knobs: func(r *responder) { r.answer = func(io.Writer, int64, []byte) bool { return false } }},
 		{name: "close in the head", kind: read, knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.1 200 OK\r\nConte")) }},
-		{name: "unannounced close", kind: lost, right: true, native: true, knobs: func(r *responder) { r.answer = closing(reply(hello)) }},
 		{name: "garbage", kind: read, knobs: func(r *responder) { r.answer = reply("SSH-2.0-OpenSSH_9.2\r\n") }},
 		{name: "endless head", kind: read, knobs: func(r *responder) {
 			r.answer = func(w io.Writer, _ int64, _ []byte) bool {

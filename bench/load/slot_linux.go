@@ -25,6 +25,7 @@ type slot struct {
 	retryAt int64 // when it may go on after a failure
 	fails   int   // in a row
 	stale   bool  // connected before, so that connecting is connecting again
+	served  int   // answers on this connection
 
 	parser http1.ResponseParser
 	check  checker
@@ -98,6 +99,7 @@ func (t *thread) connectFor(s *slot, at int64) {
 		return
 	}
 	s.fd = fd
+	s.served = 0
 	s.generation++
 	if t.family != unix.AF_UNIX {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // slower without, no less right
@@ -263,7 +265,10 @@ func (t *thread) answer(s *slot, at int64, clean bool) {
 		kind = wrongBody // longer than announced
 	}
 	whole := s.written == len(t.requests[s.class]) // it may be refused before that
-	if !s.parser.KeepAlive() || !clean || !whole {
+	if s.served++; s.served > 1 {
+		t.kept++
+	}
+	if !s.parser.KeepAlive() || !clean || !whole || t.kept == 0 && t.closed >= manyClosed {
 		t.drop(s)
 	}
 	t.seen++
@@ -282,8 +287,32 @@ func (t *thread) follow(s *slot, at int64) {
 	t.release(s, at)
 }
 
+// manyClosed is how many connections a server may close after their first
+// answer, without saying so and without ever keeping one, until it is taken for
+// one that always does.
+const manyClosed = 8
+
+// again sends a request once more, on a new connection, where the server has
+// closed the old one between two requests: it may do so at any time, and a
+// client that sends at that moment cannot know (RFC 9112 section 9.3.1). The
+// request stays due when it was. On a new connection the same is a failure.
+func (t *thread) again(s *slot, kind kind, at int64) bool {
+	lost := kind == failedRead || kind == failedWrite
+	if !lost || s.read > 0 || s.served == 0 || !t.idempotent[s.class] {
+		return false
+	}
+	t.closed++
+	t.drop(s)
+	s.written = 0
+	t.connectFor(s, at)
+	return true
+}
+
 // fail ends a request without an answer. The connection is of no use any more.
 func (t *thread) fail(s *slot, kind kind, at int64) {
+	if t.again(s, kind, at) {
+		return
+	}
 	t.drop(s)
 	t.finish(s, kind, at)
 	if s.fails++; s.fails == 1 {

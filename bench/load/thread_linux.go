@@ -29,6 +29,8 @@ type thread struct {
 	answers     atomic.Int64 // so far, for the conductor
 	outstanding int
 	seen        int64 // answers, the thread's own count
+	kept        int64 // of them, on a connection that had served one before
+	closed      int64 // connections that the server closed between two requests
 
 	plan    *schedule // open model: of the warm-up, then of the window
 	origin  int64     // when it starts

@@ -26,17 +26,16 @@ const (
 // Bounds of the gates. Those of a closed loop's generator and of the medians
 // are dyno's own choice; for the others see the chapter on validity.
 const (
-	maxBusyOpen      = 0.90  // of the busiest thread
-	maxBusyClosed    = 0.97  // a closed loop on a fast server may well use most of a core
-	maxLagShare      = 0.10  // of the generator's own lag in the latency, at p99
-	hostLagUS        = 1e3   // waking a thread up on a shared host takes some of this: below, the lag only warns
-	maxRateMissed    = 0.01  // of what was due
-	maxLittleOff     = 0.05  // of the connections
-	maxErrors        = 0.001 // of all requests
-	maxMedianChange  = 0.20  // from the first third of the window to the last
-	manyAnswers      = 100   // of the median connection: none on another is starvation
-	fewAnswers       = 1000  // below, p99 is not stated
-	fewPerConnection = 20    // below, the edges of the window weigh too much for Little's law
+	maxBusyOpen     = 0.90  // of the busiest thread
+	maxBusyClosed   = 0.97  // a closed loop on a fast server may well use most of a core
+	maxLagShare     = 0.10  // of the generator's own lag in the latency, at p99
+	hostLagUS       = 1e3   // waking a thread up on a shared host takes some of this: below, the lag only warns
+	maxRateMissed   = 0.01  // of what was due
+	maxLittleOff    = 0.05  // of the connections
+	maxErrors       = 0.001 // of all requests
+	maxMedianChange = 0.20  // from the first third of the window to the last
+	manyAnswers     = 100   // of the median connection: none on another is starvation
+	fewAnswers      = 1000  // below, p99 is not stated
 )
 
 // judge fills Valid and Warnings in.
@@ -69,7 +68,7 @@ func judge(l *results.Load, c *Config, r *recorder) {
 	if c.Model == Open {
 		judgePace(l, c, r, invalid, warn)
 	} else {
-		judgeLittle(l, c, invalid)
+		judgeLittle(l, c, r, invalid)
 	}
 	if f := l.Connection; f.Starved > 0 && f.P50 >= manyAnswers {
 		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
@@ -131,17 +130,19 @@ func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn func(code,
 	}
 }
 
-// judgeLittle holds the closed loop to Little's law: the connections are the
-// mean number of requests in flight, throughput × mean latency.
-func judgeLittle(l *results.Load, c *Config, invalid func(code, hint, format string, a ...any)) {
-	n := float64(c.Connections)
-	if l.DurationS == 0 || float64(l.Requests) < fewPerConnection*n || l.Errors.Total() > 0 {
+// judgeLittle holds the closed loop to Little's law: every connection has a
+// request under way all the time, so that their times within the window add up
+// to connections × window. What is missing was waited for where no latency saw
+// it. (Throughput × mean latency is the same in the long run; in a short window
+// the requests across its edges would make it a lottery.)
+func judgeLittle(l *results.Load, c *Config, r *recorder, invalid func(code, hint, format string, a ...any)) {
+	if l.DurationS == 0 || l.Errors.Total() > 0 {
 		return // with errors, connections back off: judged by those
 	}
-	inFlight := float64(l.Requests) / l.DurationS * l.LatencyUS.Mean / 1e6
+	n, inFlight := float64(c.Connections), float64(r.busy)/(l.DurationS*1e9)
 	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {
-		invalid(CodeLittle, "the host took the CPU away from the generator, or the generator has a bottleneck of its own",
-			"throughput × mean latency is %.1f, but %d connections were in use: latencies miss a part of the waiting", inFlight, c.Connections)
+		invalid(CodeLittle, "the generator has a bottleneck of its own: more threads, fewer connections",
+			"%.1f requests were under way on average, but %d connections were in use: latencies miss a part of the waiting", inFlight, c.Connections)
 	}
 }
 

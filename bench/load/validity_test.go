@@ -33,7 +33,7 @@ func TestJudge(t *testing.T) {
 		{"waiting for connections", Open, func(l *results.Load, r *recorder) { l.SendLagUS.P99 = 9000 }, "", false},
 		{"sent after the end", Open, func(l *results.Load, r *recorder) { r.late = 101 }, CodeRateMissed, true},
 		{"beyond the server's limit", Open, func(l *results.Load, r *recorder) { l.Errors.Unsent = 2000 }, CodeSaturated, false},
-		{"Little", Closed, func(l *results.Load, r *recorder) { l.LatencyUS.Mean = 6000 }, CodeLittle, true},
+		{"Little", Closed, func(l *results.Load, r *recorder) { r.busy = r.busy * 94 / 100 }, CodeLittle, true},
 		{"few failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 10 }, "", false},
 		{"failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 11 }, CodeErrors, true},
 		{"one wrong body", Closed, func(l *results.Load, r *recorder) { l.Errors.Body = 1 }, CodeWrongBytes, true},
@@ -42,10 +42,11 @@ func TestJudge(t *testing.T) {
 		{"hardly used", Closed, func(l *results.Load, r *recorder) { l.Connection = results.Fairness{P50: 5, Starved: 3} }, "", false},
 		{"level", Closed, func(l *results.Load, r *recorder) { l.Series = steps(300, 330) }, "", false},
 		{"rising", Closed, func(l *results.Load, r *recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},
-		{"few", Closed, func(l *results.Load, r *recorder) { l.Requests, l.DurationS = 999, 0.0999 }, CodeTooFew, false},
+		{"few", Closed, func(l *results.Load, r *recorder) { l.Requests = 999 }, CodeTooFew, false},
 		{"cut short", Closed, func(l *results.Load, r *recorder) { l.Interrupted = true }, CodeInterrupted, true},
 	} {
 		l, r := closed(), &recorder{total: 10000}
+		r.busy = int64(64 * l.DurationS * 1e9)
 		test.change(l, r)
 		judge(l, &Config{Model: test.model, Connections: 64, Generator: "native"}, r)
 		var codes []string
