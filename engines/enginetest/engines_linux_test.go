@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"io"
 	"os"
 	"testing"
 
@@ -102,8 +103,13 @@ func TestPoolRefuses(t *testing.T) {
 		t.Errorf("a refused connection is an error: %+v", st)
 	}
 	busy.Close()
-	srv.eventually("the slot must be free again", func() bool { return srv.engine.Stats().Busy == 0 })
-	srv.alive()
+	srv.eventually("a slot that is free must be used again", func() bool {
+		c := srv.dial()
+		defer c.Close()
+		io.WriteString(c, request("GET", "/hello", "")) // it may be refused before
+		r := c.receive("GET")
+		return r.err == nil && string(r.body) == Hello
+	})
 }
 
 // The engine says to the app what it may assume.

@@ -121,7 +121,8 @@ func startProcess(t testing.TB, spec string, env ...string) *process {
 func startCommand(t testing.TB, cmd *exec.Cmd, spec string, env ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), serveVariable+"="+spec, listenVariable+"=127.0.0.1:0")
+	p.cmd.Env = append(os.Environ(), serveVariable+"="+spec, listenVariable+"=127.0.0.1:0",
+		"GORACE=atexit_sleep_ms=0") // a race is reported as it happens
 	p.cmd.Env = append(p.cmd.Env, env...) // of two the last one holds
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, in, err := os.Pipe()
