@@ -14,7 +14,7 @@ import (
 )
 
 // answer is what /hello of the other engines gives, without the date.
-var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\nHello, World!")
+var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!")
 
 // Engine answers without a Session. It counts a request for each read with an
 // end of a header, which is right for clients that do not pipeline.
