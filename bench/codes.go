@@ -15,12 +15,12 @@ const (
 	CodeTreeChanged = "tree-changed" // worker processes ended or came in the window
 	CodeGenerator   = "generator"    // the generator failed, or could not reach the server
 	CodeKilled      = "killed"       // the server did not end when asked
-	CodeSharedCPUs  = "shared-cpus"  // server and generator on the same CPUs
 )
 
 // Bounds of the gates.
 const (
 	maxStealPct = 5.0
+	saturated   = 0.95 // of its CPUs' time used by the server: it could not have done more
 )
 
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken

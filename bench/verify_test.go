@@ -58,7 +58,7 @@ func TestVerify(t *testing.T) {
 		"wrong body":   {map[string]func(http.ResponseWriter){"/text": body("left")}, `GET /text: body is "left" (4 bytes), expected "right"`},
 		"wrong digest": {map[string]func(http.ResponseWriter){"/digest": body("wrong")}, "GET /digest: body has the SHA-256"},
 		"wrong length": {map[string]func(http.ResponseWriter){"/digest": body("righter")}, "GET /digest: body has 7 bytes, expected 5"},
-		"status":       {map[string]func(http.ResponseWriter){"/text": func(w http.ResponseWriter) { w.WriteHeader(503) }}, "status 503, expected 200"},
+		"status":       {map[string]func(http.ResponseWriter){"/text": func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }}, "status 503, expected 200"},
 		"redirect":     {map[string]func(http.ResponseWriter){"/text": func(w http.ResponseWriter) { w.Header().Set("Location", "/open"); w.WriteHeader(302) }}, "status 302"},
 		"header":       {map[string]func(http.ResponseWriter){"/text": func(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/html"); fmt.Fprint(w, "right") }}, `header Content-Type is "text/html"`},
 		"broken off": {map[string]func(http.ResponseWriter){"/text": func(w http.ResponseWriter) {

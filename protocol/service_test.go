@@ -229,7 +229,7 @@ func TestContext(t *testing.T) {
 		{"engine", func(_ *client, engine context.CancelCauseFunc) { engine(cause) }, cause},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			engine, cancel := context.WithCancelCause(context.WithValue(context.Background(), "key", "value"))
+			engine, cancel := context.WithCancelCause(context.WithValue(context.Background(), contextKey{}, "value"))
 			defer cancel(nil)
 			var ctx, derived context.Context
 			svc := protocol.NewService(func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
@@ -245,8 +245,8 @@ func TestContext(t *testing.T) {
 			defer s.Release()
 			s.send(get)
 			s.run()
-			if ctx.Err() != nil || ctx.Value("key") != "value" {
-				t.Fatalf("at first: %v, value %v", ctx.Err(), ctx.Value("key"))
+			if ctx.Err() != nil || ctx.Value(contextKey{}) != "value" {
+				t.Fatalf("at first: %v, value %v", ctx.Err(), ctx.Value(contextKey{}))
 			}
 			c.end(s, cancel)
 			<-ctx.Done()
@@ -257,3 +257,5 @@ func TestContext(t *testing.T) {
 		})
 	}
 }
+
+type contextKey struct{}

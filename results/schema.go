@@ -138,6 +138,20 @@ func (l *Load) Warn(w Warning) {
 	}
 }
 
+// Excuse makes the warnings with code mere warnings, and the Load valid if
+// nothing else is wrong with it, because of what somebody who has seen more
+// knows.
+func (l *Load) Excuse(code, because string) {
+	l.Valid = true
+	for i := range l.Warnings {
+		w := &l.Warnings[i]
+		if w.Code == code && w.Invalid {
+			w.Invalid, w.Message = false, w.Message+"; "+because
+		}
+		l.Valid = l.Valid && !w.Invalid
+	}
+}
+
 // Run is the document dyno.run/1, stored as run.json.
 type Run struct {
 	Schema      string      `json:"schema"`

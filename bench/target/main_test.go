@@ -34,7 +34,7 @@ var helpers = map[string]func(args []string){
 	// serve ADDR: answers /hello, ends on SIGTERM with status 7.
 	"serve": func(args []string) {
 		http.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "Hello") })
-		http.HandleFunc("/broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no luck", 503) })
+		http.HandleFunc("/broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no luck", http.StatusServiceUnavailable) })
 		go func() {
 			fmt.Fprintln(os.Stderr, http.ListenAndServe(args[0], nil))
 			os.Exit(1)

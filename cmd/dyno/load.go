@@ -214,7 +214,11 @@ func printLoad(w io.Writer, l *results.Load) error {
 		l.ThroughputRPS, l.Requests-l.Errors.Status-l.Errors.Body, l.Errors.Total(), float64(l.BytesRead)/1e6)
 	fmt.Fprintln(tw, "\tp50\tp90\tp99\tp99.9\tmax\t")
 	row := func(name string, q results.Quantiles) {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t\n", name, format.Duration(q.P50), format.Duration(q.P90), format.Duration(q.P99), format.Duration(q.P999), format.Duration(q.Max))
+		fmt.Fprintf(tw, "%s\t", name)
+		for _, us := range []float64{q.P50, q.P90, q.P99, q.P999, q.Max} {
+			fmt.Fprintf(tw, "%s\t", micros(us))
+		}
+		fmt.Fprintln(tw)
 	}
 	row("latency (from due)", l.LatencyUS)
 	row("service (from sent)", l.ServiceUS)
@@ -246,4 +250,12 @@ func printLoad(w io.Writer, l *results.Load) error {
 		}
 	}
 	return nil
+}
+
+// micros prints a percentile, which is 0 where the samples are too few for it.
+func micros(us float64) string {
+	if us == 0 {
+		return format.None
+	}
+	return format.Duration(us)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/dynobench/dyno/bench"
-	"github.com/dynobench/dyno/internal/format"
 )
 
 // bar is one progress bar with a text and the time left, gone when closed.
@@ -91,7 +90,7 @@ func watch(w io.Writer, plan *bench.Plan) (seen func(bench.Event), done func()) 
 			t := e.Trial
 			if b == nil {
 				fmt.Fprintf(out, "%d/%d %s on %s, trial %d: %.0f requests/s, p99 %s, %.1f µs of CPU per request (%v left)\n",
-					e.Done, e.Total, t.Scenario, t.Target, t.Trial, t.ThroughputRPS, format.Duration(t.LatencyUS.P99),
+					e.Done, e.Total, t.Scenario, t.Target, t.Trial, t.ThroughputRPS, micros(t.LatencyUS.P99),
 					t.Server.CPUUSPerRequest, e.Left.Round(time.Second))
 			}
 			for _, warning := range t.Warnings {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,11 +26,26 @@ import (
 	"github.com/dynobench/dyno/scenarios/apps"
 )
 
-// defaultScenarios is what `dyno run` measures unless told otherwise: together
-// with all built-in engines it takes about two minutes and shows the three
-// things that set concurrency models apart: what a request costs, how many can
-// wait at once, and whether a slow one holds up the fast.
-var defaultScenarios = []string{"hello", "wait", "mixed"}
+// The tour is what `dyno run` measures unless told otherwise. With all
+// built-in engines it takes about two minutes and shows the three things that
+// set concurrency models apart: what a request costs, how many can wait at
+// once, and whether a slow one holds up the fast. More and shorter trials tell
+// more than fewer and longer ones, since the trial is what varies; mixed needs
+// a thousand requests in each for its p99.
+var tour = []struct {
+	scenario string
+	duration time.Duration
+}{
+	{"hello", 600 * time.Millisecond},
+	{"wait", 600 * time.Millisecond},
+	{"mixed", 1200 * time.Millisecond},
+}
+
+const (
+	tourTrials = 4
+	tourWarmup = 300 * time.Millisecond
+	runTrials  = 3
+)
 
 type runFlags struct {
 	targets       []string
@@ -76,7 +92,7 @@ than the host's noise.`,
 	flags.StringArrayVarP(&f.targets, "targets", "T", nil, "`names` or engine specs; may be repeated (default: all engines and yardsticks)")
 	flags.StringVar(&f.targetsFile, "targets-file", "", "YAML `file` with further targets, in the form of the built-in ones")
 	flags.StringArrayVar(&f.commands, "command", nil, "a server of your own, as `'name=command line with {addr}'`; may be repeated")
-	flags.IntVarP(&f.trials, "trials", "n", 3, "fresh processes per scenario and target")
+	flags.IntVarP(&f.trials, "trials", "n", 0, "fresh processes per scenario and target (0: 3, or 4 without SCENARIO)")
 	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load; 0 draws one")
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (0: the scenario's)")
 	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (0: the scenario's)")
@@ -90,14 +106,11 @@ than the host's noise.`,
 }
 
 func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
-	if len(names) == 0 {
-		names = defaultScenarios
-	}
 	o := bench.Options{
 		Trials: f.trials, Seed: f.seed, Duration: f.duration, Warmup: f.warmup, Generator: f.generator, ReadyTimeout: f.readyTimeout,
 		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs,
 	}
-	if f.trials < 1 {
+	if f.trials < 0 {
 		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)
 	}
 	for _, name := range names {
@@ -107,6 +120,18 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 		}
 		o.Scenarios = append(o.Scenarios, s)
 	}
+	if len(names) == 0 {
+		o.Trials = cmp.Or(o.Trials, tourTrials)
+		for _, stop := range tour {
+			s, err := scenarios.Load(stop.scenario)
+			if err != nil {
+				return err
+			}
+			s.Duration, s.Warmup = stop.duration, tourWarmup
+			o.Scenarios = append(o.Scenarios, s)
+		}
+	}
+	o.Trials = cmp.Or(o.Trials, runTrials)
 	if o.Targets, err = f.choose(o.Scenarios); err != nil {
 		return usageError(err)
 	}

@@ -1,0 +1,44 @@
+package bench
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/meter"
+	"github.com/dynobench/dyno/results"
+)
+
+// TestGate holds the harness's validity gates against what it has seen.
+func TestGate(t *testing.T) {
+	busy := results.Warning{Code: load.CodeGeneratorBound, Message: "busy", Invalid: true}
+	wrong := results.Warning{Code: load.CodeWrongBytes, Invalid: true}
+	for name, test := range map[string]struct {
+		model    load.Model
+		warnings []results.Warning
+		steal    float64
+		used     time.Duration // of the one CPU, in a second
+		joined   []int
+		valid    bool
+		codes    int
+	}{
+		"all well":                         {model: load.Closed, used: time.Second / 2, valid: true},
+		"steal":                            {model: load.Closed, steal: 6, codes: 1},
+		"some steal":                       {model: load.Closed, steal: 4, valid: true},
+		"a new worker":                     {model: load.Closed, joined: []int{7}, codes: 1},
+		"generator bound":                  {model: load.Closed, warnings: []results.Warning{busy}, used: time.Second / 2, codes: 1},
+		"both at their end":                {model: load.Closed, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, valid: true, codes: 1},
+		"both at their end, open loop":     {model: load.Open, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, codes: 1},
+		"both at their end, wrong answers": {model: load.Closed, warnings: []results.Warning{busy, wrong}, used: time.Second, codes: 2},
+	} {
+		p := &Plan{Options: Options{ServerCPUs: []int{0}, GeneratorCPUs: []int{1}}}
+		trial := &results.Trial{Load: results.Load{Valid: true, Model: string(test.model)}, Host: results.Host{StealPct: test.steal}}
+		for _, w := range test.warnings {
+			trial.Warn(w)
+		}
+		p.gate(trial, meter.Usage{Wall: time.Second, CPU: test.used, Joined: test.joined})
+		if trial.Valid != test.valid || len(trial.Warnings) != test.codes {
+			t.Errorf("%s: valid %v with %v; want valid %v with %d warnings", name, trial.Valid, trial.Warnings, test.valid, test.codes)
+		}
+	}
+}
