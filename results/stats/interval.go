@@ -2,44 +2,35 @@ package stats
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Estimate is a centre and how well a few trials know it.
+// Estimate is what a few trials say about one target: their median and how far
+// they reach. It is no interval of confidence: the trials of a run share the
+// drift of the host, which moves all targets alike, so such an interval is
+// wider than what tells two targets apart. Blocks compares them.
 type Estimate struct {
 	N      int     // trials
 	Centre float64 // their median; NaN without trials
-	Lo, Hi float64 // the interval, meaningful if Known
-	Known  bool    // false with fewer than MinTrials, or values without a logarithm
+	Lo, Hi float64 // the lowest and the highest; NaN without trials
 }
 
-// Centre returns the median of x with an interval of the given confidence
-// (0.95 is 95 %).
-//
-// The interval is Student's on the logarithms. It is made for the geometric
-// mean, which is the median where the noise is symmetric on the log scale; the
-// median is what a reader can check by eye and what one bad trial moves least.
-// The interval is widened to hold the median where it does not.
-func Centre(x []float64, confidence float64) Estimate {
-	e := Estimate{N: len(x), Centre: Median(x)}
-	l, ok := logs(x)
-	if !ok || len(x) < MinTrials {
-		return e
+// Centre returns the median of x and its range.
+func Centre(x []float64) Estimate {
+	e := Estimate{N: len(x), Centre: Median(x), Lo: math.NaN(), Hi: math.NaN()}
+	if len(x) > 0 {
+		e.Lo, e.Hi = slices.Min(x), slices.Max(x)
 	}
-	n := float64(len(x))
-	half := quantileT(1-(1-confidence)/2, n-1) * math.Sqrt(Variance(l)/n)
-	m := Mean(l)
-	e.Known = true
-	e.Lo = min(math.Exp(m-half), e.Centre)
-	e.Hi = max(math.Exp(m+half), e.Centre)
 	return e
 }
 
-// Spread returns the half width of the interval as a share of the centre:
-// 0.03 for ±3 %. It is NaN if the interval is not known.
+// Spread returns half of the way from the lowest to the highest trial as a
+// share, on the log scale: 0.03 where they lie within ±3 %. It is NaN for fewer
+// than two trials, or values without a logarithm.
 func (e Estimate) Spread() float64 {
-	if !e.Known {
+	if e.N < 2 || !(e.Lo > 0) || math.IsInf(e.Hi, 1) {
 		return math.NaN()
 	}
 	return math.Sqrt(e.Hi/e.Lo) - 1
