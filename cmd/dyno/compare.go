@@ -62,7 +62,7 @@ func (c *cli) compare(before, after *results.Run, o compare.Options) error {
 		return failed(err)
 	}
 	if n := len(r.Regressions()); n > 0 {
-		return failed(fmt.Errorf("%d change(s) for the worse beyond doubt", n))
+		return failed(fmt.Errorf("%s for the worse, beyond doubt", count(n, "change")))
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -180,8 +179,8 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 	if err != nil {
 		return failed(err)
 	}
-	fmt.Fprintf(c.stderr, "%d trials of %d targets, about %v, seed %d, into %s\n",
-		len(plan.Steps), len(plan.Targets), plan.Length().Round(time.Second), plan.Seed, store.Dir())
+	fmt.Fprintf(c.stderr, "%s of %s, about %v, seed %d, into %s\n",
+		count(len(plan.Steps), "trial"), count(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
 	if plan.Environment().CPUsShared {
 		fmt.Fprintln(c.stderr, "warning: one CPU for server and generator: they slow each other down; compare CPU per request only")
 	}
@@ -197,10 +196,8 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 			r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: refusal.Target, Reason: refusal.Err.Error()})
 		}
 	})
-	if !interrupted {
-		if err := errors.Join(runErr, updateErr); err != nil {
-			return failed(fmt.Errorf("%w\nwhat was measured is in %s", err, store.Path()))
-		}
+	if err := cmp.Or(runErr, updateErr); err != nil && !interrupted {
+		return failed(fmt.Errorf("%w\nwhat was measured is in %s", err, store.Path()))
 	}
 	run := store.Run()
 	if err := c.report(run, store.Dir()); err != nil {
@@ -208,10 +205,10 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 	}
 	switch {
 	case interrupted:
-		fmt.Fprintf(c.stderr, "interrupted; %d trials are in %s\n", len(run.Trials), store.Path())
+		fmt.Fprintf(c.stderr, "interrupted; %s stored in %s\n", count(len(run.Trials), "trial"), store.Path())
 		return errInterrupted
 	case len(refused) > 0:
-		return failed(fmt.Errorf("%d target(s) refused, see above", len(refused)))
+		return failed(fmt.Errorf("%s refused, see above", count(len(refused), "target")))
 	}
 	return verdict(run)
 }
@@ -254,7 +251,7 @@ func verdict(run *results.Run) error {
 		}
 	}
 	if bad > 0 {
-		return failed(fmt.Errorf("%d trial(s) do not count, see above", bad))
+		return failed(fmt.Errorf("%s spoilt, see above", count(bad, "trial")))
 	}
 	for k, n := range valid {
 		if n == 0 {
@@ -262,6 +259,14 @@ func verdict(run *results.Run) error {
 		}
 	}
 	return nil
+}
+
+// count says how many, in English.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // printPlan prints what would be started, in order.
