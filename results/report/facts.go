@@ -148,5 +148,6 @@ var method = []string{
 	"Each trial starts a fresh server process, proves that it answers every request right, warms it up until the rate is steady, measures, and ends it. The trials of all servers are interleaved in an order drawn from the seed.",
 	"Latency counts from when a request was due, not from when it was sent. Percentiles come from the merged histograms of the valid trials; none is averaged, and none is printed with fewer than ten samples beyond it.",
 	"A trial that the generator, the host or the server spoilt is marked invalid by rule, before anyone looks at its figures, and is in none of them.",
-	"Intervals are Student's over trials, on the log scale, at 95 %. Which servers may be the best is a comparison with the best (Hsu) by Welch's test, allowing for all servers at once; what noise could have made is called a tie.",
+	"Servers are compared within rounds: the trials of one round run next to each other in random order, so that a slow phase of the host hits all alike and cancels in their ratio. The noise of a ratio is the residual of the two-way layout, or the pair's own where that is larger.",
+	"An interval is Student's over the ratios of the rounds, on the log scale, at 95 %. Which servers may be the best is a comparison with the best (Hsu), allowing for all servers at once; what noise could have made is called a tie, with the difference that would have shown four times in five.",
 }

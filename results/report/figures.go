@@ -33,9 +33,9 @@ func (s *Scenario) figures() []figure {
 	var panels []plot.Panel
 	for i := range s.Rows {
 		r := &s.Rows[i]
-		throughput = append(throughput, plot.Bar{Target: r.name(), Estimate: r.Throughput, Points: figures(r.Valid, throughputOf)})
-		p99 = append(p99, plot.Bar{Target: r.name(), Estimate: r.MainP99, Points: figures(r.Valid, p99Of)})
-		cpu = append(cpu, plot.Bar{Target: r.name(), Estimate: r.CPU, Points: figures(r.Valid, cpuOf)})
+		throughput = append(throughput, plot.Bar{Target: r.name(), Points: figures(r.Valid, throughputOf)})
+		p99 = append(p99, plot.Bar{Target: r.name(), Points: figures(r.Valid, p99Of)})
+		cpu = append(cpu, plot.Bar{Target: r.name(), Points: figures(r.Valid, cpuOf)})
 		curves = append(curves, plot.Curve{Target: r.name(), Points: percentiles(r.main())})
 		panel := plot.Panel{Target: r.name()}
 		for _, t := range r.Valid {

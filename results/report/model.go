@@ -6,15 +6,13 @@
 // Build makes the summary that all renderers share. Trials that are not valid
 // are in no figure, but are counted and named. Histograms are merged over
 // trials; percentiles are never averaged. What differs is decided by intervals
-// over trials (package stats), so no winner comes out of noise.
+// over rounds of trials (stats.Blocks), so no winner comes out of noise.
 package report
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -64,6 +62,8 @@ type Row struct {
 
 	MemoryBytes int64          // the highest peak
 	Errors      results.Errors // over all trials, also those that do not count
+
+	broken []*results.Trial // whose histogram could not be read
 }
 
 // Latency is the merged latency of some requests. A percentile that the
@@ -73,14 +73,6 @@ type Latency struct {
 	Samples                  int64
 	P50, P90, P99, P999, Max float64 // µs
 	histogram                *hdrhistogram.Histogram
-}
-
-// Notice is a warning and the trials that it is about.
-type Notice struct {
-	Target   string // empty if it is about the whole
-	Trials   []int
-	Repeated bool // trials of the same numbers were measured again and count
-	results.Warning
 }
 
 // Open reports whether the scenario offers requests by the clock.
@@ -153,12 +145,13 @@ func buildScenario(run *results.Run, plan results.PlanScenario) Scenario {
 		}
 	}
 	for i := range s.Rows {
-		s.Notices = append(s.Notices, s.Rows[i].summarise()...)
+		s.Rows[i].summarise()
 	}
 	slices.SortStableFunc(s.Rows, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(s.score(a), s.score(b)), cmp.Compare(a.Target.Name, b.Target.Name))
 	})
 	s.Verdicts = s.judge()
+	s.Notices = s.notices()
 	return s
 }
 
@@ -198,16 +191,13 @@ func (s *Scenario) score(r Row) float64 {
 	return v
 }
 
-// summarise fills in the figures from the trials and returns what is to be
-// noticed about them.
-func (r *Row) summarise() []Notice {
+// summarise fills in the figures from the trials.
+func (r *Row) summarise() {
 	slices.SortStableFunc(r.Trials, func(a, b *results.Trial) int { return cmp.Compare(a.Trial, b.Trial) })
 	slices.SortStableFunc(r.Valid, func(a, b *results.Trial) int { return cmp.Compare(a.Trial, b.Trial) })
-	notices := notices(r.Target.Name, r.Trials)
 	for _, t := range r.Trials {
 		r.Errors = sum(r.Errors, t.Errors)
 	}
-	var broken []int
 	all := results.NewHistogram()
 	classes := []Latency{}
 	for _, t := range r.Valid {
@@ -224,21 +214,16 @@ func (r *Row) summarise() []Notice {
 			}
 		}
 		if !ok {
-			broken = append(broken, t.Trial)
+			r.broken = append(r.broken, t)
 		}
-	}
-	if broken != nil {
-		notices = append(notices, Notice{Target: r.Target.Name, Trials: broken, Warning: results.Warning{Code: "histogram",
-			Message: "a histogram could not be read, its samples are in no percentile", Hint: "the run.json was changed or cut; measure again"}})
 	}
 	r.Latency = latency("", all)
 	for _, c := range classes {
 		r.Classes = append(r.Classes, latency(c.Class, c.histogram))
 	}
-	r.Throughput = stats.Centre(figures(r.Valid, throughputOf), Confidence)
-	r.CPU = stats.Centre(figures(r.Valid, cpuOf), Confidence)
-	r.MainP99 = stats.Centre(figures(r.Valid, p99Of), Confidence)
-	return notices
+	r.Throughput = stats.Centre(figures(r.Valid, throughputOf))
+	r.CPU = stats.Centre(figures(r.Valid, cpuOf))
+	r.MainP99 = stats.Centre(figures(r.Valid, p99Of))
 }
 
 func throughputOf(t *results.Trial) float64 { return t.ThroughputRPS }
@@ -273,58 +258,4 @@ func latency(class string, h *hdrhistogram.Histogram) Latency {
 func sum(a, b results.Errors) results.Errors {
 	return results.Errors{Connect: a.Connect + b.Connect, Read: a.Read + b.Read, Write: a.Write + b.Write, Timeout: a.Timeout + b.Timeout,
 		Status: a.Status + b.Status, Body: a.Body + b.Body, Unsent: a.Unsent + b.Unsent}
-}
-
-// notices returns the warnings of a target's trials, those of one code
-// together, those that make a trial invalid first.
-func notices(target string, trials []*results.Trial) []Notice {
-	var n []Notice
-	for _, t := range trials {
-		for _, w := range t.Warnings {
-			at := slices.IndexFunc(n, func(o Notice) bool { return o.Code == w.Code && o.Invalid == w.Invalid })
-			if at < 0 {
-				n = append(n, Notice{Target: target, Warning: w})
-				at = len(n) - 1
-			}
-			if !slices.Contains(n[at].Trials, t.Trial) {
-				n[at].Trials = append(n[at].Trials, t.Trial)
-			}
-		}
-		if !t.Valid && !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Invalid }) {
-			n = append(n, Notice{Target: target, Trials: []int{t.Trial}, Warning: results.Warning{Code: "invalid", Message: "stored as invalid, without a reason", Invalid: true}})
-		}
-	}
-	for i := range n {
-		n[i].Repeated = !slices.ContainsFunc(n[i].Trials, func(number int) bool {
-			return !slices.ContainsFunc(trials, func(t *results.Trial) bool { return t.Trial == number && t.Valid })
-		})
-	}
-	slices.SortStableFunc(n, func(a, b Notice) int {
-		switch {
-		case a.Invalid == b.Invalid:
-			return 0
-		case a.Invalid:
-			return -1
-		}
-		return 1
-	})
-	return n
-}
-
-// runNotices returns what is to be known before any figure of the run.
-func runNotices(run *results.Run) []Notice {
-	var n []Notice
-	add := func(code, message, hint string) {
-		n = append(n, Notice{Warning: results.Warning{Code: code, Message: message, Hint: hint}})
-	}
-	if planned := run.Plan.Trials * len(run.Plan.Scenarios) * len(run.Plan.Targets); run.Interrupted {
-		add("interrupted", fmt.Sprintf("The run was interrupted after %d of %d trials.", len(run.Trials), planned), "")
-	}
-	if run.Environment.CPUsShared {
-		add("cpus-shared", "Server and generator shared their CPUs: each figure holds the cost of both.", "use a machine with two CPUs or more")
-	}
-	for _, s := range run.Plan.Skipped {
-		add("skipped", fmt.Sprintf("%s did not run: %s.", s.Target, strings.TrimSuffix(s.Reason, ".")), s.Hint)
-	}
-	return n
 }

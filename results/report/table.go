@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/dynobench/dyno/internal/format"
@@ -17,7 +18,9 @@ type column struct {
 	class func(Latency) string
 }
 
-// of makes a column of a percentile.
+// of makes a column of a percentile. Where there are classes, theirs are
+// printed and that of all together is not: it is a mixture of a few slow and
+// many fast requests that nobody waits for.
 func of(head string, take func(Latency) float64) column {
 	class := func(l Latency) string {
 		if v := take(l); v > 0 {
@@ -25,7 +28,12 @@ func of(head string, take func(Latency) float64) column {
 		}
 		return format.None
 	}
-	return column{head, func(r *Row) string { return class(r.Latency) }, class}
+	return column{head, func(r *Row) string {
+		if len(r.Classes) > 0 {
+			return ""
+		}
+		return class(r.Latency)
+	}, class}
 }
 
 var (
@@ -35,10 +43,11 @@ var (
 		}
 		return r.name()
 	}, func(l Latency) string { return "  " + l.Class }}
-	colValid      = column{"valid", func(r *Row) string { return fmt.Sprintf("%d/%d", len(r.Valid), len(r.Trials)) }, nil}
+	colCounts     = column{"n", func(r *Row) string { return fmt.Sprintf("%d/%d", len(r.Valid), len(r.Trials)) }, nil}
+	colValid      = column{"valid", colCounts.cell, nil}
 	colRate       = column{"req/s", func(r *Row) string { return format.Significant(r.Throughput.Centre, 3) }, nil}
 	colRateSpread = column{"±%", func(r *Row) string { return plusMinus(r.Throughput) }, nil}
-	colRateBounds = column{"95 % interval", func(r *Row) string { return bounds(r.Throughput) }, nil}
+	colRateBounds = column{"over trials", func(r *Row) string { return bounds(r.Throughput) }, nil}
 	colP50        = of("p50", func(l Latency) float64 { return l.P50 })
 	colP90        = of("p90", func(l Latency) float64 { return l.P90 })
 	colP99        = of("p99", func(l Latency) float64 { return l.P99 })
@@ -47,7 +56,7 @@ var (
 	colCPU        = column{"CPU µs", func(r *Row) string { return format.Significant(r.CPU.Centre, 3) }, nil}
 	colCPULong    = column{"CPU µs/req", colCPU.cell, nil}
 	colCPUSpread  = column{"±%", func(r *Row) string { return plusMinus(r.CPU) }, nil}
-	colCPUBounds  = column{"95 % interval", func(r *Row) string { return bounds(r.CPU) }, nil}
+	colCPUBounds  = column{"over trials", func(r *Row) string { return bounds(r.CPU) }, nil}
 	colMemory     = column{"MiB", func(r *Row) string {
 		if r.MemoryBytes == 0 {
 			return format.None
@@ -62,10 +71,10 @@ var (
 
 // layouts are the tables from the widest to the one that fits 80 columns.
 var layouts = [][]column{
-	{colTarget, colValid, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUBounds, colMemory, colSystem, colSwitches, colThreads, colErrors},
-	{colTarget, colValid, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors},
-	{colTarget, colValid, colRate, colRateSpread, colP50, colP90, colP99, colP999, colCPULong, colCPUSpread, colMemory, colErrors},
-	{colTarget, colValid, colRate, colRateSpread, colP50, colP99, colP999, colCPU, colMemory},
+	{colTarget, colCounts, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUBounds, colMemory, colSystem, colSwitches, colThreads, colErrors},
+	{colTarget, colCounts, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors},
+	{colTarget, colCounts, colRate, colRateSpread, colP50, colP90, colP99, colP999, colCPULong, colCPUSpread, colMemory, colErrors},
+	{colTarget, colCounts, colRate, colRateSpread, colP50, colP99, colP999, colCPU, colMemory},
 }
 
 // page returns the table of the Markdown and the HTML page; a column that
@@ -116,7 +125,11 @@ func (s *Scenario) footnotes() []string {
 	gap := false
 	for i := range s.Rows {
 		r := &s.Rows[i]
-		for _, l := range append([]Latency{r.Latency}, r.Classes...) {
+		shown := r.Classes
+		if len(shown) == 0 {
+			shown = []Latency{r.Latency}
+		}
+		for _, l := range shown {
 			gap = gap || l.Samples > 0 && l.P999 == 0
 		}
 		if r.Errors.Total() > 0 {
@@ -126,10 +139,38 @@ func (s *Scenario) footnotes() []string {
 	if gap {
 		notes = append(notes, "– in a percentile: fewer than ten samples lie beyond it.")
 	}
+	if d := s.drift(); d >= minDrift {
+		notes = append(notes, fmt.Sprintf("The host drifted: one round of trials was %s %% faster than another for all targets together. That is in ±; the verdicts compare within rounds and are free of it.", format.Percent((d-1)*100)))
+	}
 	if failed != nil {
 		notes = append(notes, "Failed requests over all trials: "+strings.Join(failed, "; ")+".")
 	}
 	return notes
+}
+
+// minDrift is the ratio of two rounds from which the drift is told. Noise of
+// the targets alone stays below it: their mean moves less than each.
+const minDrift = 1.2
+
+// drift returns how much faster the fastest round was than the slowest for all
+// targets together, 1 if that is not known. A drift would show in the rate of
+// a closed loop; where the rate is given, in the CPU per request.
+func (s *Scenario) drift() float64 {
+	first, cpu := s.questions()
+	if s.Open() {
+		first = cpu
+	}
+	rows, b, _ := s.blocks(first)
+	if len(rows) < 3 {
+		return 1
+	}
+	lo, hi := math.Inf(1), 0.0
+	for i := range b.Rounds() {
+		if level := b.Round(i); level > 0 {
+			lo, hi = min(lo, level), max(hi, level)
+		}
+	}
+	return max(1, hi/lo)
 }
 
 // failures lists the errors by kind: "212 read, 31 timeout".
@@ -180,15 +221,16 @@ func (r *Report) legend() string {
 
 // plusMinus prints the half width of an interval in per cent.
 func plusMinus(e stats.Estimate) string {
-	if !e.Known {
+	spread := e.Spread()
+	if math.IsNaN(spread) {
 		return format.None
 	}
-	return format.Percent(e.Spread() * 100)
+	return format.Percent(spread * 100)
 }
 
-// bounds prints an interval.
+// bounds prints the lowest and the highest trial.
 func bounds(e stats.Estimate) string {
-	if !e.Known {
+	if e.N < 2 {
 		return format.None
 	}
 	return format.Significant(e.Lo, 3) + "–" + format.Significant(e.Hi, 3)

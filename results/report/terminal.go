@@ -28,7 +28,7 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 	if legend := r.legend(); legend != "" {
 		b.WriteString(format.Wrap(legend+".", width, "", ""))
 	}
-	b.WriteString(format.Wrap(r.basis(), width, "", ""))
+	b.WriteString(format.Wrap("n: trials that count of those that ran. "+r.basis(), width, "", ""))
 	b.WriteString(format.Wrap(fmt.Sprintf("Run %s: %d of %d trials count, seed %d.", r.Run.ID, r.Valid, r.Trials, r.Run.Plan.Seed), width, "", ""))
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -36,7 +36,7 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 
 // basis says what the figures of a table are.
 func (r *Report) basis() string {
-	return fmt.Sprintf("Rate and CPU per request are medians over the valid trials, ± is the %.0f %% interval over them; percentiles are of their merged histograms, memory is the highest peak.", Confidence*100)
+	return "Rate and CPU per request are medians over the valid trials, ± is how far these spread, half of the way from the lowest to the highest; percentiles are of their merged histograms, memory is the highest peak."
 }
 
 func (s *Scenario) terminal(b *strings.Builder, width int) {
@@ -131,29 +131,4 @@ func writeNotices(b *strings.Builder, notices []Notice, width int) {
 			b.WriteString(format.Wrap(n.Hint, width, "  → ", "    "))
 		}
 	}
-}
-
-// Text says what was noticed: "pool, trial 2 does not count [steal]: …".
-func (n Notice) Text() string {
-	if n.Target == "" {
-		return n.Message
-	}
-	which := ""
-	if len(n.Trials) > 0 {
-		which = ", trial " + strings.Trim(strings.ReplaceAll(fmt.Sprint(n.Trials), " ", ", "), "[]")
-		if len(n.Trials) > 1 {
-			which = strings.Replace(which, "trial", "trials", 1)
-		}
-	}
-	verb := ""
-	if n.Invalid {
-		verb = " does not count"
-		if len(n.Trials) > 1 {
-			verb = " do not count"
-		}
-		if n.Repeated {
-			verb += " (measured again)"
-		}
-	}
-	return fmt.Sprintf("%s%s%s [%s]: %s", n.Target, which, verb, n.Code, n.Message)
 }

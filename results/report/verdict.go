@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/dynobench/dyno/internal/format"
@@ -39,14 +41,77 @@ const named = 3
 // judge answers the scenario's questions: who answers most, or soonest, and
 // who needs least CPU for it.
 //
-// The trials of a run are interleaved in random order, so the targets are
-// compared trial against trial. Who may be the best is decided by stats.Best,
-// which allows for having asked about all of them; the interval in a sentence
-// is that of the one difference it names.
+// The trials of a round are run next to each other in random order, so the
+// targets are compared within the rounds: see stats.Blocks, which also allows
+// for having asked about all of them. The interval in a sentence is that of the
+// one difference it names.
 func (s *Scenario) judge() []Verdict {
-	cpu := question{metric: "cpu", of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration, unit: " per request",
+	first, cpu := s.questions()
+	verdicts := []Verdict{s.answer(first)}
+	if len(verdicts[0].Leads) > 0 {
+		verdicts = append(verdicts, s.answer(cpu))
+	}
+	return verdicts
+}
+
+// blocks returns the targets that can be ranked with their figures in each
+// round, the lower the better, and the names of those that cannot.
+func (s *Scenario) blocks(q question) (rows []*Row, b *stats.Blocks, unranked []string) {
+	columns := map[int]int{} // of a trial's number
+	var figures [][]float64
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		if r.Target.Name == nullTarget {
+			continue
+		}
+		x, n := []float64{}, 0
+		for _, t := range r.Valid {
+			v := q.of(t)
+			if v <= 0 {
+				continue
+			}
+			if q.higher {
+				v = 1 / v
+			}
+			at, ok := columns[t.Trial]
+			if !ok {
+				at = len(columns)
+				columns[t.Trial] = at
+			}
+			for len(x) <= at {
+				x = append(x, 0) // none
+			}
+			x[at] = v
+			n++
+		}
+		if n < stats.MinTrials {
+			unranked = append(unranked, r.name())
+			continue
+		}
+		rows, figures = append(rows, r), append(figures, x)
+	}
+	b = stats.NewBlocks(figures, Confidence)
+	if len(rows) < 2 {
+		return rows, b, unranked
+	}
+	// Trials enough, but not in the rounds of the others.
+	var known []*Row
+	var kept [][]float64
+	for i, r := range rows {
+		if b.Known(i) {
+			known, kept = append(known, r), append(kept, figures[i])
+		} else {
+			unranked = append(unranked, r.name())
+		}
+	}
+	return known, stats.NewBlocks(kept, Confidence), unranked
+}
+
+// questions returns what the scenario is mainly about, and the CPU.
+func (s *Scenario) questions() (first, cpu question) {
+	cpu = question{metric: "cpu", of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration, unit: " per request",
 		best: "needs least CPU", bests: "need least CPU", behind: "more", by: "by CPU per request"}
-	first := question{metric: "throughput", of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
+	first = question{metric: "throughput", of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
 		print: func(v float64) string { return format.Significant(v, 3) }, unit: " requests/s",
 		best: "answers most", bests: "answer most", behind: "fewer", by: "by throughput"}
 	if s.Open() {
@@ -57,37 +122,13 @@ func (s *Scenario) judge() []Verdict {
 		first = question{metric: "p99", of: p99Of, value: (*Row).mainP99, print: format.Duration,
 			best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "higher", by: "by p99" + class}
 	}
-	verdicts := []Verdict{s.answer(first)}
-	if len(verdicts[0].Leads) > 0 {
-		verdicts = append(verdicts, s.answer(cpu))
-	}
-	return verdicts
+	return first, cpu
 }
 
 // answer makes the verdict on one question.
 func (s *Scenario) answer(q question) Verdict {
 	v := Verdict{Metric: q.metric}
-	var rows []*Row
-	var samples [][]float64 // the lower the better
-	var unranked []string
-	for i := range s.Rows {
-		r := &s.Rows[i]
-		if r.Target.Name == nullTarget {
-			continue
-		}
-		x := figures(r.Valid, q.of)
-		if len(x) < stats.MinTrials {
-			unranked = append(unranked, r.Target.Name)
-			continue
-		}
-		if q.higher {
-			for j := range x {
-				x[j] = 1 / x[j]
-			}
-		}
-		rows = append(rows, r)
-		samples = append(samples, x)
-	}
+	rows, blocks, unranked := s.blocks(q)
 	switch len(rows) {
 	case 0:
 		v.Text = fmt.Sprintf("Who %s cannot be said: a comparison needs %d valid trials of at least two targets.", q.best, stats.MinTrials)
@@ -97,19 +138,20 @@ func (s *Scenario) answer(q question) Verdict {
 		v.Leads = []string{rows[0].name()}
 		return v
 	}
-	may, lead := stats.Best(samples, Confidence)
+	best := blocks.Best()
+	lead := best.Leader
 	var tied, out []int // in the order of the table
 	for i := range rows {
-		if may[i] {
+		if best.May[i] {
 			tied = append(tied, i)
-			v.Leads = append(v.Leads, rows[i].Target.Name)
+			v.Leads = append(v.Leads, rows[i].name())
 		} else {
 			out = append(out, i)
 		}
 	}
 	switch {
 	case len(tied) == 1:
-		v.Text = fmt.Sprintf("%s %s: %s", rows[lead].name(), q.best, q.show(rows[lead]))
+		v.Text = fmt.Sprintf("%s %s: %s%s", rows[lead].name(), q.best, q.show(rows[lead]), s.price(q, rows, rows[lead]))
 	case len(out) == 0:
 		who := names(rows, tied)
 		if len(tied) > named {
@@ -117,25 +159,27 @@ func (s *Scenario) answer(q question) Verdict {
 		}
 		v.Text = fmt.Sprintf("No winner %s: %s are within noise of each other, at %s", q.by, who, q.among(rows, tied))
 	case len(tied) > named:
-		v.Text = fmt.Sprintf("A tie of %d: %s are within noise of each other and %s, %s", len(tied), names(rows, tied), q.bests, q.among(rows, tied))
+		v.Text = fmt.Sprintf("A tie of %d: %s %s, %s, and are within noise of each other", len(tied), names(rows, tied), q.bests, q.among(rows, tied))
 	default:
-		v.Text = fmt.Sprintf("%s %s, %s, and are within noise of each other: a tie", names(rows, tied), q.bests, q.among(rows, tied))
+		v.Text = fmt.Sprintf("A tie: %s %s, %s, and are within noise of each other", names(rows, tied), q.bests, q.among(rows, tied))
 	}
-	if len(tied) == 1 {
-		v.Text += s.price(q, rows, rows[lead])
+	if len(tied) > 1 {
+		v.Text += q.sight(best, blocks.Rounds())
 	}
 	if len(out) > 0 {
-		// The nearest of those that are behind beyond doubt.
-		next := out[0]
-		for _, i := range out {
-			if stats.Median(samples[i]) < stats.Median(samples[next]) {
-				next = i
+		gap := func(what string, i int) string {
+			than := ""
+			if len(tied) > 1 || best.By[i] != lead {
+				than = " than " + rows[best.By[i]].name()
 			}
+			return q.gap(what, rows[i], best.Lost[i], than)
 		}
-		v.Text += "; " + q.gap("next is", rows[next], samples[next], samples[lead])
-		if lacksYardstick(rows, tied, next) {
-			if y := nearest(rows, samples, out); y >= 0 {
-				v.Text += "; " + q.gap("the nearest yardstick is", rows[y], samples[y], samples[lead])
+		next := nearest(blocks, lead, out, func(int) bool { return true })
+		v.Text += "; " + gap("next is", next)
+		yardstick := func(i int) bool { return rows[i].Target.Kind == kindYardstick }
+		if !slices.ContainsFunc(append(tied, next), yardstick) {
+			if y := nearest(blocks, lead, out, yardstick); y >= 0 {
+				v.Text += "; " + gap("the nearest yardstick is", y)
 			}
 		}
 	}
@@ -144,6 +188,41 @@ func (s *Scenario) answer(q question) Verdict {
 		v.Text += fmt.Sprintf(" Not ranked, for fewer than %d valid trials: %s.", stats.MinTrials, strings.Join(unranked, ", "))
 	}
 	return v
+}
+
+// power is how surely a difference would have been found that a tie says does
+// not show.
+const power = 0.8
+
+// sight says what a tie may hide: " (3 rounds show differences from 20 % on)".
+func (q question) sight(best stats.Ranking, rounds int) string {
+	least := best.Detectable(power)
+	from := ""
+	switch {
+	case math.IsInf(least, 1):
+		return ""
+	case least >= 2: // the wording of gap
+		from = format.Significant(1+least, 2) + " times"
+	case q.higher:
+		from = format.Percent((1-1/(1+least))*100) + " %"
+	default:
+		from = format.Percent(least*100) + " %"
+	}
+	return fmt.Sprintf(" (%d rounds show differences from %s on)", rounds, from)
+}
+
+// nearest returns the one of some that is the least behind lead, or -1.
+func nearest(b *stats.Blocks, lead int, some []int, is func(int) bool) int {
+	best, least := -1, math.Inf(1)
+	for _, i := range some {
+		if !is(i) {
+			continue
+		}
+		if r := b.Ratio(i, lead); best < 0 || r.Ratio < least {
+			best, least = i, r.Ratio
+		}
+	}
+	return best
 }
 
 // among prints the range of the figures of several rows.
@@ -195,10 +274,9 @@ func ofClass(l Latency) string {
 	return " of " + l.Class + " requests"
 }
 
-// gap tells how far a row is behind the leader: "next is fasthttp, 12 % fewer
-// (95 % interval 9–15 %)".
-func (q question) gap(what string, r *Row, x, lead []float64) string {
-	w := stats.Welch(x, lead, Confidence, 0)
+// gap tells how far a row is behind another one: "next is fasthttp, 12 % fewer
+// than pool (95 % interval 9–15 %)".
+func (q question) gap(what string, r *Row, w stats.Ratio, than string) string {
 	ratio, lo, hi := w.Ratio, w.Lo, w.Hi
 	if q.higher { // the samples are reciprocals
 		ratio, lo, hi = 1/ratio, 1/hi, 1/lo
@@ -214,9 +292,10 @@ func (q question) gap(what string, r *Row, x, lead []float64) string {
 		low, high = high, low
 	}
 	if ratio >= 3 { // "twelve times" is easier to grasp than "+1,100 %"
-		return fmt.Sprintf("%s %s with %s times as much (95 %% interval %s–%s)", what, r.name(), format.Significant(ratio, 2), format.Significant(lo, 2), format.Significant(hi, 2))
+		than = strings.Replace(than, "than", "as", 1)
+		return fmt.Sprintf("%s %s with %s times as much%s (95 %% interval %s–%s)", what, r.name(), format.Significant(ratio, 2), than, format.Significant(lo, 2), format.Significant(hi, 2))
 	}
-	return fmt.Sprintf("%s %s, %s %% %s (95 %% interval %s)", what, r.name(), format.Percent(share(ratio)), q.behind, span(low, high))
+	return fmt.Sprintf("%s %s, %s %% %s%s (95 %% interval %s)", what, r.name(), format.Percent(share(ratio)), q.behind, than, span(low, high))
 }
 
 // span prints an interval in per cent.
@@ -229,27 +308,6 @@ func span(lo, hi float64) string {
 		return a + " %"
 	}
 	return a + "–" + b + " %"
-}
-
-// lacksYardstick reports whether the sentence so far names no yardstick.
-func lacksYardstick(rows []*Row, tied []int, next int) bool {
-	for _, i := range append(tied, next) {
-		if rows[i].Target.Kind == kindYardstick {
-			return false
-		}
-	}
-	return true
-}
-
-// nearest returns the best of the yardsticks among out, or -1.
-func nearest(rows []*Row, samples [][]float64, out []int) int {
-	best := -1
-	for _, i := range out {
-		if rows[i].Target.Kind == kindYardstick && (best < 0 || stats.Median(samples[i]) < stats.Median(samples[best])) {
-			best = i
-		}
-	}
-	return best
 }
 
 // mainP99 returns the p99 that the scenario is about, of the merged samples if

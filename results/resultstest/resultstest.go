@@ -181,11 +181,16 @@ func (m *maker) trial(sc results.PlanScenario, s server, shared [2]float64) resu
 		GeneratorCPUUSPerRequest: 3.1 * m.noise(0.02), GeneratorCPUUtilisation: min(0.8, rate*3.1e-6), Valid: true,
 		Connection: results.Fairness{Min: requests / int64(sc.Connections) * 9 / 10, P50: requests / int64(sc.Connections), Max: requests / int64(sc.Connections) * 11 / 10},
 	}
-	all := results.NewHistogram()
+	var all *hdrhistogram.Histogram
 	for _, c := range classes {
 		h := c.histogram(int64(float64(requests)*c.share), m.noise(m.o.Noise))
-		all.Merge(h)
-		if c.name != "" {
+		if c.name == "" {
+			all = h // the only one: a merge takes its time
+		} else {
+			if all == nil {
+				all = results.NewHistogram()
+			}
+			all.Merge(h)
 			l.Classes = append(l.Classes, results.ClassStats{Class: c.name, Requests: h.TotalCount(), LatencyUS: results.QuantilesOf(h), Histogram: encode(h)})
 		}
 	}

@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Blocks are the figures of several targets in the rounds of a plan: a
 // randomised block design. The targets of one round are measured next to each
@@ -51,24 +54,24 @@ func NewBlocks(x [][]float64, confidence float64) *Blocks {
 			}
 		}
 	}
-	// Over all pairs of a full table the mean of the variances is exactly twice
-	// the residual mean square; with gaps it is close.
-	sum, weight := 0.0, 0.0
 	for i := range x {
 		for j := range i {
-			if d := b.differences(i, j); len(d) >= MinTrials {
+			if len(b.differences(i, j)) >= MinTrials {
 				b.known[i], b.known[j] = true, true
-				w := float64(len(d) - 1)
-				sum, weight = sum+w*Variance(d), weight+w
 			}
 		}
 	}
-	if weight == 0 {
-		return b
-	}
-	b.pooled = sum / weight
-	cells, rows := 0, 0
-	used := make([]bool, rounds)
+	b.pool(b.Level())
+	return b
+}
+
+// pool estimates the noise of a log difference from all targets that are
+// known, and how many standard errors of it a test at the level asks for.
+func (b *Blocks) pool(level float64) {
+	// Over all pairs of a full table the mean of the variances is exactly twice
+	// the residual mean square; with gaps it is close.
+	sum, weight, cells, rows := 0.0, 0.0, 0, 0
+	used := make([]bool, b.Rounds())
 	for i, known := range b.known {
 		if !known {
 			continue
@@ -80,6 +83,15 @@ func NewBlocks(x [][]float64, confidence float64) *Blocks {
 				used[r] = true
 			}
 		}
+		for j := range i {
+			if d := b.differences(i, j); b.known[j] && len(d) >= MinTrials {
+				w := float64(len(d) - 1)
+				sum, weight = sum+w*Variance(d), weight+w
+			}
+		}
+	}
+	if weight == 0 {
+		return
 	}
 	columns := 0
 	for _, u := range used {
@@ -87,9 +99,9 @@ func NewBlocks(x [][]float64, confidence float64) *Blocks {
 			columns++
 		}
 	}
+	b.pooled = sum / weight
 	b.df = max(MinTrials-1, float64(cells-rows-columns+1))
-	b.critical = quantileT(1-b.Level(), b.df)
-	return b
+	b.critical = quantileT(1-level, b.df)
 }
 
 // differences returns the log ratios of two targets in the rounds that both
@@ -177,17 +189,6 @@ func (b *Blocks) Rounds() int {
 // Known reports whether target i can be compared with any other.
 func (b *Blocks) Known(i int) bool { return b.known[i] }
 
-// Detectable returns the smallest difference that Best finds with the given
-// power between two targets that are as noisy as most and have all rounds: 0.2
-// for a growth by 20 %. It is +Inf if no two targets can be compared.
-func (b *Blocks) Detectable(power float64) float64 {
-	if b.df == 0 {
-		return math.Inf(1)
-	}
-	se := math.Sqrt(b.pooled / float64(b.Rounds()))
-	return math.Expm1((b.critical + quantileT(power, b.df)) * se)
-}
-
 // Level is the one-sided level at which Best tests each pair of targets.
 func (b *Blocks) Level() float64 {
 	n := 0
@@ -199,53 +200,109 @@ func (b *Blocks) Level() float64 {
 	return (1 - b.confidence) / float64(max(n, 1))
 }
 
-// Best returns which targets may be the one with the lowest figure and which
-// of them leads, the lowest on average over the rounds; leader is -1 if no two
-// targets can be compared. For the highest, hand in reciprocals. A target that
-// cannot be compared may be the best, and drives nobody out.
+// Ranking is which targets of Blocks may be the best.
+type Ranking struct {
+	May    []bool  // this one may be the best
+	Leader int     // the lowest on average over the rounds; -1 if no two can be compared
+	By     []int   // for those that dropped out, whom they lost against; else -1
+	Lost   []Ratio // and their ratio to it
+
+	within *Blocks // those that may be the best
+}
+
+// Best ranks the targets: who may be the one with the lowest figure? For the
+// highest, hand in reciprocals. A target that cannot be compared may be the
+// best, and drives nobody out.
 //
 // A target drops out if another one lies below it beyond doubt, by a one-sided
 // test at Level and by the interval of their ratio: the multiple comparison
 // with the best (Hsu 1981), with Bonferroni's bound over all targets in place
 // of Dunnett's. So the one that is lowest in truth is kept with at least the
 // confidence, though the leader was chosen by looking at the same figures, and
-// of two equal ones no winner is made more often than that allows. by[i] is
-// the target that i lost against: the leader, unless only another one is
-// beyond doubt; -1 for those that stay.
-func (b *Blocks) Best() (may []bool, leader int, by []int) {
-	may, by, leader = make([]bool, len(b.logs)), make([]int, len(b.logs)), -1
-	lowest := math.Inf(1)
-	for i := range b.logs {
-		may[i], by[i] = true, -1
-		if !b.known[i] {
-			continue
-		}
-		sum, n := 0.0, 1 // with itself, or gaps would weigh more
-		for j := range b.logs {
-			if d := b.differences(i, j); i != j && len(d) >= MinTrials {
-				sum, n = sum+Mean(d), n+1
-			}
-		}
-		if score := sum / float64(n); score < lowest {
-			lowest, leader = score, i
-		}
+// of two equal ones no winner is made more often than that allows.
+//
+// What is left is asked again with the noise of those that are left: the
+// servers far behind are often the erratic ones, and shall not blur what can
+// be told at the top.
+func (b *Blocks) Best() Ranking {
+	k := len(b.logs)
+	r := Ranking{May: make([]bool, k), Leader: -1, By: make([]int, k), Lost: make([]Ratio, k)}
+	for i := range k {
+		r.May[i], r.By[i] = true, -1
 	}
-	if leader < 0 {
-		return may, leader, by
+	r.within = &Blocks{logs: b.logs, known: slices.Clone(b.known), pooled: b.pooled, df: b.df, confidence: b.confidence, critical: b.critical}
+	for r.drop() {
+		r.within.pool(b.Level()) // of all: about all of them it was asked
 	}
-	for i := range b.logs {
-		if i == leader || !b.known[i] {
+	return r
+}
+
+// drop finds the leader, drops those that lie above another one beyond doubt
+// and reports whether there were any and there is still something to ask.
+func (r *Ranking) drop() bool {
+	b := r.within
+	r.Leader = b.lowest()
+	if r.Leader < 0 {
+		return false
+	}
+	var out []int
+	for i, known := range b.known {
+		if !known || i == r.Leader {
 			continue
 		}
 		against := func(j int) bool {
-			if j != i && b.above(i, j) {
-				may[i], by[i] = false, j
+			if r.By[i] < 0 && j != i && b.known[j] && b.above(i, j) {
+				r.May[i], r.By[i], r.Lost[i] = false, j, b.Ratio(i, j)
+				out = append(out, i)
 			}
-			return !may[i]
+			return r.By[i] >= 0
 		}
-		for j := 0; !against(leader) && j < len(b.logs); j++ {
-			against(j)
+		for j := 0; !against(r.Leader) && j < len(b.known); j++ {
+			against(j) // with gaps, another one may be surer
 		}
 	}
-	return may, leader, by
+	left := 0
+	for _, i := range out {
+		b.known[i] = false
+	}
+	for _, known := range b.known {
+		if known {
+			left++
+		}
+	}
+	return len(out) > 0 && left > 1
+}
+
+// lowest returns the target that is the lowest on average over the rounds, -1
+// if none is known.
+func (b *Blocks) lowest() int {
+	leader, least := -1, math.Inf(1)
+	for i, known := range b.known {
+		if !known {
+			continue
+		}
+		sum, n := 0.0, 1 // with itself, or gaps would weigh more
+		for j := range b.known {
+			if d := b.differences(i, j); i != j && b.known[j] && len(d) >= MinTrials {
+				sum, n = sum+Mean(d), n+1
+			}
+		}
+		if score := sum / float64(n); score < least {
+			leader, least = i, score
+		}
+	}
+	return leader
+}
+
+// Detectable returns the smallest difference that would have been found with
+// the given power between two of those that may be the best, if they are as
+// noisy as most and have all rounds: 0.2 for a growth by 20 %. It is +Inf if
+// no two can be compared.
+func (r Ranking) Detectable(power float64) float64 {
+	b := r.within
+	if b.df == 0 {
+		return math.Inf(1)
+	}
+	se := math.Sqrt(b.pooled / float64(b.Rounds()))
+	return math.Expm1((b.critical + quantileT(power, b.df)) * se)
 }

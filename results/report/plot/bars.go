@@ -2,6 +2,7 @@ package plot
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -13,14 +14,17 @@ import (
 
 // Bar is one target of Bars.
 type Bar struct {
-	Target   string
-	Estimate stats.Estimate
-	Points   []float64 // the trials
+	Target string
+	Points []float64 // the trials
 }
 
-// Bars draws one bar per target from zero to the centre, in the order given,
-// with the interval as a line and each trial as a ring: the reader sees the
-// spread itself, not only what was made of it. show prints a value.
+// centre is where the bar ends.
+func (b Bar) centre() float64 { return stats.Median(b.Points) }
+
+// Bars draws one bar per target from zero to the median, in the order given,
+// with each trial as a ring on a line: the spread itself. An interval made of it
+// would mislead, as those of two targets may overlap though one is ahead in
+// every round. show prints a value.
 func Bars(title string, bars []Bar, show func(float64) string) Figure {
 	return drawBars(title, bars, false, show, func(lo, hi, least float64) []plot.Tick {
 		return niceTicks{tickLabel, least}.Ticks(lo, hi)
@@ -63,14 +67,10 @@ func drawBars(title string, bars []Bar, log bool, show func(float64) string, tic
 		for _, p := range b.Points {
 			lowest, highest = min(lowest, p), max(highest, p)
 		}
-		if b.Estimate.Known { // a hopeless interval may be cut, the others shall not shrink for it
-			lowest = min(lowest, max(b.Estimate.Lo, b.Estimate.Centre/1.5))
-			highest = max(highest, min(b.Estimate.Hi, 1.5*b.Estimate.Centre))
-		}
 	}
-	sub := "bar: median · line: 95 % interval · rings: trials"
+	sub := "bar: median · rings: trials"
 	if log {
-		sub = "dot: median · line: 95 % interval · rings: trials · log"
+		sub = "dot: median · rings: trials · logarithmic"
 		lowest, highest = timeTicks{few: true}.around(lowest, highest)
 	} else {
 		lowest = 0
@@ -84,7 +84,7 @@ func drawBars(title string, bars []Bar, log bool, show func(float64) string, tic
 			left, right := vg.Length(0), vg.Length(0)
 			for _, b := range rows {
 				left = max(left, label.Width(b.Target))
-				right = max(right, value.Width(show(b.Estimate.Centre)))
+				right = max(right, value.Width(show(b.centre())))
 			}
 			left = min(left, c.Size().X*0.32)
 			inner := draw.Crop(c, left+8, -(right + 14), 0, 0)
@@ -107,14 +107,8 @@ func drawBars(title string, bars []Bar, log bool, show func(float64) string, tic
 			for i, b := range rows {
 				y := ty(float64(len(rows)-i) - 0.5)
 				put(c, label, data.Min.X-8, y-3, draw.XRight, cut(label, b.Target, left))
-				end := b.Estimate.Centre
-				for _, v := range b.Points {
-					end = max(end, v)
-				}
-				if b.Estimate.Known {
-					end = max(end, min(b.Estimate.Hi, highest))
-				}
-				put(c, value, tx(end)+8, y-3, draw.XLeft, show(b.Estimate.Centre))
+				end := slices.Max(b.Points)
+				put(c, value, tx(end)+8, y-3, draw.XLeft, show(b.centre()))
 			}
 		},
 	}
@@ -132,20 +126,14 @@ func (b barRows) Plot(c draw.Canvas, p *plot.Plot) {
 		y := ty(float64(len(b.rows)-i) - 0.5)
 		c.SetColor(StyleOf(r.Target).Color)
 		if b.log {
-			c.Fill(circle(vg.Point{X: tx(r.Estimate.Centre), Y: y}, 6))
+			c.Fill(circle(vg.Point{X: tx(r.centre()), Y: y}, 6))
 		} else {
-			c.Fill(rectangle(c.Min.X, y-6, tx(r.Estimate.Centre), y+6))
+			c.Fill(rectangle(c.Min.X, y-6, tx(r.centre()), y+6))
 		}
-		if r.Estimate.Known {
-			lo, hi := max(tx(r.Estimate.Lo), c.Min.X), min(tx(r.Estimate.Hi), c.Max.X)
-			// On paper of its own, or it would drown in a dark bar.
-			for _, line := range []draw.LineStyle{{Color: paper, Width: 3.2}, {Color: ink, Width: 1.2}} {
-				c.StrokeLine2(line, lo, y, hi, y)
-				c.StrokeLine2(line, lo, y-4, lo, y+4)
-				if tx(r.Estimate.Hi) <= c.Max.X {
-					c.StrokeLine2(line, hi, y-4, hi, y+4)
-				}
-			}
+		// On paper of its own, or it would drown in a dark bar.
+		lo, hi := tx(slices.Min(r.Points)), tx(slices.Max(r.Points))
+		for _, line := range []draw.LineStyle{{Color: paper, Width: 3.2}, {Color: ink, Width: 1.2}} {
+			c.StrokeLine2(line, lo, y, hi, y)
 		}
 		for _, v := range r.Points {
 			c.SetColor(paper)

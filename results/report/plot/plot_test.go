@@ -16,7 +16,6 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"github.com/dynobench/dyno/internal/format"
-	"github.com/dynobench/dyno/results/stats"
 )
 
 // luminance is WCAG's relative luminance.
@@ -96,9 +95,9 @@ func samples(n int) []Figure {
 		}
 		v := 1000 * float64(i+1)
 		points := []float64{v, v * 1.05, v * 0.97}
-		bars = append(bars, Bar{name, stats.Centre(points, 0.95), points})
+		bars = append(bars, Bar{name, points})
 		wide := []float64{v, v * 100, v * 50}
-		far = append(far, Bar{name, stats.Centre(wide, 0.95), wide})
+		far = append(far, Bar{name, wide})
 		var curve []Percentile
 		for x := 0.0; x < 5; x += 0.1 {
 			curve = append(curve, Percentile{100 * (1 - math.Pow(10, -x)), v * (1 + x*x)})

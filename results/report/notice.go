@@ -1,0 +1,173 @@
+package report
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// Notice is what the trials of a scenario were warned of under one code, told
+// once for all of them, or something about the whole run.
+type Notice struct {
+	results.Warning          // of the worst of them
+	Where           []Where  // empty if it is about the whole
+	Repeated        int      // how many of them were measured again and count now
+	Each            []string // every warning: "pool, trial 2: …"; empty if there is one only
+}
+
+// Where names trials of a target.
+type Where struct {
+	Target string
+	Trials []int
+}
+
+// enough is from how many merged samples on a warning of too few says nothing
+// that the table does not: p99 is there, and p99.9's absence has its footnote.
+const (
+	codeTooFew = "too-few-samples"
+	enough     = 1000
+)
+
+// notices gathers the warnings of all trials by code, those that make trials
+// invalid first.
+func (s *Scenario) notices() []Notice {
+	var all []Notice
+	add := func(r *Row, t *results.Trial, w results.Warning) {
+		at := slices.IndexFunc(all, func(n Notice) bool { return n.Code == w.Code && n.Invalid == w.Invalid })
+		if at < 0 {
+			at = len(all)
+			all = append(all, Notice{Warning: w})
+		}
+		all[at].add(r, t, w)
+	}
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		for _, t := range r.Trials {
+			reason := false
+			for _, w := range t.Warnings {
+				reason = reason || w.Invalid
+				if w.Code != codeTooFew || w.Invalid || r.Latency.Samples < enough {
+					add(r, t, w)
+				}
+			}
+			if !t.Valid && !reason {
+				add(r, t, results.Warning{Code: "invalid", Message: "stored as invalid, without a reason", Invalid: true})
+			}
+		}
+		for _, t := range r.broken {
+			add(r, t, results.Warning{Code: "histogram", Message: "a histogram could not be read, its samples are in no percentile", Hint: "the run.json was changed or cut; measure again"})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Notice) int {
+		switch {
+		case a.Invalid == b.Invalid:
+			return 0
+		case a.Invalid:
+			return -1
+		}
+		return 1
+	})
+	hints := map[string]bool{}
+	for i := range all {
+		n := &all[i]
+		if len(n.Each) == 1 {
+			n.Each = nil
+		}
+		if hints[n.Hint] {
+			n.Hint = ""
+		}
+		hints[n.Hint] = true
+	}
+	return all
+}
+
+// add counts a trial and keeps the worst of the warnings.
+func (n *Notice) add(r *Row, t *results.Trial, w results.Warning) {
+	if worse(w.Message, n.Message) {
+		n.Warning = w
+	}
+	each := fmt.Sprintf("%s, trial %d: %s", r.name(), t.Trial, w.Message)
+	if w.Hint != n.Hint {
+		each += " → " + w.Hint
+	}
+	n.Each = append(n.Each, each)
+	if w.Invalid && slices.ContainsFunc(r.Valid, func(v *results.Trial) bool { return v.Trial == t.Trial }) {
+		n.Repeated++
+	}
+	if last := len(n.Where) - 1; last >= 0 && n.Where[last].Target == r.name() {
+		n.Where[last].Trials = append(n.Where[last].Trials, t.Trial)
+		return
+	}
+	n.Where = append(n.Where, Where{r.name(), []int{t.Trial}})
+}
+
+var firstNumber = regexp.MustCompile(`\d+(\.\d+)?`)
+
+// worse reports whether message a tells of more than b does, by the first
+// number in each; where a message says "only", less is worse.
+func worse(a, b string) bool {
+	of := func(s string) float64 {
+		v, _ := strconv.ParseFloat(firstNumber.FindString(s), 64)
+		if strings.HasPrefix(s, "only ") {
+			return -v
+		}
+		return v
+	}
+	return of(a) > of(b)
+}
+
+// Text tells it in a sentence: "does not count: steal, 1 trial (pool 2),
+// measured again: …".
+func (n Notice) Text() string {
+	if len(n.Where) == 0 {
+		return n.Message
+	}
+	trials := 0
+	var parts []string
+	for _, w := range n.Where {
+		trials += len(w.Trials)
+		parts = append(parts, w.Target+" "+list(w.Trials))
+	}
+	text := fmt.Sprintf("%s, %s (%s)", n.Code, plural(trials, "trial"), strings.Join(parts, "; "))
+	if n.Invalid {
+		text = "does not count: " + text
+		switch {
+		case n.Repeated == trials:
+			text += ", measured again"
+		case n.Repeated > 0:
+			text += fmt.Sprintf(", %d of them measured again", n.Repeated)
+		}
+	}
+	if trials > 1 {
+		text += ", at worst"
+	}
+	return text + ": " + n.Message
+}
+
+// list prints numbers, each once: "1, 2".
+func list(numbers []int) string {
+	sorted := slices.Compact(slices.Sorted(slices.Values(numbers)))
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(sorted), " ", ", "), "[]")
+}
+
+// runNotices returns what is to be known before any figure of the run.
+func runNotices(run *results.Run) []Notice {
+	var n []Notice
+	add := func(code, message, hint string) {
+		n = append(n, Notice{Warning: results.Warning{Code: code, Message: message, Hint: hint}})
+	}
+	if planned := run.Plan.Trials * len(run.Plan.Scenarios) * len(run.Plan.Targets); run.Interrupted {
+		add("interrupted", fmt.Sprintf("The run was interrupted after %d of %d trials.", len(run.Trials), planned), "")
+	}
+	if run.Environment.CPUsShared {
+		add("cpus-shared", "Server and generator shared their CPUs: each figure holds the cost of both.", "use a machine with two CPUs or more")
+	}
+	for _, s := range run.Plan.Skipped {
+		add("skipped", fmt.Sprintf("%s did not run: %s.", s.Target, strings.TrimSuffix(s.Reason, ".")), s.Hint)
+	}
+	return n
+}
