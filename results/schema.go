@@ -57,6 +57,7 @@ type Load struct {
 	Series      []Point      `json:"series,omitempty"`      // the window in steps of 100 ms
 	Connection  Fairness     `json:"connection"`            // how the answers spread over the connections
 	Reconnects  int64        `json:"reconnects,omitempty"`  // connections made again after the first ones, within the window
+	Resent      int64        `json:"resent,omitempty"`      // requests sent again, since an idle close had cut them
 	Interrupted bool         `json:"interrupted,omitempty"` // stopped before its time; what is here is what was seen
 
 	Valid    bool      `json:"valid"`
@@ -104,7 +105,7 @@ type ClassStats struct {
 // Point is one step of the time series.
 type Point struct {
 	TS     float64 `json:"t_s"`  // start of the step, from the start of the window
-	Done   int64   `json:"done"` // answered in the step
+	Done   int64   `json:"done"` // answered in the step, whenever due
 	Errors int64   `json:"errors,omitempty"`
 	P50US  float64 `json:"p50_us,omitempty"`
 	P99US  float64 `json:"p99_us,omitempty"`

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,7 +19,6 @@ import (
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/resultstest"
-	"github.com/dynobench/dyno/results/stats"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -62,6 +59,7 @@ var whole = sync.OnceValue(func() *Report { return Build(resultstest.Run(results
 func TestTerminal(t *testing.T) {
 	r := whole()
 	golden(t, "terminal-80.txt", []byte(terminal(t, r, 80)))
+	golden(t, "terminal-100.txt", []byte(terminal(t, r, 100)))
 	golden(t, "terminal-200.txt", []byte(terminal(t, r, 200)))
 	long := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync", "nethttp"}, NoInvalid: true})
 	for i := range long.Trials {
@@ -157,6 +155,52 @@ func TestRepeatedTrialsAreSaidToBe(t *testing.T) {
 	}
 }
 
+func TestWarningsAreToldOncePerCode(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool", "sync", "nethttp"}, NoInvalid: true})
+	warn := func(target string, trial int, code, message string, invalid bool) *results.Trial {
+		for i := range run.Trials {
+			if tr := &run.Trials[i]; tr.Target == target && tr.Trial == trial {
+				tr.Warn(results.Warning{Code: code, Message: message, Hint: "a quieter host", Invalid: invalid})
+				return tr
+			}
+		}
+		t.Fatal("no such trial")
+		return nil
+	}
+	warn("pool", 1, "not-stationary", "the last third had -50 % answers", false)
+	warn("pool", 3, "not-stationary", "the last third had +21 % answers", false)
+	warn("sync", 2, "not-stationary", "the last third had +33 % answers", false)
+	warn("sync", 1, codeTooFew, "only 12 answers", false)
+	warn("pool", 2, "send-lag", "requests left up to 1980 µs late", true)
+	late := *warn("nethttp", 2, "send-lag", "requests left up to 2018 µs late", true)
+	late.Valid, late.Warnings = true, nil
+	run.Trials = append(run.Trials, late)
+	r := Build(run)
+	var got []string
+	for _, n := range r.Scenarios[0].Notices {
+		got = append(got, n.Text()+" → "+n.Hint)
+	}
+	want := []string{
+		"does not count: send-lag, 2 trials (pool 2; nethttp 2), 1 of them measured again, at worst: requests left up to 2018 µs late → a quieter host",
+		"not-stationary, 3 trials (pool 1, 3; sync 2), at worst: the last third had -50 % answers → ",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	var b bytes.Buffer
+	if err := r.WriteHTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, each := range []string{"pool, trial 3: the last third had &#43;21 % answers", "sync, trial 2: the last third", "pool, trial 2: requests left up to 1980"} {
+		if !strings.Contains(strings.ReplaceAll(b.String(), "\u00a0", " "), each) {
+			t.Errorf("the page does not hold %q", each)
+		}
+	}
+	if worse("only 900 answers", "only 12 answers") || !worse("only 12 answers", "only 900 answers") || !worse("+103 %", "-50 %") {
+		t.Error("the worst is another one")
+	}
+}
+
 func TestPercentilesAreMergedNotAveraged(t *testing.T) {
 	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}, NoInvalid: true})
 	// 970 fast requests in each trial, 30 slow ones in one: p99 of the whole is
@@ -172,69 +216,6 @@ func TestPercentilesAreMergedNotAveraged(t *testing.T) {
 	l := Build(run).Scenarios[0].Rows[0].Latency
 	if math.Abs(l.P99-100e3) > 200 || l.P999 != 0 || l.Samples != 2970 {
 		t.Errorf("p99 %v, p99.9 %v of %d", l.P99, l.P999, l.Samples)
-	}
-}
-
-func TestFewTrialsNameNoWinner(t *testing.T) {
-	for trials := 1; trials <= 2; trials++ {
-		r := Build(resultstest.Run(resultstest.Options{Trials: trials, NoInvalid: true, Scenarios: []string{"hello", "mixed"}, Targets: []string{"sync", "pool"}}))
-		for _, s := range r.Scenarios {
-			if len(s.Verdicts) != 1 || len(s.Verdicts[0].Leads) != 0 || !strings.Contains(s.Verdicts[0].Text, "cannot be said") {
-				t.Errorf("%d trials: %+v", trials, s.Verdicts)
-			}
-		}
-	}
-	run := resultstest.Run(resultstest.Options{NoInvalid: true, Scenarios: []string{"hello"}, Targets: []string{"sync"}})
-	if v := Build(run).Scenarios[0].Verdicts[0]; !strings.Contains(v.Text, "No other target") {
-		t.Errorf("alone: %s", v.Text)
-	}
-}
-
-func TestVerdictsNameWhoWinsAndByHowMuch(t *testing.T) {
-	run := resultstest.Run(resultstest.Options{NoInvalid: true, Trials: 5, Noise: 0.005, Scenarios: []string{"hello"}, Targets: []string{"eventloop", "goroutine", "fasthttp", "null"}})
-	s := Build(run).Scenarios[0]
-	for i, want := range []string{
-		`^eventloop answers most: 11\d,000 requests/s; next is goroutine, 1[123] % fewer \(95 % interval 1\d–1\d %\); the nearest yardstick is fasthttp, 1[678] % fewer \(95 % interval 1\d–1\d %\)\.$`,
-		`^eventloop needs least CPU: 8\.\d\d µs per request; next is goroutine, 1[345] % more \(95 % interval 1\d–1\d %\); the nearest yardstick is fasthttp, 2[0123] % more \(95 % interval 2\d–2\d %\)\.$`,
-	} {
-		if v := s.Verdicts[i]; !regexp.MustCompile(want).MatchString(v.Text) || !slices.Equal(v.Leads, []string{"eventloop"}) {
-			t.Errorf("%v: %s", v.Leads, v.Text)
-		}
-	}
-}
-
-// TestNoiseHasNoWinner builds reports of ten servers that are one and the
-// same: a sole winner must not appear in more than one of twenty.
-func TestNoiseHasNoWinner(t *testing.T) {
-	const rounds = 100
-	last := ""
-	r := rand.New(rand.NewPCG(3, 3))
-	wins := 0
-	for range rounds {
-		run := &results.Run{Plan: results.Plan{Scenarios: []results.PlanScenario{{Name: "hello", Model: "closed"}}}}
-		for i := range 10 {
-			for trial := range 3 {
-				tr := results.Trial{Scenario: "hello", Target: fmt.Sprint("server", i), Trial: trial}
-				tr.Model, tr.Valid = "closed", true
-				tr.ThroughputRPS = 1e5 * math.Exp(r.NormFloat64()*0.05)
-				tr.Server.CPUUSPerRequest = 10 * math.Exp(r.NormFloat64()*0.05)
-				run.Trials = append(run.Trials, tr)
-			}
-		}
-		for _, v := range Build(run).Scenarios[0].Verdicts {
-			if len(v.Leads) == 1 {
-				wins++
-			}
-			if len(v.Leads) == 10 {
-				last = v.Text
-			}
-		}
-	}
-	if !strings.HasPrefix(last, "No winner by ") || !strings.Contains(last, ": all 10 are within noise of each other, at ") {
-		t.Errorf("ten equal servers: %q", last)
-	}
-	if lo, _ := stats.ClopperPearson(wins, 2*rounds, 0.99); lo > 0.05 {
-		t.Errorf("noise won %d times in %d", wins, 2*rounds)
 	}
 }
 

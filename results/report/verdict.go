@@ -185,7 +185,7 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	v.Text += "."
 	if len(unranked) > 0 && q.metric != "cpu" { // said once; the trials are the same ones
-		v.Text += fmt.Sprintf(" Not ranked, for fewer than %d valid trials: %s.", stats.MinTrials, strings.Join(unranked, ", "))
+		v.Text += fmt.Sprintf(" Not ranked, for fewer than %d valid trials in the rounds of the others: %s.", stats.MinTrials, strings.Join(unranked, ", "))
 	}
 	return v
 }

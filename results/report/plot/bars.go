@@ -95,7 +95,7 @@ func drawBars(title string, bars []Bar, log bool, show func(float64) string, tic
 			if log {
 				p.X.Scale = plot.LogScale{}
 			}
-			p.X.Tick.Marker = plot.ConstantTicks(ticks(lowest, highest, 60*highest/float64(inner.Size().X)))
+			p.X.Tick.Marker = plot.ConstantTicks(apart(ticks(lowest, highest, 60*highest/float64(inner.Size().X)), inner.Size().X))
 			p.Y.Tick.Marker = plot.ConstantTicks(nil)
 			p.Y.LineStyle.Width = 0
 			p.X.LineStyle.Width = 0
@@ -112,6 +112,27 @@ func drawBars(title string, bars []Bar, log bool, show func(float64) string, tic
 			}
 		},
 	}
+}
+
+// apart leaves out every other tick until their labels have room on an axis of
+// the width.
+func apart(ticks []plot.Tick, width vg.Length) []plot.Tick {
+	label := style(11.5, false, ink)
+	room := func() bool {
+		need := vg.Length(0)
+		for _, t := range ticks {
+			need = max(need, label.Width(t.Label)+8)
+		}
+		return len(ticks) < 3 || need*vg.Length(len(ticks)-1) <= width
+	}
+	for !room() {
+		var some []plot.Tick
+		for i := 0; i < len(ticks); i += 2 {
+			some = append(some, ticks[i])
+		}
+		ticks = some
+	}
+	return ticks
 }
 
 // barRows draws the bars, first row on top.

@@ -246,8 +246,10 @@ func OverTime(title, sub string, panels []Panel) Figure {
 	for _, p := range panels {
 		any := false
 		for _, t := range p.Trials {
-			for _, s := range t {
-				end = max(end, s.S)
+			for i, s := range t {
+				if end = max(end, s.S); i > 0 { // the last step has a length, too
+					end = max(end, s.S+(s.S-t[i-1].S))
+				}
 				for _, v := range []float64{s.P50, s.P99} {
 					if v > 0 {
 						lo, hi, any = min(lo, v), max(hi, v), true
@@ -261,11 +263,13 @@ func OverTime(title, sub string, panels []Panel) Figure {
 	}
 	const panel, left, bottom = 130, 46, 20
 	columns := func(w vg.Length) int {
-		n := 2
-		if aside(w) {
-			n = 4
+		switch {
+		case !aside(w):
+			return max(1, min(2, len(shown)))
+		case len(shown)%4 != 0 && (len(shown)%3 == 0 || len(shown) == 5): // no lonely one in the last row
+			return 3
 		}
-		return max(1, min(n, len(shown)))
+		return max(1, min(4, len(shown)))
 	}
 	rows := func(w vg.Length) int { return (len(shown) + columns(w) - 1) / columns(w) }
 	return Figure{
@@ -297,8 +301,11 @@ func OverTime(title, sub string, panels []Panel) Figure {
 				if i+n >= len(shown) {
 					for j, t := range (niceTicks{show: trim, least: q.X.Max / 2.5}).Ticks(0, q.X.Max) {
 						label, align := t.Label+" s", draw.XCenter
-						if j == 0 {
+						switch { // stay beside the labels of the next panel
+						case j == 0:
 							label, align = "0", draw.XLeft
+						case tx(t.Value)+tick.Width(label)/2 > cell.Max.X:
+							align = draw.XRight
 						}
 						put(c, tick, tx(t.Value), cell.Min.Y-15, align, label)
 					}

@@ -44,6 +44,7 @@ var (
 	forest     = swatch{0x117733, 0x5dbb7e}
 	purple     = swatch{0xaa4499, 0xd583c8}
 	teal       = swatch{0x44aa99, 0x6fd0c0}
+	rose       = swatch{0xd81e6a, 0xff86b4}
 	brown      = swatch{0x661100, 0xd08a75}
 	black      = swatch{0x333338, 0xe2e2e6} // the yardsticks are grey: they are what the others are held against
 	grey       = swatch{0x77777d, 0xa3a3aa}
@@ -76,6 +77,7 @@ var known = []struct {
 	{"pool", pink, 1, 2},
 	{"threads", wine, 2, 4},
 	{"prefork", indigo, 3, 2},
+	{"prefork-goroutine", teal, 0, 5}, // beside prefork in every run by default
 	{"sync", olive, 2, 1},
 	{"fasthttp", black, 0, 3},
 	{"nethttp", grey, 1, 0},
@@ -91,7 +93,7 @@ var known = []struct {
 }
 
 // others are what names that dyno does not know share by their hash.
-var others = []swatch{purple, teal, brown}
+var others = []swatch{purple, rose, brown}
 
 // StyleOf returns the look of a target. "goroutine" and "goroutine-request",
 // or "prefork:sync" and "prefork:goroutine", are one family: one colour, told
