@@ -181,7 +181,8 @@ type Environment struct {
 	CPUs          int      `json:"cpus"` // that this process may use
 	ServerCPUs    []int    `json:"server_cpus,omitempty"`
 	GeneratorCPUs []int    `json:"generator_cpus,omitempty"`
-	CPUsShared    bool     `json:"cpus_shared,omitempty"` // server and generator on the same ones
+	CPUsShared    bool     `json:"cpus_shared,omitempty"`   // server and generator on the same ones
+	CPUsOneCore   bool     `json:"cpus_one_core,omitempty"` // theirs are siblings on one core, and slow each other down
 	MemoryBytes   int64    `json:"memory_bytes,omitempty"`
 	Virtual       string   `json:"virtual,omitempty"` // hypervisor, where the system tells
 	ClockSource   string   `json:"clock_source,omitempty"`

@@ -147,7 +147,7 @@ func table(r *rand.Rand, k, n int, factor, sd, missing float64, noise func(*rand
 // others is beyond what three rounds can notice: there the promise of 5 % is
 // kept to within 8 %.
 func TestBestKeepsTheBest(t *testing.T) {
-	const rounds = 400
+	const rounds = 300
 	for name, noise := range noises {
 		for _, k := range []int{2, 3, 9} {
 			for _, n := range []int{3, 5} {
@@ -194,7 +194,7 @@ func TestBestKeepsTheBest(t *testing.T) {
 // it must be found, which Welch on the same figures does not do, and the
 // interval must hold it.
 func TestBestFindsADifference(t *testing.T) {
-	const rounds = 300
+	const rounds = 200
 	for _, name := range []string{"normal", "t3"} {
 		for _, k := range []int{2, 3, 9} {
 			for n, power := range map[int]float64{3: 0.75, 4: 0.9, 5: 0.95} {
