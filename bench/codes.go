@@ -10,23 +10,28 @@ import (
 // Codes of the validity gates that need to see the server or the host; those
 // of the generator are in bench/load. docs/validity.md explains every one.
 const (
-	CodeSteal       = "steal"        // the hypervisor took the CPUs away
-	CodeServerDied  = "server-died"  // the process ended in the trial
-	CodeTreeChanged = "tree-changed" // worker processes ended or came in the window
-	CodeGenerator   = "generator"    // the generator failed, or could not reach the server
-	CodeKilled      = "killed"       // the server did not end when asked
+	CodeSteal       = "steal"          // the hypervisor took the CPUs away
+	CodeServerDied  = "server-died"    // the process ended in the trial
+	CodeTreeChanged = "tree-changed"   // worker processes ended or came in the window
+	CodeGenerator   = "generator"      // the generator failed, or could not reach the server
+	CodeNear        = "generator-near" // the generator was nearly at its end, the server not
+	CodeMeterLate   = "meter-late"     // the meters were not read at the window's edges
+	CodeKilled      = "killed"         // the server did not end when asked
 )
 
 // Bounds of the gates.
 const (
 	maxStealPct = 5.0
 	saturated   = 0.95 // of its CPUs' time used by the server: it could not have done more
+	nearBusy    = 0.85 // of a closed loop's generator, beside a server below nearIdle
+	nearIdle    = 0.90
+	maxEdgeLate = 0.02 // of the window, for the meters at each edge
 )
 
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
 // away from server or generator. A trial that is invalid for these alone is
 // worth running again.
-var hostCodes = []string{CodeSteal, load.CodeSendLag, load.CodeRateMissed}
+var hostCodes = []string{CodeSteal, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed}
 
 // Disturbed tells whether a trial is invalid through the host's doing alone.
 func Disturbed(t *results.Trial) bool {

@@ -36,7 +36,7 @@ func (o *Options) splitCPUs() error {
 		return errors.New("the CPUs of both the server and the generator must be given, or of neither")
 	}
 	split := meter.Split(available, 0, meter.ReadTopology())
-	o.ServerCPUs, o.GeneratorCPUs = split.Server, split.Generator
+	o.ServerCPUs, o.GeneratorCPUs, o.oneCore = split.Server, split.Generator, split.SplitCore
 	return nil
 }
 
@@ -62,7 +62,7 @@ func (p *Plan) Environment() results.Environment {
 	}
 	env := results.Environment{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: e.Kernel, CPUModel: e.CPUModel, CPUs: e.CPUs,
-		ServerCPUs: p.ServerCPUs, GeneratorCPUs: p.GeneratorCPUs, CPUsShared: p.sharedCPUs(),
+		ServerCPUs: p.ServerCPUs, GeneratorCPUs: p.GeneratorCPUs, CPUsShared: p.sharedCPUs(), CPUsOneCore: p.oneCore,
 		MemoryBytes: e.MemoryBytes, Virtual: e.Virtual, ClockSource: e.ClockSource, Governor: e.Governor,
 		OpenFiles: e.OpenFiles, SoMaxConn: e.SoMaxConn,
 	}

@@ -19,6 +19,8 @@ func TestGate(t *testing.T) {
 		steal    float64
 		used     time.Duration // of the one CPU, in a second
 		joined   []int
+		late     time.Duration
+		busy     float64 // of the generator
 		valid    bool
 		codes    int
 	}{
@@ -27,16 +29,20 @@ func TestGate(t *testing.T) {
 		"some steal":                       {model: load.Closed, steal: 4, valid: true},
 		"a new worker":                     {model: load.Closed, joined: []int{7}, codes: 1},
 		"generator bound":                  {model: load.Closed, warnings: []results.Warning{busy}, used: time.Second / 2, codes: 1},
+		"the meters were late":             {model: load.Closed, late: 21 * time.Millisecond, codes: 1},
+		"the meters were a little late":    {model: load.Closed, late: 19 * time.Millisecond, valid: true},
+		"the generator nearly bound":       {model: load.Closed, busy: 0.9, used: time.Second / 2, valid: true, codes: 1},
+		"both nearly":                      {model: load.Closed, busy: 0.9, used: 92 * time.Second / 100, valid: true},
 		"both at their end":                {model: load.Closed, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, valid: true, codes: 1},
 		"both at their end, open loop":     {model: load.Open, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, codes: 1},
 		"both at their end, wrong answers": {model: load.Closed, warnings: []results.Warning{busy, wrong}, used: time.Second, codes: 2},
 	} {
 		p := &Plan{Options: Options{ServerCPUs: []int{0}, GeneratorCPUs: []int{1}}}
-		trial := &results.Trial{Load: results.Load{Valid: true, Model: string(test.model)}, Host: results.Host{StealPct: test.steal}}
+		trial := &results.Trial{Load: results.Load{Valid: true, Model: string(test.model), GeneratorCPUUtilisation: test.busy}, Host: results.Host{StealPct: test.steal}}
 		for _, w := range test.warnings {
 			trial.Warn(w)
 		}
-		p.gate(trial, meter.Usage{Wall: time.Second, CPU: test.used, Joined: test.joined})
+		p.gate(trial, meter.Usage{Wall: time.Second, CPU: test.used, Joined: test.joined}, test.late)
 		if trial.Valid != test.valid || len(trial.Warnings) != test.codes {
 			t.Errorf("%s: valid %v with %v; want valid %v with %d warnings", name, trial.Valid, trial.Warnings, test.valid, test.codes)
 		}

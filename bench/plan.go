@@ -41,6 +41,7 @@ type Options struct {
 
 	ServerCPUs    []int // default: meter's split of the CPUs this process may use
 	GeneratorCPUs []int
+	oneCore       bool // both are on one core
 
 	// Seen tells what happens while it happens; may be nil. It is called from
 	// one goroutine.

@@ -74,6 +74,7 @@ func (p *Plan) planned(s Step) results.Load {
 type edge struct {
 	tree meter.Sample
 	host meter.HostSample
+	late time.Duration // how long after the edge the tree was read
 	err  error
 }
 
@@ -109,7 +110,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, addr s
 	}
 	host := end.host.Sub(start.host, p.hostCPUs())
 	t.Host = results.Host{StealPct: host.StealPct, PSICPUSomePct: host.PSICPUSomePct}
-	p.gate(t, used)
+	p.gate(t, used, max(start.late, end.late))
 	return nil
 }
 
@@ -140,22 +141,41 @@ func settle(ctx context.Context, tree *meter.Tree) {
 }
 
 // gate applies the validity gates that need to see the server and the host.
-func (p *Plan) gate(t *results.Trial, used meter.Usage) {
+func (p *Plan) gate(t *results.Trial, used meter.Usage, late time.Duration) {
+	if late.Seconds() > maxEdgeLate*used.Wall.Seconds() {
+		t.Warn(results.Warning{Code: CodeMeterLate, Invalid: true,
+			Message: fmt.Sprintf("the server was metered %v after an edge of the window of %v: its CPU time is not that of the requests counted",
+				late.Round(time.Microsecond), used.Wall.Round(time.Millisecond)),
+			Hint: "a quieter host, or a longer window"})
+	}
 	if steal := t.Host.StealPct; steal > maxStealPct {
 		t.Warn(results.Warning{Code: CodeSteal, Invalid: true,
 			Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (at most %.0f %% is allowed)", steal, maxStealPct),
 			Hint:    "run again when the host is quieter, or with more trials"})
 	}
-	// A generator that was busy all the time is the limit only if the server
-	// was not: with both at their end, it is the server's end that is measured.
-	if cpus := max(1, len(p.ServerCPUs)); t.Model == string(load.Closed) && used.CPU.Seconds() >= saturated*used.Wall.Seconds()*float64(cpus) {
-		t.Excuse(load.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is at least this",
-			100*used.CPU.Seconds()/used.Wall.Seconds()/float64(cpus)))
+	if t.Model == string(load.Closed) {
+		p.gateGenerator(t, used)
 	}
 	if joined, left := len(used.Joined), len(used.Left); joined+left > 0 {
 		t.Warn(results.Warning{Code: CodeTreeChanged, Invalid: true,
 			Message: fmt.Sprintf("%d processes of the server ended within the measured window and %d came", left, joined),
 			Hint:    "a worker crashed or was recycled: look at the server's output"})
+	}
+}
+
+// gateGenerator asks who was the limit of a closed loop, of which the generator
+// sees its own side only. Busy all the time, it is the limit unless the server
+// was at its end as well; nearly busy, beside a server with time to spare, it
+// may be: what it cost to ask was not free for the server to use.
+func (p *Plan) gateGenerator(t *results.Trial, used meter.Usage) {
+	server := used.CPU.Seconds() / used.Wall.Seconds() / float64(max(1, len(p.ServerCPUs)))
+	if server >= saturated {
+		t.Excuse(load.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is at least this", 100*server))
+	} else if busy := t.GeneratorCPUUtilisation; busy >= nearBusy && server < nearIdle && !p.sharedCPUs() && t.Valid {
+		t.Warn(results.Warning{Code: CodeNear,
+			Message: fmt.Sprintf("the generator was busy for %.0f %% of the time and the server for %.0f %%: the throughput is at least this, the CPU per request stands",
+				100*busy, 100*server),
+			Hint: "give the generator more CPUs, or compare CPU per request"})
 	}
 }
 
@@ -192,12 +212,10 @@ func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tre
 				continue // what is missing in the end is told there
 			}
 			e := edge{}
+			sample, err := tree.Sample() // first: it is what the figures hang on
+			e.tree, e.late = sample, sample.Time-time.Duration(mark.MonotonicNS)
 			e.host, e.err = meter.ReadHost()
-			if sample, err := tree.Sample(); err != nil {
-				e.err = errors.Join(e.err, err)
-			} else {
-				e.tree = sample
-			}
+			e.err = errors.Join(err, e.err)
 			switch mark.Phase {
 			case load.MeasureStart:
 				start = e
@@ -227,7 +245,12 @@ func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tre
 	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
 		return start, end, fmt.Errorf("the generator gave no result (%v): %s", exit, lastLines(generator.Tail(), 10))
 	}
+	planned := t.Load
 	t.Load = result
+	if planned.Model != result.Model || planned.RateRPS != result.RateRPS || planned.Connections != result.Connections || planned.Seed != result.Seed {
+		return start, end, fmt.Errorf("the generator offered another load (%s, %d connections, %.0f/s) than planned (%s, %d connections, %.0f/s)",
+			result.Model, result.Connections, result.RateRPS, planned.Model, planned.Connections, planned.RateRPS)
+	}
 	if start.tree.Time == 0 || end.tree.Time == 0 {
 		return start, end, errors.New("the generator did not announce its measured window")
 	}

@@ -33,10 +33,12 @@ type outcome struct {
 	sent     int64 // first byte given to the system
 	done     int64 // last byte of the answer received, or given up
 	bytes    int64 // read
+	resent   bool  // sent a second time, on a new connection
 }
 
-// A recorder counts what the requests of one thread came to. Those that are
-// not due in the window it ignores. It allocates as the window goes on, not as
+// A recorder counts what the requests of one thread came to: those that are
+// due in the window, and by connection and in the series all that are answered
+// in it. It allocates as the window goes on, not as
 // requests do.
 type recorder struct {
 	window  *window
@@ -53,6 +55,7 @@ type recorder struct {
 	series  series
 
 	reconnects int64
+	resent     int64 // requests sent again, since an idle close had cut them
 	stray      int64 // bytes came that no request had asked for
 	late       int64 // sent after the window had ended, though a connection had been free
 }
@@ -83,16 +86,25 @@ func (r *recorder) record(o *outcome) {
 	if o.kind != neverSent {
 		r.busy += max(0, min(o.done, end)-max(o.intended, start))
 	}
+	latency := o.done - o.intended
+	if o.kind <= wrongBody && o.done >= start && o.done < end {
+		r.series.answer(o.done-start, latency, o.kind != answered)
+		if o.conn >= 0 {
+			r.conns[o.conn]++
+		}
+	}
 	if o.intended < start || o.intended >= end {
 		return
 	}
 	r.total++
 	r.kinds[o.kind]++
+	if o.resent {
+		r.resent++
+	}
 	class := &r.classes[o.class]
 	if o.kind != answered {
 		class.errors++
 	}
-	latency := o.done - o.intended
 	switch o.kind {
 	case answered, wrongStatus, wrongBody:
 		class.answers++
@@ -100,10 +112,6 @@ func (r *recorder) record(o *outcome) {
 		results.RecordNS(r.service, o.done-o.sent)
 		results.RecordNS(r.sendLag, o.sent-o.intended)
 		results.RecordNS(r.ownLag, o.acted-o.ready)
-		if o.conn >= 0 {
-			r.conns[o.conn]++
-		}
-		r.series.answer(o.done-start, latency, o.kind != answered)
 	case timedOut, neverSent:
 		r.series.fail(o.done - start)
 	default:
@@ -112,6 +120,15 @@ func (r *recorder) record(o *outcome) {
 	}
 	results.RecordNS(r.latency, latency)
 	results.RecordNS(class.latency, latency)
+}
+
+// starving counts a request that was due before the window and still has no
+// answer at its end: no failure yet, but a wait, and the longest there is. It
+// enters the latency with its age, or a server that serves a few connections
+// and forgets the others would look like one that serves a few.
+func (r *recorder) starving(class int, age int64) {
+	results.RecordNS(r.latency, age)
+	results.RecordNS(r.classes[class].latency, age)
 }
 
 // add takes what another recorder of the same window has.
@@ -134,6 +151,7 @@ func (r *recorder) add(from *recorder) {
 	r.conns = append(r.conns, from.conns...)
 	r.series.add(&from.series)
 	r.reconnects += from.reconnects
+	r.resent += from.resent
 	r.stray += from.stray
 	r.late += from.late
 }

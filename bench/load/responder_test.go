@@ -28,7 +28,7 @@ type responder struct {
 	answer func(w io.Writer, n int64, head []byte) bool
 	greet  func(w io.Writer) bool // called on accept; false closes at once
 	early  bool                   // answer before the request's body is read
-	starve int64                  // the number of an accepted connection that gets no answer
+	starve int64                  // so many connections, the first ones, get no answer
 	// frozen, while locked, holds every answer up.
 	frozen sync.RWMutex
 
@@ -111,7 +111,7 @@ func (r *responder) accept() {
 				delete(r.conns, c)
 				r.mu.Unlock()
 			}()
-			if number == r.starve {
+			if number <= r.starve {
 				io.Copy(io.Discard, c)
 				return
 			}

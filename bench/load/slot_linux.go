@@ -50,6 +50,7 @@ type request struct {
 	sent     int64
 	written  int   // bytes of it
 	read     int64 // bytes of the answer
+	resent   bool
 }
 
 // Waiting after the second failure in a row and those that follow.
@@ -287,11 +288,6 @@ func (t *thread) follow(s *slot, at int64) {
 	t.release(s, at)
 }
 
-// manyClosed is how many connections a server may close after their first
-// answer, without saying so and without ever keeping one, until it is taken for
-// one that always does.
-const manyClosed = 8
-
 // again sends a request once more, on a new connection, where the server has
 // closed the old one between two requests: it may do so at any time, and a
 // client that sends at that moment cannot know (RFC 9112 section 9.3.1). The
@@ -303,7 +299,7 @@ func (t *thread) again(s *slot, kind kind, at int64) bool {
 	}
 	t.closed++
 	t.drop(s)
-	s.written = 0
+	s.written, s.resent = 0, true
 	t.connectFor(s, at)
 	return true
 }
@@ -327,7 +323,7 @@ func (t *thread) fail(s *slot, kind kind, at int64) {
 func (t *thread) finish(s *slot, kind kind, at int64) {
 	t.rec.record(&outcome{
 		kind: kind, class: s.class, conn: int(s.index), intended: s.intended, ready: s.ready,
-		acted: s.acted, sent: s.sent, done: at, bytes: s.read,
+		acted: s.acted, sent: s.sent, done: at, bytes: s.read, resent: s.resent,
 	})
 	t.outstanding--
 	s.class, s.state = -1, idle

@@ -34,7 +34,7 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		GeneratorCPUUtilisation: math.Round(m.utilisation*1e4) / 1e4,
 		Series:                  r.series.points(length),
 		Connection:              fairness(r.conns),
-		Reconnects:              r.reconnects, Interrupted: m.interrupted,
+		Reconnects:              r.reconnects, Resent: r.resent, Interrupted: m.interrupted,
 	}
 	if length > 0 {
 		l.ThroughputRPS = float64(r.kinds[answered]) / l.DurationS

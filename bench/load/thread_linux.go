@@ -131,7 +131,7 @@ func (t *thread) offer() {
 		if at >= end && t.wallEnd == 0 {
 			t.leave(end, at)
 		}
-		if t.wallEnd != 0 && t.outstanding == 0 || at >= t.window.abort.Load() {
+		if t.wallEnd != 0 && !t.awaited() || at >= t.window.abort.Load() {
 			break
 		}
 		if at >= nextTick {
@@ -182,16 +182,36 @@ func (t *thread) leave(end, at int64) {
 	t.cpuEnd, t.wallEnd = threadCPU(), at
 }
 
-// settle accounts for what has no end yet: requests never sent, and those
-// still outstanding when the run was cut short.
+// awaited tells whether a request that counts is outstanding. Those from
+// before the window are not waited for: a server that has forgotten them would
+// hold the run up until they time out.
+func (t *thread) awaited() bool {
+	if t.outstanding == 0 {
+		return false
+	}
+	start := t.window.start.Load()
+	for i := range t.slots {
+		if s := &t.slots[i]; s.state >= connecting && s.intended >= start {
+			return true
+		}
+	}
+	return false
+}
+
+// settle accounts for what has no end yet: requests never sent, those still
+// outstanding when the run was cut short, and those forgotten by the server.
 func (t *thread) settle() {
 	at := now()
+	start, end := t.window.start.Load(), t.window.end.Load()
 	for i := range t.slots {
-		if s := &t.slots[i]; s.state >= connecting {
+		s := &t.slots[i]
+		if s.state >= connecting && s.class >= 0 && s.intended < start && start != never {
+			t.rec.starving(s.class, min(at, end)-s.intended)
+		}
+		if s.state >= connecting {
 			t.finish(s, timedOut, at)
 		}
 	}
-	start, end := t.window.start.Load(), t.window.end.Load()
 	if t.config.Model != Open || start == never {
 		return
 	}

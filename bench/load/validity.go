@@ -23,6 +23,11 @@ const (
 	CodeInterrupted    = "interrupted"     // the window was cut short
 )
 
+// manyClosed is how many connections a server may close after their first
+// answer, without saying so and without ever keeping one, until a thread takes
+// it for one that always does.
+const manyClosed = 8
+
 // Bounds of the gates. Those of a closed loop's generator and of the medians
 // are dyno's own choice; for the others see the chapter on validity.
 const (
@@ -70,9 +75,9 @@ func judge(l *results.Load, c *Config, r *recorder) {
 	} else {
 		judgeLittle(l, c, r, invalid)
 	}
-	if f := l.Connection; f.Starved > 0 && f.P50 >= manyAnswers {
+	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers {
 		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
-			"%d of %d connections got no answer while the median one got %d", f.Starved, l.Connections, f.P50)
+			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max)
 	}
 	if first, last := thirds(l.Series); first > 0 && last > 0 {
 		if change := last/first - 1; change > maxMedianChange || change < -maxMedianChange {
@@ -91,6 +96,11 @@ func judgeErrors(l *results.Load, r *recorder, invalid func(code, hint, format s
 		invalid(CodeWrongBytes, "ask the server for that path and look at the answer",
 			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.stray)
 	}
+	// A server that always closes is found out within a few requests.
+	if resent := r.resent - int64(manyClosed*l.Threads); float64(resent) > maxErrors*float64(r.total) {
+		invalid(CodeErrors, "see whether the server closes connections in the middle of its work; if it means to close after each answer, it should say so (Connection: close)",
+			"%d of %d requests had to be sent again, since the connection was closed under them", r.resent, r.total)
+	}
 	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.total) {
 		hint := "see the server's log"
 		if e.Connect > 0 && e.Connect >= failed/2 {
@@ -106,7 +116,9 @@ func judgeErrors(l *results.Load, r *recorder, invalid func(code, hint, format s
 // generator with a connection free is not.
 func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn func(code, hint, format string, a ...any)) {
 	lag, latency := l.GeneratorLagUS.P99, l.LatencyUS.P99
-	if lag > maxLagShare*latency {
+	// The bound is the same for a server that is fast and one that is slow: a
+	// share of the latency would leave the disturbed trials of the slow ones in.
+	if lag > hostLagUS || lag > maxLagShare*latency {
 		say := warn
 		if lag > hostLagUS {
 			say = invalid
@@ -136,8 +148,8 @@ func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn func(code,
 // it. (Throughput × mean latency is the same in the long run; in a short window
 // the requests across its edges would make it a lottery.)
 func judgeLittle(l *results.Load, c *Config, r *recorder, invalid func(code, hint, format string, a ...any)) {
-	if l.DurationS == 0 || l.Errors.Total() > 0 {
-		return // with errors, connections back off: judged by those
+	if failed := l.Errors.Total(); l.DurationS == 0 || float64(failed) > maxErrors*float64(r.total) {
+		return // after errors connections back off: judged by those
 	}
 	n, inFlight := float64(c.Connections), float64(r.busy)/(l.DurationS*1e9)
 	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {

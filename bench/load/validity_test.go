@@ -9,7 +9,7 @@ import (
 
 func TestJudge(t *testing.T) {
 	closed := func() *results.Load {
-		return &results.Load{Requests: 10000, DurationS: 1, LatencyUS: results.Quantiles{Mean: 6400, P99: 9000}, Connection: results.Fairness{Min: 1, P50: 150}}
+		return &results.Load{Requests: 10000, DurationS: 1, LatencyUS: results.Quantiles{Mean: 6400, P99: 9000}, Connection: results.Fairness{Min: 1, P50: 150, Max: 160}}
 	}
 	steps := func(from, to int64) (points []results.Point) {
 		for i := range int64(31) {
@@ -39,6 +39,10 @@ func TestJudge(t *testing.T) {
 		{"one wrong body", Closed, func(l *results.Load, r *recorder) { l.Errors.Body = 1 }, CodeWrongBytes, true},
 		{"stray bytes", Closed, func(l *results.Load, r *recorder) { r.stray = 1 }, CodeWrongBytes, true},
 		{"starved", Closed, func(l *results.Load, r *recorder) { l.Connection.Starved = 1 }, CodeStarvation, true},
+		{"most starved", Closed, func(l *results.Load, r *recorder) { l.Connection = results.Fairness{Max: 150, Starved: 48} }, CodeStarvation, true},
+		{"resent", Closed, func(l *results.Load, r *recorder) { l.Threads, r.resent = 1, 19 }, CodeErrors, true},
+		{"found out to close", Closed, func(l *results.Load, r *recorder) { l.Threads, r.resent = 1, 18 }, "", false},
+		{"late for a slow server as well", Open, func(l *results.Load, r *recorder) { l.GeneratorLagUS.P99, l.LatencyUS.P99 = 1100, 50000 }, CodeSendLag, true},
 		{"hardly used", Closed, func(l *results.Load, r *recorder) { l.Connection = results.Fairness{P50: 5, Starved: 3} }, "", false},
 		{"level", Closed, func(l *results.Load, r *recorder) { l.Series = steps(300, 330) }, "", false},
 		{"rising", Closed, func(l *results.Load, r *recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},

@@ -94,7 +94,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	p.cmd = &exec.Cmd{
 		Path: path, Args: c.Argv, Dir: c.Dir,
-		Env:        append(os.Environ(), environ(c.Env, p.mark)...),
+		Env:        append(inherited(), environ(c.Env, p.mark)...),
 		Stdout:     tee{p.tail, c.Stdout},
 		Stderr:     tee{p.tail, c.Stderr},
 		ExtraFiles: c.Files,
@@ -113,6 +113,13 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	go p.own(dog)
 	return p, nil
+}
+
+// inherited is this process's environment without its own settings: DYNO_RATE
+// set for a run would otherwise also reach the generators that the run starts,
+// which take the same variable for theirs.
+func inherited() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "DYNO_") })
 }
 
 func environ(env map[string]string, mark string) []string {

@@ -96,8 +96,8 @@ func rowsOf(kind string) ([]row, error) {
 			rows = append(rows, row{Name: s.Name, Summary: s.Summary + "; shows " + s.Shows})
 		}
 	case "apps":
-		for _, a := range apps.Names() {
-			rows = append(rows, row{Name: a})
+		for _, a := range apps.List() {
+			rows = append(rows, row{Name: a.Name, Summary: a.Summary})
 		}
 	default:
 		return nil, usageError(suggest.Unknown("list", kind, []string{"engines", "targets", "scenarios", "apps"}))

@@ -120,6 +120,8 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 		return config, fmt.Errorf("--connections %d: at least one is needed", f.connections)
 	case f.threads < 1:
 		return config, fmt.Errorf("--threads %d: at least one is needed", f.threads)
+	case f.scenario == "" && f.rate == 0 && given("arrivals"):
+		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
 	}
@@ -239,6 +241,9 @@ func printLoad(w io.Writer, l *results.Load) error {
 	}
 	fmt.Fprintf(w, "\n  generator: %.1f µs of CPU per request, busiest thread %.0f %% busy\n",
 		l.GeneratorCPUUSPerRequest, 100*l.GeneratorCPUUtilisation)
+	if l.Reconnects > 0 {
+		fmt.Fprintf(w, "  %d connections made again, %d requests sent again\n", l.Reconnects, l.Resent)
+	}
 	for _, warning := range l.Warnings {
 		mark := "warning"
 		if warning.Invalid {

@@ -29,8 +29,10 @@ const (
 
 func main() {
 	target.MaybeWatchdog()
-	// A second signal ends the process at once; the first asks politely.
+	// The first signal asks politely; from then on they have their usual
+	// effect, so that a second one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -137,13 +137,9 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	if o.Dyno, err = os.Executable(); err != nil {
 		return err
 	}
-	twins, err := os.MkdirTemp("", "dyno-apps-")
+	twins, err := apps.Folder()
 	if err != nil {
-		return fmt.Errorf("the apps' twins need a temporary folder: %w", err)
-	}
-	defer os.RemoveAll(twins)
-	if err := apps.Unpack(twins); err != nil {
-		return err
+		return failed(err)
 	}
 	o.Dir = twins
 
@@ -181,8 +177,11 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 	}
 	fmt.Fprintf(c.stderr, "%s of %s, about %v, seed %d, into %s\n",
 		count(len(plan.Steps), "trial"), count(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
-	if plan.Environment().CPUsShared {
+	switch env := plan.Environment(); {
+	case env.CPUsShared:
 		fmt.Fprintln(c.stderr, "warning: one CPU for server and generator: they slow each other down; compare CPU per request only")
+	case env.CPUsOneCore:
+		fmt.Fprintln(c.stderr, "warning: the CPUs of server and generator are on one core: they slow each other down; compare CPU per request only")
 	}
 
 	seen, done := watch(c.stderr, plan)
@@ -390,12 +389,17 @@ func ownServer(command string, asked []*scenarios.Scenario) (target.Target, erro
 		return target.Target{}, fmt.Errorf("--command %q: nothing tells the server where to listen; put {addr} or {port} into it", command)
 	}
 	// A shell splits the line into words as its author expects; exec keeps
-	// the server the process that is signalled.
-	return target.Target{
+	// the server the process that is signalled, and env takes assignments
+	// that stand before it.
+	t := target.Target{
 		Name: name, Summary: line, Kind: target.Outside, Protocol: target.DefaultProtocol, Ready: asked[0].Requests[0].Path,
 		Drain: target.DefaultDrain, Signal: target.DefaultSignal,
-		Command: []string{"/bin/sh", "-c", "exec " + line},
-	}, nil
+		Command: []string{"/bin/sh", "-c", "exec env " + line},
+	}
+	if _, err := t.Expand(target.Vars{}); err != nil {
+		return target.Target{}, fmt.Errorf("--command %q: %w", command, err)
+	}
+	return t, nil
 }
 
 // available sorts out the targets that this host lacks something for.

@@ -5,7 +5,10 @@
 package apps
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -51,21 +54,55 @@ func Lookup(name string) (gateway.App, error) {
 //go:embed wsgi/app.py
 var twins embed.FS
 
+// Folder returns a folder that holds the twins, unpacked: the same one for the
+// same twins, in the user's cache, so that a command line that names it can be
+// run again later.
+func Folder() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for the twins of the apps: %w; set HOME or XDG_CACHE_HOME", err)
+	}
+	sum := sha256.New()
+	err = eachTwin(func(path string, data []byte) error {
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(data), data)
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "dyno", fmt.Sprintf("apps-%.6x", sum.Sum(nil)))
+	if err := Unpack(dir); err != nil {
+		return "", fmt.Errorf("unpack the twins of the apps: %w; XDG_CACHE_HOME names another place", err)
+	}
+	return dir, nil
+}
+
 // Unpack writes the twins into dir, which is made where needed: wsgi/app.py
-// for Python. Files already there are overwritten.
+// for Python. A file that is there and right is left alone: a server may be
+// reading it.
 func Unpack(dir string) error {
-	return fs.WalkDir(twins, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
+	return eachTwin(func(path string, data []byte) error {
+		file := filepath.Join(dir, filepath.FromSlash(path))
+		if there, err := os.ReadFile(file); err == nil && bytes.Equal(there, data) {
+			return nil
+		}
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
-		target := filepath.Join(dir, filepath.FromSlash(path))
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o755)
+		return os.WriteFile(file, data, 0o644)
+	})
+}
+
+// eachTwin calls f for each file, in the order of their paths.
+func eachTwin(f func(path string, data []byte) error) error {
+	return fs.WalkDir(twins, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
 		data, err := twins.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(target, data, 0o644)
+		return f(path, data)
 	})
 }
