@@ -29,13 +29,26 @@ const (
 )
 
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
-// away from server or generator. A trial that is invalid for these alone is
-// worth running again.
+// away from server, generator or harness. A trial that is invalid for these
+// alone is worth running again.
 var hostCodes = []string{CodeSteal, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed}
 
+// limitCodes are findings about the pair of server and generator rather than
+// failures: the trial does not count, and the report says why.
+var limitCodes = []string{load.CodeGeneratorBound, load.CodeLittle, load.CodeStarvation, load.CodeInterrupted}
+
 // Disturbed tells whether a trial is invalid through the host's doing alone.
-func Disturbed(t *results.Trial) bool {
-	return !t.Valid && !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool {
-		return w.Invalid && !slices.Contains(hostCodes, w.Code)
+func Disturbed(t *results.Trial) bool { return !t.Valid && !hasOther(t, hostCodes) }
+
+// Failed tells whether a trial is invalid because something went wrong: wrong
+// or failed answers, a dead process, a generator without a result.
+func Failed(t *results.Trial) bool {
+	return !t.Valid && hasOther(t, slices.Concat(hostCodes, limitCodes))
+}
+
+// hasOther tells whether t is invalid for a reason that is not among codes.
+func hasOther(t *results.Trial, codes []string) bool {
+	return slices.ContainsFunc(t.Warnings, func(w results.Warning) bool {
+		return w.Invalid && !slices.Contains(codes, w.Code)
 	})
 }

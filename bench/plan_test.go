@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -130,23 +131,34 @@ func TestPlanRefuses(t *testing.T) {
 func TestOnlyTheHostsNoiseIsRepeated(t *testing.T) {
 	steal := results.Warning{Code: CodeSteal, Invalid: true}
 	died := results.Warning{Code: CodeServerDied, Invalid: true}
+	starved := results.Warning{Code: load.CodeStarvation, Invalid: true}
 	harmless := results.Warning{Code: CodeKilled}
 	for name, test := range map[string]struct {
-		warnings []results.Warning
-		want     bool
+		warnings          []results.Warning
+		disturbed, failed bool
 	}{
-		"valid":             {nil, false},
-		"a mere warning":    {[]results.Warning{harmless}, false},
-		"steal":             {[]results.Warning{harmless, steal}, true},
-		"a death":           {[]results.Warning{died}, false},
-		"steal and a death": {[]results.Warning{steal, died}, false},
+		"valid":             {nil, false, false},
+		"a mere warning":    {[]results.Warning{harmless}, false, false},
+		"steal":             {[]results.Warning{harmless, steal}, true, false},
+		"a death":           {[]results.Warning{died}, false, true},
+		"steal and a death": {[]results.Warning{steal, died}, false, true},
+		"starvation":        {[]results.Warning{starved}, false, false},
 	} {
 		trial := &results.Trial{Load: results.Load{Valid: true}}
 		for _, w := range test.warnings {
 			trial.Warn(w)
 		}
-		if got := Disturbed(trial); got != test.want {
-			t.Errorf("%s: repeated %v, want %v", name, got, test.want)
+		if d, f := Disturbed(trial), Failed(trial); d != test.disturbed || f != test.failed {
+			t.Errorf("%s: disturbed %v, failed %v; want %v, %v", name, d, f, test.disturbed, test.failed)
+		}
+	}
+}
+
+func TestRepeatStaysInItsBlock(t *testing.T) {
+	p := mustPlan(t, options(t, "abc", "hello", "wait"))
+	for i, want := range []int{3, 3, 3, 6, 6, 6, 9} {
+		if got := blockEnd(p.Steps, i); got != want {
+			t.Errorf("the block of step %d ends at %d, want %d", i, got, want)
 		}
 	}
 }

@@ -57,11 +57,21 @@ func (p *Plan) Run(ctx context.Context, sink Sink) ([]Refusal, error) {
 		}
 		if Disturbed(trial) && float64(len(steps)-planned) < maxRepeats*float64(planned) {
 			step.Repeat++
-			steps = append(steps, step)
+			steps = slices.Insert(steps, blockEnd(steps, i), step)
 		}
 		p.tell(Event{Kind: TrialEnds, Step: step, Trial: trial, Done: i + 1, Total: len(steps), Left: p.left(steps, i+1, time.Since(began))})
 	}
 	return refused, nil
+}
+
+// blockEnd is where the block of steps[i] ends: the trials that are compared
+// with each other, and so belong close together.
+func blockEnd(steps []Step, i int) int {
+	end := i + 1
+	for end < len(steps) && steps[end].Scenario == steps[i].Scenario && steps[end].Trial == steps[i].Trial {
+		end++
+	}
+	return end
 }
 
 // left estimates the time that the steps from done on take, at the pace so far.

@@ -77,8 +77,8 @@ A target is a name (dyno list targets) or an engine spec, as
 threads,threads=8. Your own server joins by --command, with {addr} where the
 address goes that it shall listen on; it must answer the scenario's requests.
 
-It exits with 1 if a target was refused or a trial failed for a reason other
-than the host's noise.`,
+It exits with 1 if a target was refused, if a trial failed (wrong answers,
+errors, a dead server), or if no trial of a target under a scenario counts.`,
 		Example: `  dyno run
   dyno run hello mixed --targets goroutine,eventloop,nethttp --trials 5
   dyno run wait --targets threads,threads=8 --targets threads,threads=64
@@ -245,16 +245,16 @@ func verdict(run *results.Run) error {
 		valid[k] += 0
 		if t.Valid {
 			valid[k]++
-		} else if !bench.Disturbed(&t) {
+		} else if bench.Failed(&t) {
 			bad++
 		}
 	}
 	if bad > 0 {
-		return failed(fmt.Errorf("%s spoilt, see above", count(bad, "trial")))
+		return failed(fmt.Errorf("%s failed, see above", count(bad, "trial")))
 	}
 	for k, n := range valid {
 		if n == 0 {
-			return failed(fmt.Errorf("no valid trial of %s on %s: the host is too noisy", k.scenario, k.target))
+			return failed(fmt.Errorf("no trial of %s on %s counts, see above", k.scenario, k.target))
 		}
 	}
 	return nil

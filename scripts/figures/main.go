@@ -47,6 +47,11 @@ type figures struct{ missed int }
 
 // say prints one figure: values are per pair, the promise is about their median.
 func (f *figures) say(what string, values []float64, most bool, limit float64) {
+	if len(values) == 0 {
+		f.missed++
+		fmt.Printf("%-52s no pair of trials counts  MISSED\n", what)
+		return
+	}
 	sign, ok := "≥", false
 	median := stats.Median(values)
 	if most {
@@ -67,11 +72,21 @@ func measure(dyno string) (missed int, err error) {
 	var f figures
 
 	began := time.Now()
+	tour, err := run(dyno)
+	if err != nil {
+		return 0, err
+	}
+	loading := 0.0
+	wall := time.Since(began)
+	for _, t := range tour.Trials {
+		loading += t.WarmupS + t.DurationS
+	}
+	f.say("time of dyno run / its measuring and warm-up", []float64{wall.Seconds() / loading}, true, 1.4)
+
 	hello, err := run(dyno, "hello", "--targets", "eventloop,goroutine,fasthttp,nethttp", "-n", strconv.Itoa(pairs), "-d", window)
 	if err != nil {
 		return 0, err
 	}
-	wall := time.Since(began)
 	cpu := func(t *results.Trial) float64 { return t.Server.CPUUSPerRequest }
 	fmt.Println("hello, 64 connections, CPU per request of the server:")
 	for _, target := range []string{"eventloop", "goroutine", "fasthttp", "nethttp"} {
@@ -81,12 +96,6 @@ func measure(dyno string) (missed int, err error) {
 	f.say("goroutine / fasthttp", ratios(hello, "goroutine", "fasthttp", cpu), true, 1.1)
 	f.say("eventloop / nethttp", ratios(hello, "eventloop", "nethttp", cpu), true, 0.5)
 	f.say("goroutine / nethttp", ratios(hello, "goroutine", "nethttp", cpu), true, 0.5)
-
-	loading := 0.0
-	for _, t := range hello.Trials {
-		loading += t.WarmupS + t.DurationS
-	}
-	f.say("time of dyno run / its measuring and warm-up", []float64{wall.Seconds() / loading}, true, 1.4)
 
 	wait, err := run(dyno, "wait", "--targets", "goroutine", "-n", "5")
 	if err != nil {
@@ -116,9 +125,8 @@ func measure(dyno string) (missed int, err error) {
 	return f.missed, nil
 }
 
-// run runs dyno and returns the run. A trial that does not count makes dyno
-// exit with 1 and does no harm here: CPU per request is not what a busy
-// generator spoils, and trials without one are left out.
+// run runs dyno and returns the run, without the trials that do not count; but
+// those whose generator was busy stay: CPU per request is not what that spoils.
 func run(dyno string, args ...string) (*results.Run, error) {
 	dir, err := os.MkdirTemp("", "dyno-figures-")
 	if err != nil {
@@ -130,6 +138,12 @@ func run(dyno string, args ...string) (*results.Run, error) {
 	r := new(results.Run)
 	if jsonErr := json.Unmarshal(out, r); jsonErr != nil {
 		return nil, fmt.Errorf("%v: %w", cmd.Args, err)
+	}
+	r.Trials = slices.DeleteFunc(r.Trials, func(t results.Trial) bool {
+		return slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Invalid && w.Code != "generator-bound" })
+	})
+	if len(r.Trials) == 0 {
+		return nil, fmt.Errorf("%v: no trial counts", cmd.Args)
 	}
 	return r, nil
 }
