@@ -193,13 +193,19 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// Finish writes what is left of a Session's answers, for engines that do not
-// block but have a client that will send no more: s has been told by EOF. Each
-// step of the app is handed to run, which returns when it is done.
-func Finish(s *protocol.Session, conn Conn, run func(step func())) {
+// Finish serves what is left of a connection whose client will send no more,
+// for engines that do not block: rest is what they have received and the
+// Session has not. Each step of the app is handed to run, which returns when it
+// is done.
+func Finish(s *protocol.Session, conn Conn, rest []byte, run func(step func())) {
 	t := &Talk{s: s, conn: conn}
 	for {
+		if len(rest) == 0 {
+			s.EOF() // before the last request runs, so that its answer says that it is the last
+		}
 		switch s.Next() {
+		case protocol.Read:
+			rest = rest[s.Feed(rest):]
 		case protocol.Run:
 			run(s.Run)
 		case protocol.Write:

@@ -37,6 +37,7 @@ var cases = []testCase{
 	{"empty chunks", nil, testYield},
 	{"HEAD", nil, testHead},
 	{"half-closed client", ours, testHalfClosed},
+	{"half-closed client that pipelines", func(t Traits) bool { return keepsAlive(t) && ours(t) }, testHalfClosedPipeline},
 	{"client gone", nil, testClientGone},
 	{"panic", nil, testPanic},
 	{"backpressure", nil, testBackpressure},
@@ -251,6 +252,22 @@ func testHalfClosed(t *testing.T, s Subject) {
 		srv.eventually("the request must reach the app", func() bool { return srv.svc.Counters.Requests.Load()+srv.app.Open.Load() > 0 })
 		if got := c.get0(t); got != want {
 			t.Errorf("%s: a client that has closed its sending half must get the whole answer: %d of %d bytes", path, got, want)
+		}
+		c.Close()
+	}
+}
+
+// A client may send all of its requests, close its half and read then.
+func testHalfClosedPipeline(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	for path, n := range map[string]int{"/hello": 400, "/stream?n=1&size=65536": 200} {
+		c := srv.dial()
+		c.send(strings.Repeat(request("GET", path, ""), n))
+		c.Conn.(*net.TCPConn).CloseWrite()
+		for i := range n {
+			if r := c.receive("GET"); r.err != nil {
+				t.Fatalf("%s: each request sent before the half-close must be answered: number %d of %d: %v", path, i+1, n, r.err)
+			}
 		}
 		c.Close()
 	}

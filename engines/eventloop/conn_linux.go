@@ -152,11 +152,19 @@ func (k *conn) release() {
 }
 
 // finish sees to it that a client which has closed its sending half, which
-// gnet takes for the end, gets the rest of its answers. It tells whether there
-// is a rest: then a goroutine writes it, and the app still runs on the loop.
+// gnet takes for the end, gets the rest of its answers, those included to
+// requests that gnet holds because it was not their turn yet. It tells whether
+// there is a rest: then a goroutine writes it, and the app still runs on the loop.
 func (k *conn) finish() bool {
-	k.s.EOF()
-	if k.lingers() || k.s.Next() == protocol.Close {
+	if k.lingers() {
+		return false
+	}
+	rest := make([]byte, k.c.InboundBuffered()) // mostly empty
+	k.c.Read(rest)
+	if len(rest) == 0 {
+		k.s.EOF()
+	}
+	if k.s.Next() == protocol.Close {
 		return false
 	}
 	dup, err := unix.FcntlInt(uintptr(k.fd), unix.F_DUPFD_CLOEXEC, 0)
@@ -176,7 +184,7 @@ func (k *conn) finish() bool {
 		conn := blocking.Net(c)
 		defer conn.Close()
 		defer context.AfterFunc(k.l.e.ctx, conn.Cut)()
-		blocking.Finish(k.s, conn, func(step func()) {
+		blocking.Finish(k.s, conn, rest, func(step func()) {
 			done := make(chan struct{})
 			if !k.l.do(func() { defer close(done); step() }) {
 				k.s.Abort(engines.ErrDrainTimeout)
