@@ -173,7 +173,16 @@ func see(c Comparison) string {
 	if c.Metric == Throughput {
 		sign = "−"
 	}
-	return sign + format.Percent(c.DetectablePct) + " %"
+	return sign + seen(c.DetectablePct) + " %"
+}
+
+// seen prints a change that could be seen. From tenfold on, nothing could.
+func seen(pct float64) string {
+	const most = 900
+	if pct > most {
+		return fmt.Sprintf("over %d", most)
+	}
+	return format.Percent(pct)
 }
 
 // Load says in a line how fast requests of s are offered.
@@ -246,9 +255,9 @@ func (r *Result) couldSee() string {
 		if m == Throughput {
 			verb = "falling"
 		}
-		amount := format.Percent(lo) + " %"
-		if format.Percent(lo) != format.Percent(hi) {
-			amount = format.Percent(lo) + "–" + format.Percent(hi) + " %"
+		amount := seen(lo) + " %"
+		if seen(lo) != seen(hi) {
+			amount = seen(lo) + " to " + seen(hi) + " %"
 		}
 		parts = append(parts, fmt.Sprintf("%s %s by %s", names[m], verb, amount))
 	}
