@@ -148,7 +148,8 @@ func (s *Session) Next() Action {
 }
 
 // Buffer is free space to read into, never empty. It is the Session's and valid until Received.
-// It may be asked for only when Next says Read.
+// It may be asked for only when Next says Read, or of a Session that is Idle when Drain comes: what its client
+// had sent before is still answered.
 func (s *Session) Buffer() []byte {
 	w := s.working()
 	if s.phase == receiving {

@@ -46,6 +46,7 @@ var cases = []testCase{
 	{"header timeout", nil, testHeaderTimeout},
 	{"idle timeout", keepsAlive, testIdleTimeout},
 	{"drain", nil, testDrain},
+	{"drain of requests that wait", func(t Traits) bool { return t.Inline }, testDrainWaiting},
 	{"drain lets uploads finish", nil, testDrainUpload},
 	{"drain deadline", nil, testDrainDeadline},
 	{"unix socket", nil, testUnix},

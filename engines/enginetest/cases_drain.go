@@ -45,6 +45,41 @@ func testDrain(t *testing.T, s Subject) {
 	}
 }
 
+// While the app occupies a loop, others' requests wait in the kernel. They
+// have been sent before the drain: it must not close their connections as idle.
+func testDrainWaiting(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	var waiting []*client
+	for range 8 {
+		c := srv.dial()
+		c.get("/hello").text()
+		waiting = append(waiting, c)
+	}
+	busy := srv.dial()
+	busy.send(request("GET", "/hold", ""))
+	srv.eventually("the request must reach the app", func() bool { return srv.app.Started.Load() == 1 })
+	for _, c := range waiting {
+		c.send(request("GET", "/hello", ""))
+	}
+	srv.stop()
+	srv.refuses()
+	close(srv.app.Release)
+	if got := busy.receive("GET").text(); got != "held" {
+		t.Error(got)
+	}
+	for i, c := range waiting {
+		if r := c.receive("GET"); r.err != nil || string(r.body) != Hello {
+			t.Errorf("a request sent before the drain must be answered: client %d: %v", i, r.err)
+		}
+		if err := c.closedByServer(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := srv.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 func testDrainUpload(t *testing.T, s Subject) {
 	srv := s.start(t, options{})
 	c := srv.dial()

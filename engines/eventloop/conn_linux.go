@@ -49,6 +49,11 @@ func (k *conn) turn() gnet.Action {
 		}
 		return gnet.None
 	}
+	if k.l.half.Load() != nil && k.s.Idle() && k.c.InboundBuffered() > 0 {
+		// The Session, told to drain, wants to close. But this had been sent
+		// while the loop was busy with others.
+		k.read()
+	}
 	steps, bytes := 0, 0
 	for {
 		switch k.s.Next() {
@@ -56,12 +61,7 @@ func (k *conn) turn() gnet.Action {
 			if k.c.InboundBuffered() == 0 {
 				return gnet.None
 			}
-			n, _ := k.c.Read(k.s.Buffer())
-			k.s.Received(n)
-			if k.fresh {
-				k.fresh = false
-				k.s.Drain()
-			}
+			k.read()
 		case protocol.Run:
 			if steps >= turnSteps || bytes >= turnBytes {
 				return k.yield()
@@ -101,6 +101,27 @@ func (k *conn) turn() gnet.Action {
 			return gnet.Close
 		}
 	}
+}
+
+// read feeds the Session with what gnet has received.
+func (k *conn) read() {
+	n, _ := k.c.Read(k.s.Buffer())
+	k.s.Received(n)
+	if k.fresh {
+		k.fresh = false
+		k.s.Drain()
+	}
+}
+
+// unread tells whether an idle client has sent what gnet has not read yet. For
+// the drain, in which the loop comes late to connections that it left waiting.
+func (k *conn) unread() bool {
+	if !k.s.Idle() {
+		return false
+	}
+	var b [1]byte
+	n, _, _ := unix.Recvfrom(k.fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return n > 0
 }
 
 // yield has the rest of the turn come after what the loop has to do now.

@@ -152,6 +152,9 @@ func (l *loop) scan() {
 			}
 			continue
 		}
+		if half != nil && k.unread() {
+			continue // the turn for it is due
+		}
 		k.s.Expire(now)
 		next := k.s.Next()
 		if half != nil && !now.Before(*half) && next == protocol.Read {
@@ -175,7 +178,7 @@ func (l *loop) drainFrom(half time.Time) {
 	l.mu.Unlock()
 	l.do(func() {
 		for k := range l.conns {
-			if !k.fresh && (k.lingers() || k.s.Next() == protocol.Close) {
+			if k.lingers() || !k.fresh && k.s.Next() == protocol.Close && !k.unread() {
 				k.close()
 			}
 		}
