@@ -20,8 +20,14 @@ func TestAbort(t *testing.T) {
 		c := connect(t, body.app())
 		c.send(get)
 		c.run()
+		if c.Broken() {
+			t.Error("broken before its end")
+		}
 		c.Abort(gone)
 		c.next(protocol.Close)
+		if !c.Broken() {
+			t.Error("an answer that has begun and is not whole is not broken")
+		}
 		if len(c.Output()) > 0 || body.closed != 1 || c.Linger() {
 			t.Errorf("output %q, closed %d times, lingers %v", c.Output(), body.closed, c.Linger())
 		}
@@ -39,6 +45,9 @@ func TestAbort(t *testing.T) {
 		c.all()
 		c.Abort(gone)
 		c.next(protocol.Close)
+		if c.Broken() {
+			t.Error("a whole answer is broken")
+		}
 		c.counted(1, 0)
 	})
 	t.Run("release in an answer", func(t *testing.T) {

@@ -200,7 +200,7 @@ func (s *Session) fail(err error) {
 		return
 	}
 	// The client must not take what it has got for the whole: no end, a cut.
-	s.phase, s.closing = receiving, true
+	s.phase, s.closing, s.broken = receiving, true, true
 	s.w.forget()
 }
 

@@ -93,6 +93,7 @@ type Session struct {
 	ended    bool  // its body has been pulled to the end
 	closing  bool  // close once the output is written
 	lost     bool  // aborted, or released
+	broken   bool  // an answer has begun that will not be whole
 	eof      bool
 	linger   bool
 	draining atomic.Bool
@@ -224,6 +225,7 @@ func (s *Session) Abort(cause error) {
 }
 
 func (s *Session) lose(cause error) {
+	s.broken = s.broken || s.phase == running && s.headOut || s.w != nil && s.w.pending()
 	s.lost = true
 	s.ctx.end(cause)
 	if s.w == nil {
@@ -321,6 +323,11 @@ func (s *Session) Idle() bool {
 // would reset it, and the client might never see the answer: it should shut down its writing half first, and
 // read and drop for a short while.
 func (s *Session) Linger() bool { return s.linger && !s.lost && !s.eof }
+
+// Broken tells, once Next is Close, whether an answer has begun that is not whole. Some answers are framed by
+// nothing but the end of the connection (HTTP/1.0): the engine must reset it instead of closing it, where it
+// can, or the client takes for whole what it has got.
+func (s *Session) Broken() bool { return s.broken }
 
 // Release closes what is open and gives the buffers back. The Session must not be used afterwards.
 // An answer that is not completely written counts as broken off.

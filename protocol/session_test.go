@@ -324,6 +324,9 @@ func TestFailure(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		c.next(protocol.Close)
+		if !c.Broken() {
+			t.Error("not broken")
+		}
 		c.counted(0, 1)
 		if body.closed != 1 {
 			t.Errorf("closed %d times", body.closed)

@@ -24,10 +24,14 @@ type Conn interface {
 	CloseWrite() error
 	// Wake makes a Read that blocks, or the next one, return early, as if time were up.
 	Wake()
-	// Cut makes all Reads and Writes, those that block and those to come, fail.
+	// Cut makes all Reads and Writes, those that block and those to come, fail,
+	// and resets the connection as Reset does.
 	Cut()
 	// Close closes the connection.
 	Close()
+	// Reset closes it so that the client sees an error and not an end, where
+	// the kind of socket can tell (a unix socket cannot).
+	Reset()
 }
 
 // Net makes a Conn of a connection of Go's net package, on which a goroutine
@@ -63,8 +67,15 @@ func (c *netConn) Wake() {
 	c.SetReadDeadline(past)
 }
 
-func (c *netConn) Cut()   { c.Conn.Close() }
+func (c *netConn) Cut()   { c.Reset() }
 func (c *netConn) Close() { c.Conn.Close() }
+
+func (c *netConn) Reset() {
+	if h, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		h.SetLinger(0)
+	}
+	c.Conn.Close()
+}
 
 // past is a deadline that has passed.
 var past = time.Unix(1, 0)

@@ -74,8 +74,17 @@ func (t *Talk) Refuse() {
 
 func (t *Talk) close() {
 	t.g.forget(t) // first: nobody may wake a connection that is closed
-	t.conn.Close()
+	end(t.s, t.conn)
 	t.g.wg.Done()
+}
+
+// end closes a connection in the way that its Session, if it has one, asks for.
+func end(s *protocol.Session, conn Conn) {
+	if s != nil && s.Broken() {
+		conn.Reset()
+	} else {
+		conn.Close()
+	}
 }
 
 // request runs one request to its end: the app's part and the writing between
@@ -196,8 +205,9 @@ func later(a, b time.Time) time.Time {
 // Finish serves what is left of a connection whose client will send no more,
 // for engines that do not block: rest is what they have received and the
 // Session has not. Each step of the app is handed to run, which returns when it
-// is done.
+// is done. In the end conn is closed.
 func Finish(s *protocol.Session, conn Conn, rest []byte, run func(step func())) {
+	defer end(s, conn)
 	t := &Talk{s: s, conn: conn}
 	for {
 		if len(rest) == 0 {

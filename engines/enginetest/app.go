@@ -89,9 +89,11 @@ func (a *App) Serve(env *gateway.Environ, start gateway.StartResponse) gateway.B
 			if !yield([]byte("first "), nil) {
 				return
 			}
-			if a.hold(env) == nil {
-				yield([]byte("second"), nil)
+			if err := a.hold(env); err != nil {
+				yield(nil, err)
+				return
 			}
+			yield([]byte("second"), nil)
 		}))
 	case "/hold":
 		a.Started.Add(1)

@@ -49,6 +49,7 @@ var cases = []testCase{
 	{"drain of requests that wait", func(t Traits) bool { return t.Inline }, testDrainWaiting},
 	{"drain lets uploads finish", nil, testDrainUpload},
 	{"drain deadline", nil, testDrainDeadline},
+	{"an answer cut by the drain", nil, testDrainCut},
 	{"unix socket", nil, testUnix},
 	{"inherited socket", nil, testInherited},
 	{"lint", nil, testLint},
@@ -308,6 +309,13 @@ func testPanic(t *testing.T, s Subject) {
 	c = srv.dial()
 	if r := c.get("/panic-late"); r.err == nil {
 		t.Fatalf("a panic after the first byte must cut the connection: the client takes %d bytes for whole", len(r.body))
+	}
+	c.Close()
+	// Nothing but the end of the connection ends this answer.
+	c = srv.dial()
+	c.send("GET /panic-late HTTP/1.0\r\n\r\n")
+	if b, err := io.ReadAll(c.r); err == nil {
+		t.Errorf("HTTP/1.0: an answer that is not whole must end in an error: the client takes %d bytes for all", len(b))
 	}
 	c.Close()
 	srv.eventually("a Body that panics must be closed", func() bool { return srv.app.Open.Load() == 0 })

@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,6 +99,33 @@ func testDrainUpload(t *testing.T, s Subject) {
 	}
 	if err := srv.wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// An answer of which the client has seen a part, and which the drain cuts, must
+// not look whole to it: without a length, only a reset tells.
+func testDrainCut(t *testing.T, s Subject) {
+	// The one waits in the app, the other for the client to read.
+	for _, path := range []string{"/gate", "/stream?n=1024&size=65536"} {
+		srv := s.start(t, options{drain: 50 * time.Millisecond})
+		c := srv.dial()
+		c.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+		c.send("GET " + path + " HTTP/1.0\r\n\r\n")
+		resp, err := c.head("GET")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(resp.Body, make([]byte, len("first "))); err != nil {
+			t.Fatal(err)
+		}
+		settled(srv.app.Pulled.Load)
+		if err := srv.end(); !isDrainTimeout(err) {
+			t.Errorf("%s: a drain that runs out of time must return ErrDrainTimeout, not %v", path, err)
+		}
+		if n, err := io.Copy(io.Discard, resp.Body); err == nil {
+			t.Errorf("%s: an answer that is cut must end in an error, not as if it were whole: %d more bytes", path, n)
+		}
+		srv.eventually("nothing may be left busy", func() bool { return srv.engine.Stats().Busy == 0 })
 	}
 }
 

@@ -166,6 +166,11 @@ func (k *conn) close() {
 	}
 }
 
+// reset makes the end of the connection an error for the client.
+func (k *conn) reset() {
+	unix.SetsockoptLinger(k.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
 func (k *conn) release() {
 	k.s.Release()
 	k.l.e.Busy.Add(-1)
@@ -203,7 +208,6 @@ func (k *conn) finish() bool {
 	go func() {
 		defer k.release()
 		conn := blocking.Net(c)
-		defer conn.Close()
 		defer context.AfterFunc(k.l.e.ctx, conn.Cut)()
 		blocking.Finish(k.s, conn, rest, func(step func()) {
 			done := make(chan struct{})

@@ -145,7 +145,7 @@ func (e *Engine) drain() error {
 	}
 	e.cancel(engines.ErrDrainTimeout)
 	for _, l := range e.loops {
-		l.do(l.cut)
+		l.cut()
 	}
 	within(closed, engines.CutGrace)
 	return engines.ErrDrainTimeout

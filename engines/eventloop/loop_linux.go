@@ -137,6 +137,9 @@ func (l *loop) OnClose(c gnet.Conn, err error) gnet.Action {
 	default:
 		k.s.Abort(err)
 	}
+	if k.s.Broken() {
+		k.reset()
+	}
 	k.release()
 	return gnet.None
 }
@@ -185,12 +188,20 @@ func (l *loop) drainFrom(half time.Time) {
 	})
 }
 
-// cut ends all connections.
+// cut ends all connections. Those of a loop that is stuck in an app end with
+// the process, which must not look like the end of an answer either.
 func (l *loop) cut() {
+	l.mu.Lock()
 	for k := range l.conns {
-		k.s.Abort(engines.ErrDrainTimeout)
-		k.close()
+		k.reset()
 	}
+	l.mu.Unlock()
+	l.do(func() {
+		for k := range l.conns {
+			k.s.Abort(engines.ErrDrainTimeout)
+			k.close()
+		}
+	})
 }
 
 // logger has gnet log where the engine does. gnet reports nothing that would

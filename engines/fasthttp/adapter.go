@@ -39,8 +39,9 @@ func newAdapter(svc *protocol.Service, inFlight context.Context, addr net.Addr) 
 
 // handle is the fasthttp.RequestHandler.
 func (a *adapter) handle(ctx *fasthttp.RequestCtx) {
-	ctx.Conn().(*yardstick.Conn).Busy.Store(true)
 	r := a.requests.Get().(*request)
+	r.conn = ctx.Conn().(*yardstick.Conn)
+	r.conn.Busy.Store(true)
 	r.fill(ctx)
 	r.x.Begin(a.svc.App, &r.env)
 	chunk, err := r.next()
@@ -75,6 +76,7 @@ const copyMost = 16 << 10
 // request is one request, and the answer's body as a stream. It is used again.
 type request struct {
 	a     *adapter
+	conn  *yardstick.Conn
 	x     gateway.Exchange
 	env   gateway.Environ
 	input input
@@ -157,6 +159,7 @@ func (r *request) WriteTo(w io.Writer) (int64, error) {
 			return total, nil
 		}
 		if r.end != nil {
+			r.conn.Break()
 			return total, r.end
 		}
 		r.chunk, r.end = r.next()
@@ -193,7 +196,7 @@ func (r *request) Close() error {
 		r.a.svc.Counters.Requests.Add(1)
 	}
 	r.env.Reset()
-	r.input.left, r.chunk, r.end = nil, nil, nil
+	r.input.left, r.conn, r.chunk, r.end = nil, nil, nil, nil
 	r.a.requests.Put(r)
 	return nil
 }

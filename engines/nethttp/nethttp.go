@@ -52,6 +52,9 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		MaxHeaderBytes:    l.MaxHeaderBytes(),
 		ErrorLog:          slog.NewLogLogger(svc.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return inFlight },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
 		ConnState: func(c net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateActive: // the header has been read
@@ -88,6 +91,16 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	whole := false
+	defer func() {
+		if !whole { // an answer that is broken off panics
+			r.Context().Value(connKey{}).(*yardstick.Conn).Break()
+		}
+	}()
 	h.Handler.ServeHTTP(w, r)
-	h.svc.Counters.Requests.Add(1) // not if an answer is broken off, which panics
+	whole = true
+	h.svc.Counters.Requests.Add(1)
 }
+
+// connKey is the *yardstick.Conn in a request's Context.
+type connKey struct{}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -80,5 +81,26 @@ func (c *conn) Wake() {
 	}
 }
 
-func (c *conn) Cut()   { unix.Shutdown(c.fd, unix.SHUT_RDWR) }
+// Cut leaves the descriptor open, which the thread may be about to use. To
+// connect a socket to nothing resets it; the kernel may refuse that.
+func (c *conn) Cut() {
+	if !c.tcp || c.disconnect() != nil {
+		unix.Shutdown(c.fd, unix.SHUT_RDWR)
+	}
+}
+
+func (c *conn) disconnect() error {
+	nowhere := unix.RawSockaddr{Family: unix.AF_UNSPEC}
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(c.fd), uintptr(unsafe.Pointer(&nowhere)), unsafe.Sizeof(nowhere))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
 func (c *conn) Close() { unix.Close(c.fd) }
+
+func (c *conn) Reset() {
+	unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Close(c.fd)
+}

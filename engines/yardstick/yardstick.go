@@ -64,6 +64,14 @@ func (c *Conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// Break makes Close a reset, as an answer that is not whole needs: see
+// protocol.Session.Broken.
+func (c *Conn) Break() {
+	if h, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		h.SetLinger(0)
+	}
+}
+
 // Close implements net.Conn.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
@@ -122,7 +130,10 @@ func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service,
 		return err
 	}
 	cancel(engines.ErrDrainTimeout)
-	ln.closeIf(func(*Conn) bool { return true })
+	ln.closeIf(func(c *Conn) bool {
+		c.Break()
+		return true
+	})
 	grace, stop := context.WithTimeout(context.Background(), engines.CutGrace)
 	defer stop()
 	srv.ShutdownWithContext(grace)
