@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -25,19 +27,30 @@ func ToHTTP(app App) http.Handler { return &Handler{App: app} }
 // once. Where an answer breaks off before anything has been sent, the client
 // gets a 500, otherwise the connection is cut (http.ErrAbortHandler).
 type Handler struct {
-	App     App
-	MaxBody int64     // bytes of a request's body, beyond: 413; 0 means DefaultMaxBody, negative no limit
-	Flags   Flags     // what the app is told; MultiThread is always set
-	Wait    Waiter    // default: goroutines sleep, and Readable is not supported
-	Errors  io.Writer // default os.Stderr
+	App       App
+	MaxBody   int64     // bytes of a request's body, beyond: 413; 0 means DefaultMaxBody, negative no limit
+	MaxLine   int       // bytes of the request line, beyond: 414; 0 means no limit but the server's on the header
+	MaxFields int       // fields of the header, beyond: 431; 0 means no limit
+	Flags     Flags     // what the app is told; MultiThread is always set
+	Wait      Waiter    // default: goroutines sleep, and Readable is not supported
+	Errors    io.Writer // default os.Stderr
+
+	// Done, if not nil, is called once for each request, at its end. answered
+	// tells that the app has run and the client been given a whole answer, be
+	// it the 500 in place of the app's; err is why a request was refused or its
+	// answer broken off, or what the app failed with.
+	Done func(answered bool, err error)
 }
 
 // served is what one request needs; it is used again by later ones.
 type served struct {
 	x     Exchange
 	env   Environ
-	input input
+	input bytes.Reader
 	body  []byte
+
+	answered bool // what Done is told
+	failed   error
 
 	port     int // whose text is portText, so that it is made once for most requests
 	portText string
@@ -48,15 +61,24 @@ var servedPool = sync.Pool{New: func() any { return new(served) }}
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := servedPool.Get().(*served)
-	defer s.release()
+	s.answered, s.failed = false, errUnfinished
+	defer s.release(h.Done)
 	s.env.Errors = h.Errors
 	if h.Errors == nil {
 		s.env.Errors = os.Stderr
 	}
-	if !s.gather(w, r, h.MaxBody) {
+	if line := len(r.Method) + len(r.RequestURI) + len(r.Proto) + 2; h.MaxLine > 0 && line > h.MaxLine {
+		s.refuse(w, http.StatusRequestURITooLong, fmt.Errorf("the request line is longer than %d bytes", h.MaxLine))
 		return
 	}
 	s.fill(r)
+	if h.MaxFields > 0 && len(s.env.Header) > h.MaxFields {
+		s.refuse(w, http.StatusRequestHeaderFieldsTooLarge, fmt.Errorf("the header has more than %d fields", h.MaxFields))
+		return
+	}
+	if !s.gather(w, r, h.MaxBody) {
+		return
+	}
 	s.env.Flags = h.Flags
 	s.env.MultiThread = true
 	s.env.Wait = h.Wait
@@ -74,15 +96,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r)
 }
 
+// errUnfinished is the failure of a request whose goroutine has ended before it.
+var errUnfinished = errors.New("gateway: the app has ended its goroutine")
+
 // release gives s back. Pooled memory stays bounded: a large body's buffer is not kept.
-func (s *served) release() {
+func (s *served) release(done func(bool, error)) {
+	if done != nil {
+		done(s.answered, s.failed)
+	}
 	s.env.Reset()
-	s.input.left = nil
-	if cap(s.body) > 64<<10 {
+	s.input.Reset(nil)
+	s.failed = nil
+	if cap(s.body) > keepBody {
 		s.body = nil
 	}
 	servedPool.Put(s)
 }
+
+// refuse answers a request that does not reach the app. The rest of it is not read.
+func (s *served) refuse(w http.ResponseWriter, status int, why error) {
+	s.failed = why
+	w.Header().Set("Connection", "close")
+	http.Error(w, why.Error(), status)
+}
+
+// Sizes of the buffer that a body is gathered in. It grows with what has come,
+// whatever length is promised.
+const (
+	leastBody = 4 << 10
+	keepBody  = 64 << 10
+)
 
 // gather reads the request's body, or answers why it cannot be had.
 func (s *served) gather(w http.ResponseWriter, r *http.Request, limit int64) bool {
@@ -91,32 +134,41 @@ func (s *served) gather(w http.ResponseWriter, r *http.Request, limit int64) boo
 	}
 	s.body = s.body[:0]
 	if r.Body == nil || r.ContentLength == 0 {
+		s.setInput()
 		return true
 	}
 	tooLarge := limit >= 0 && r.ContentLength > limit
+	if !tooLarge {
+		s.body = slices.Grow(s.body, max(leastBody, int(min(r.ContentLength, keepBody))))
+	}
 	for !tooLarge {
 		if len(s.body) == cap(s.body) {
-			s.body = append(s.body, 0)[:len(s.body)]
+			s.body = slices.Grow(s.body, len(s.body)) // twice as much
 		}
 		n, err := r.Body.Read(s.body[len(s.body):cap(s.body)])
 		s.body = s.body[:len(s.body)+n]
 		tooLarge = limit >= 0 && int64(len(s.body)) > limit
 		if err == io.EOF && !tooLarge {
+			s.setInput()
 			return true
 		}
 		if err != nil && !tooLarge {
 			s.log(r, fmt.Errorf("request body: %w", err))
-			w.Header().Set("Connection", "close")
-			http.Error(w, "the body could not be read", http.StatusBadRequest)
+			s.refuse(w, http.StatusBadRequest, errors.New("the body could not be read"))
 			return false
 		}
 	}
-	w.Header().Set("Connection", "close") // do not read the rest of it
-	http.Error(w, "the body is longer than "+strconv.FormatInt(limit, 10)+" bytes", http.StatusRequestEntityTooLarge)
+	s.refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than %d bytes", limit))
 	return false
 }
 
-// fill makes the environ of r. The strings are net/http's and stay what they are.
+func (s *served) setInput() {
+	s.input.Reset(s.body)
+	s.env.ContentLength = int64(len(s.body))
+	s.env.Input = &s.input
+}
+
+// fill makes the environ of r, but for its body. The strings are net/http's and stay what they are.
 func (s *served) fill(r *http.Request) {
 	e := &s.env
 	e.Method, e.Path, e.Query, e.RequestURI, e.Proto = r.Method, r.URL.Path, r.URL.RawQuery, r.RequestURI, r.Proto
@@ -155,9 +207,6 @@ func (s *served) fill(r *http.Request) {
 		}
 	}
 	e.ContentType = r.Header.Get("Content-Type")
-	e.ContentLength = int64(len(s.body))
-	s.input.left = s.body
-	e.Input = &s.input
 	e.Context = r.Context()
 }
 
@@ -175,6 +224,7 @@ func (s *served) answer(w http.ResponseWriter, r *http.Request) {
 		if err != nil && err != io.EOF {
 			s.log(r, err)
 			if !errors.Is(err, ErrTooLong) {
+				s.failed = err
 				s.breakOff(w)
 				return
 			}
@@ -189,6 +239,7 @@ func (s *served) answer(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if err != nil {
+			s.answered, s.failed = true, nil
 			return
 		}
 		if len(chunk) == 0 {
@@ -208,10 +259,12 @@ func (s *served) breakOff(w http.ResponseWriter) {
 		panic(http.ErrAbortHandler)
 	}
 	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	s.answered = true
 }
 
 // gone ends the app's Context where net/http has not noticed yet that the client has left.
 func (s *served) gone(cause error) {
+	s.failed = cause
 	ctx, cancel := context.WithCancelCause(s.env.Context)
 	cancel(cause)
 	s.env.Context = ctx
@@ -234,18 +287,6 @@ func writeHead(w http.ResponseWriter, head Head) {
 		h["Content-Length"] = []string{strconv.FormatInt(head.Length, 10)}
 	}
 	w.WriteHeader(head.Status)
-}
-
-// input is a gathered body.
-type input struct{ left []byte }
-
-func (in *input) Read(p []byte) (int, error) {
-	if len(in.left) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, in.left)
-	in.left = in.left[n:]
-	return n, nil
 }
 
 // sleeper is the Waiter of a server that has no poller of its own.
