@@ -168,7 +168,7 @@ func (s *Session) begin() {
 		Header:     env.Header[:0],
 		Vars:       env.Vars[:0],
 		Input:      &w.input,
-		Errors:     (*errorLog)(s.svc),
+		Errors:     s.svc.ErrorLog(),
 		Flags:      s.svc.Flags,
 		Context:    &s.ctx,
 		Wait:       s.peer.Wait,

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"io"
 	"log/slog"
 	"math"
 	"sync"
@@ -115,7 +116,10 @@ type Counters struct {
 	Errors   atomic.Int64 // refused, or broken off by client, app or engine; a 500 for a failed app counts here too
 }
 
-// errorLog is env.Errors: each write is a record of the Service's log.
+// ErrorLog is what apps get as env.Errors: each write is a record of the
+// Service's log. It is no error on the Counters: apps may say what they like.
+func (s *Service) ErrorLog() io.Writer { return (*errorLog)(s) }
+
 type errorLog Service
 
 func (e *errorLog) Write(p []byte) (int, error) {

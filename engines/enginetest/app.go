@@ -47,6 +47,8 @@ const Hello = "Hello, World!"
 //	/yield?n=         n empty chunks, then an answer
 //	/panic            panics before the answer, /panic-late after its first chunk
 //	/flags            the flags that the engine has set
+//
+// Any other path is a 404 that repeats it.
 func (a *App) Serve(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
 	text := func(status int, s string) gateway.Body {
 		if err := start(status, plain, nil); err != nil {
@@ -135,7 +137,7 @@ func (a *App) Serve(env *gateway.Environ, start gateway.StartResponse) gateway.B
 	case "/flags":
 		return text(200, fmt.Sprintf("%+v", env.Flags))
 	}
-	return text(404, "no such path")
+	return text(404, env.Path)
 }
 
 // hold waits for Release by the engine's wait hook.

@@ -33,6 +33,8 @@ var cases = []testCase{
 	{"byte by byte", several, testByteByByte},
 	{"large bodies", nil, testLargeBodies},
 	{"body over the limit", nil, testBodyLimit},
+	{"header over the limits", nil, testHeaderLimits},
+	{"paths", nil, testPaths},
 	{"a block is not delayed", nil, testBlocks},
 	{"empty chunks", nil, testYield},
 	{"HEAD", nil, testHead},
@@ -54,6 +56,7 @@ var cases = []testCase{
 	{"inherited socket", nil, testInherited},
 	{"lint", nil, testLint},
 	{"stats", nil, testStats},
+	{"what counts", nil, testCounts},
 }
 
 func testHello(t *testing.T, s Subject) {
@@ -188,18 +191,6 @@ func testLargeBodies(t *testing.T, s Subject) {
 		}
 		c.Close()
 	}
-}
-
-func testBodyLimit(t *testing.T, s Subject) {
-	srv := s.start(t, options{limits: protocol.Limits{Body: 1 << 10}})
-	c := srv.dial()
-	// The client sends all of it before it looks: it must get to see the answer.
-	c.send(request("POST", "/echo", strings.Repeat("x", 100_000)))
-	if r := c.receive("POST"); r.err != nil || r.StatusCode != 413 {
-		t.Errorf("a body over the limit must be answered 413: %+v", r)
-	}
-	c.Close()
-	srv.alive()
 }
 
 func testBlocks(t *testing.T, s Subject) {

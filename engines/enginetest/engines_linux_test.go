@@ -24,7 +24,7 @@ var subjects = []struct {
 	{"goroutine,per=request", Traits{}},
 	{"eventloop,loops=1", Traits{Inline: true}},
 	{"eventloop,loops=3", Traits{Inline: true}},
-	{"nethttp", Traits{Yardstick: true, NoTimeout: true}},
+	{"nethttp", Traits{Yardstick: true, NoTimeout: true, Uncounted: true}},
 	{"fasthttp", Traits{Yardstick: true}},
 }
 

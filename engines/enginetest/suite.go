@@ -27,6 +27,7 @@ type Traits struct {
 	Inline    bool // the app runs on what serves other connections too
 	Yardstick bool // not ours: its own words for refusals, and no limit on the progress of writes
 	NoTimeout bool // closes, where others answer 408
+	Uncounted bool // answers what is no HTTP on its own, so that nobody counts it
 }
 
 // Subject is an engine to be tested.

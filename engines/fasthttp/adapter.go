@@ -1,13 +1,16 @@
 package fasthttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -29,7 +32,7 @@ type adapter struct {
 }
 
 func newAdapter(svc *protocol.Service, inFlight context.Context, addr net.Addr) *adapter {
-	a := &adapter{svc: svc, inFlight: inFlight, errors: yardstick.Errors{Svc: svc}, name: "localhost", port: "80"}
+	a := &adapter{svc: svc, inFlight: inFlight, errors: svc.ErrorLog(), name: "localhost", port: "80"}
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		a.name, a.port = tcp.IP.String(), strconv.Itoa(tcp.Port)
 	}
@@ -43,9 +46,17 @@ func (a *adapter) handle(ctx *fasthttp.RequestCtx) {
 	r.conn = ctx.Conn().(*yardstick.Conn)
 	r.conn.Busy.Store(true)
 	r.fill(ctx)
+	if status := r.tooLarge(); status != 0 {
+		a.svc.Counters.Errors.Add(1)
+		ctx.Error(fasthttp.StatusMessage(status), status)
+		ctx.SetConnectionClose()
+		r.release()
+		return
+	}
 	r.x.Begin(a.svc.App, &r.env)
 	chunk, err := r.next()
 	if err != nil && err != io.EOF {
+		a.svc.Counters.Errors.Add(1)
 		ctx.Error(fasthttp.StatusMessage(fasthttp.StatusInternalServerError), fasthttp.StatusInternalServerError)
 		r.Close()
 		return
@@ -79,12 +90,10 @@ type request struct {
 	conn  *yardstick.Conn
 	x     gateway.Exchange
 	env   gateway.Environ
-	input input
+	input bytes.Reader
 	chunk []byte // to be written
 	end   error  // after it
-
-	remote         net.Addr // whose texts are these
-	remoteIP, port string
+	cut   bool   // broken off by the app or by the client
 }
 
 var _ fasthttp.BodyWriterTo = (*request)(nil)
@@ -92,26 +101,52 @@ var _ fasthttp.BodyWriterTo = (*request)(nil)
 func (r *request) fill(ctx *fasthttp.RequestCtx) {
 	h, e := &ctx.Request.Header, &r.env
 	e.Method, e.RequestURI, e.Proto = text(h.Method()), text(h.RequestURI()), text(h.Protocol())
-	e.Path, e.Query = text(ctx.URI().Path()), text(ctx.URI().QueryString())
 	e.Scheme, e.Host = "http", text(h.Host())
+	r.fillTarget(ctx)
 	e.ServerName, e.ServerPort = r.a.name, r.a.port
-	if addr := ctx.RemoteAddr(); addr != r.remote {
-		r.remote, r.remoteIP, r.port = addr, "", ""
-		if tcp, ok := addr.(*net.TCPAddr); ok {
-			r.remoteIP, r.port = tcp.IP.String(), strconv.Itoa(tcp.Port)
-		}
-	}
-	e.RemoteAddr, e.RemotePort = r.remoteIP, r.port
+	e.RemoteAddr, e.RemotePort = r.conn.Remote()
 	for name, value := range h.All() {
 		e.Header = append(e.Header, gateway.Field{Name: text(name), Value: text(value)})
 	}
 	e.ContentType = text(h.ContentType())
-	r.input.left = ctx.Request.Body()
-	e.ContentLength = int64(len(r.input.left))
+	body := ctx.Request.Body()
+	r.input.Reset(body)
+	e.ContentLength = int64(len(body))
 	e.Input, e.Errors = &r.input, r.a.errors
 	e.Flags = r.a.svc.Flags
 	e.MultiThread = true
 	e.Context, e.Wait = r.a.inFlight, engines.Park{}
+}
+
+// fillTarget takes the target apart. fasthttp's own path is another one: it
+// has no double slashes and no dots.
+func (r *request) fillTarget(ctx *fasthttp.RequestCtx) {
+	e := &r.env
+	path := e.RequestURI
+	if path[0] == '/' || path == "*" {
+		path, e.Query, _ = strings.Cut(path, "?")
+	} else { // the absolute form, of which fasthttp makes these
+		path, e.Query, e.Host = text(ctx.URI().PathOriginal()), text(ctx.URI().QueryString()), text(ctx.URI().Host())
+	}
+	e.Path = path
+	if strings.IndexByte(path, '%') >= 0 {
+		if plain, err := url.PathUnescape(path); err == nil {
+			e.Path = plain
+		}
+	}
+}
+
+// tooLarge holds the request against the limits that fasthttp does not know,
+// and returns the status to refuse it with, or 0.
+func (r *request) tooLarge() int {
+	e, l := &r.env, &r.a.svc.Limits
+	switch {
+	case len(e.Method)+len(e.RequestURI)+len(e.Proto)+2 > l.MaxLine():
+		return fasthttp.StatusRequestURITooLong
+	case len(e.Header) > l.MaxHeaderCount():
+		return fasthttp.StatusRequestHeaderFieldsTooLarge
+	}
+	return 0
 }
 
 // text is b as a string without a copy: fasthttp leaves it alone until the
@@ -159,6 +194,7 @@ func (r *request) WriteTo(w io.Writer) (int64, error) {
 			return total, nil
 		}
 		if r.end != nil {
+			r.cut = true
 			r.conn.Break()
 			return total, r.end
 		}
@@ -168,6 +204,7 @@ func (r *request) WriteTo(w io.Writer) (int64, error) {
 
 // gone ends the request's Context: this is where a lost client shows.
 func (r *request) gone(cause error) {
+	r.cut = true
 	ctx, cancel := context.WithCancelCause(r.a.inFlight)
 	cancel(cause)
 	r.env.Context = ctx
@@ -192,25 +229,21 @@ func (r *request) Close() error {
 	if err := r.x.Close(); err != nil {
 		r.log(err)
 	}
-	if r.end == nil || r.end == io.EOF {
+	if r.cut {
+		r.a.svc.Counters.Errors.Add(1)
+	} else {
 		r.a.svc.Counters.Requests.Add(1)
 	}
-	r.env.Reset()
-	r.input.left, r.conn, r.chunk, r.end = nil, nil, nil, nil
-	r.a.requests.Put(r)
+	r.release()
 	return nil
 }
 
-func printf(format string, a []any) string { return fmt.Sprintf(format, a...) }
-
-// input is a body.
-type input struct{ left []byte }
-
-func (in *input) Read(p []byte) (int, error) {
-	if len(in.left) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, in.left)
-	in.left = in.left[n:]
-	return n, nil
+// release gives r back.
+func (r *request) release() {
+	r.env.Reset()
+	r.input.Reset(nil)
+	r.conn, r.chunk, r.end, r.cut = nil, nil, nil, false
+	r.a.requests.Put(r)
 }
+
+func printf(format string, a []any) string { return fmt.Sprintf(format, a...) }

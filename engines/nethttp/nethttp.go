@@ -4,6 +4,8 @@
 // It differs where net/http does: a header that takes too long is answered by
 // a close without a 408, and a client that does not read is given all the time
 // it wants, since net/http limits answers as a whole and not their progress.
+// Requests that it refuses before they reach the handler, malformed or too
+// slow, count nowhere.
 package nethttp
 
 import (
@@ -40,18 +42,31 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	header := yardstick.Limit(l.HeaderTime, 10*time.Second)
 	body := yardstick.Limit(l.BodyTime, 60*time.Second)
 	srv := &http.Server{
-		Handler: &handler{svc: svc, Handler: gateway.Handler{
-			App:     svc.App,
-			MaxBody: l.MaxBody(),
-			Flags:   svc.Flags,
-			Wait:    engines.Park{},
-			Errors:  yardstick.Errors{Svc: svc},
+		Handler: &handler{gateway.Handler{
+			App:       svc.App,
+			MaxBody:   l.MaxBody(),
+			MaxLine:   l.MaxLine(),
+			MaxFields: l.MaxHeaderCount(),
+			Flags:     svc.Flags,
+			Wait:      engines.Park{},
+			Errors:    svc.ErrorLog(),
+			Done: func(answered bool, err error) {
+				if answered {
+					svc.Counters.Requests.Add(1)
+				}
+				if err != nil {
+					svc.Counters.Errors.Add(1)
+				}
+			},
 		}},
 		ReadHeaderTimeout: header,
 		IdleTimeout:       yardstick.Limit(l.IdleTime, 75*time.Second),
 		MaxHeaderBytes:    l.MaxHeaderBytes(),
-		ErrorLog:          slog.NewLogLogger(svc.Log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return inFlight },
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is the app's
+
+		ErrorLog:    slog.NewLogLogger(svc.Log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return inFlight },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -84,11 +99,8 @@ func (s server) Serve(ln net.Listener) error {
 	return nil
 }
 
-// handler counts.
-type handler struct {
-	gateway.Handler
-	svc *protocol.Service
-}
+// handler resets connections whose answer is not whole.
+type handler struct{ gateway.Handler }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	whole := false
@@ -99,7 +111,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	h.Handler.ServeHTTP(w, r)
 	whole = true
-	h.svc.Counters.Requests.Add(1)
 }
 
 // connKey is the *yardstick.Conn in a request's Context.

@@ -6,8 +6,8 @@ package yardstick
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +38,17 @@ type Conn struct {
 	// Busy is for the server to set from the end of a request's header to the
 	// end of the answer.
 	Busy atomic.Bool
+
+	remoteAddr, remotePort string // as CGI has them, once Remote has been asked
+}
+
+// Remote is the client's address and port in text, "" for a unix socket. It is
+// for the goroutine that serves the connection, and formats them once.
+func (c *Conn) Remote() (addr, port string) {
+	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok && c.remoteAddr == "" {
+		c.remoteAddr, c.remotePort = tcp.IP.String(), strconv.Itoa(tcp.Port)
+	}
+	return c.remoteAddr, c.remotePort
 }
 
 // Accept implements net.Listener.
@@ -138,20 +149,6 @@ func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service,
 	defer stop()
 	srv.ShutdownWithContext(grace)
 	return engines.ErrDrainTimeout
-}
-
-// Errors is where the adapters say that an app has failed: a record in the
-// Service's log and one more error on its count.
-type Errors struct{ Svc *protocol.Service }
-
-func (e Errors) Write(p []byte) (int, error) {
-	n := len(p)
-	for n > 0 && p[n-1] == '\n' {
-		n--
-	}
-	e.Svc.Counters.Errors.Add(1)
-	e.Svc.Log.Error("application failed", slog.String("text", string(p[:n])))
-	return len(p), nil
 }
 
 // Limit is a time limit as these servers have it: the default for 0, and 0, no
