@@ -84,6 +84,27 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
+func TestFaultsOfASessionAreFound(t *testing.T) {
+	get := Request{Method: "GET", Target: "/"}
+	c := Case{Want: []Request{get}, Status: 400}
+	for _, tt := range []struct {
+		what     string
+		seen     []Request
+		statuses []int
+		found    bool
+	}{
+		{"none", []Request{get}, []int{200, 400}, false},
+		{"another refusal", []Request{get}, []int{200, 418}, true},
+		{"no refusal", []Request{get}, []int{200}, true},
+		{"a request lost", nil, []int{400}, true},
+		{"another request", []Request{{Method: "GET", Target: "/other"}}, []int{200, 400}, true},
+	} {
+		if diff := c.compareServed(tt.seen, tt.statuses, true); (diff != "") != tt.found {
+			t.Errorf("%s: found %q", tt.what, diff)
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	write := func(text string) {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,8 +33,9 @@ func Check(t *testing.T, codec protocol.Codec, c Case, interim string) {
 			t.Fatalf("%s: %s", name, diff)
 		}
 		rec := new(recorder)
+		spy := &spy{Codec: codec}
 		var lint collector
-		served := Serve(Service(codec, c.Limits, gateway.LintWith(lint.report)(rec.app)), pieces...)
+		served := Serve(Service(spy, c.Limits, gateway.LintWith(lint.report)(rec.app)), pieces...)
 		if err := lint.err(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -52,11 +55,55 @@ func Check(t *testing.T, codec protocol.Codec, c Case, interim string) {
 		if diff := cmp.Diff(string(output), string(out)); diff != "" {
 			t.Fatalf("%s: the output is another one (-whole +split):\n%s", name, diff)
 		}
-		if len(rec.seen) > len(c.Want) {
-			t.Fatalf("%s: the app saw %d requests, want %d", name, len(rec.seen), len(c.Want))
+		if diff := c.compareServed(rec.seen, spy.statuses, served.Closed); diff != "" {
+			t.Fatalf("%s: %s", name, diff)
 		}
 	}
 	Splits(c.Stream, try)
+}
+
+// compareServed returns "" if a Session has called the app for what c wants,
+// and has answered as the app does, and then with c's refusal. If it has closed
+// without one, as a request may ask it to, those behind that are dropped.
+func (c *Case) compareServed(seen []Request, statuses []int, closed bool) string {
+	dropped := closed && c.Status == 0 && len(seen) > 0 && len(seen) < len(c.Want)
+	if len(seen) != len(c.Want) && !dropped {
+		return fmt.Sprintf("the app saw %d requests, want %d", len(seen), len(c.Want))
+	}
+	for i, got := range seen {
+		if diff := c.Want[i].compare(got); diff != "" {
+			return fmt.Sprintf("the app saw in request %d: %s", i+1, diff)
+		}
+	}
+	want := slices.Repeat([]int{200}, len(seen))
+	if c.Status != 0 {
+		want = append(want, c.Status)
+	}
+	if !slices.Equal(statuses, want) {
+		return fmt.Sprintf("answered with %d, want %d", statuses, want)
+	}
+	return ""
+}
+
+// spy is a Codec that keeps the statuses of the answers it frames.
+type spy struct {
+	protocol.Codec
+	statuses []int
+}
+
+func (s *spy) New() (protocol.Parser, protocol.Encoder) {
+	p, e := s.Codec.New()
+	return p, &spyEncoder{e, s}
+}
+
+type spyEncoder struct {
+	protocol.Encoder
+	spy *spy
+}
+
+func (e *spyEncoder) Head(dst []byte, h *gateway.Head, keep bool, now time.Time) ([]byte, bool) {
+	e.spy.statuses = append(e.spy.statuses, h.Status)
+	return e.Encoder.Head(dst, h, keep, now)
 }
 
 // collector keeps what Lint reports.
