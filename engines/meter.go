@@ -22,6 +22,13 @@ const CutGrace = time.Second
 // has begun to: it is not in flight yet, and must not hold the drain.
 const HalfGrace = time.Second
 
+// Bounds on how long and how much is read and dropped from a client that has
+// been refused while it was sending, so that it gets to see why.
+const (
+	LingerTime  = time.Second
+	LingerBytes = 1 << 20
+)
+
 // DrainTime is svc's with the default filled in. A negative one, no limit, is
 // a very long one.
 func DrainTime(svc *protocol.Service) time.Duration {

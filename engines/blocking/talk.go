@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -160,13 +161,6 @@ func (t *Talk) write() {
 	}
 }
 
-// Bounds on how long and how much is read and dropped from a client that has
-// been refused while it was sending, so that it gets to see why.
-const (
-	LingerTime  = time.Second
-	LingerBytes = 1 << 20
-)
-
 // freshGrace is how long a connection that was accepted before the drain, and
 // gets its turn in it, has to show its request.
 const freshGrace = 10 * time.Millisecond
@@ -175,10 +169,10 @@ func (t *Talk) linger() {
 	if t.conn.CloseWrite() != nil {
 		return
 	}
-	end := time.Now().Add(LingerTime)
+	end := time.Now().Add(engines.LingerTime)
 	t.conn.ReadBy(end)
 	buf := make([]byte, 16<<10)
-	for left := LingerBytes; left > 0 && time.Now().Before(end) && t.g.half.Load() == nil; {
+	for left := engines.LingerBytes; left > 0 && time.Now().Before(end) && t.g.half.Load() == nil; {
 		n, err := t.conn.Read(buf)
 		left -= n
 		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -200,28 +194,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// Finish serves what is left of a connection whose client will send no more,
-// for engines that do not block: rest is what they have received and the
-// Session has not. Each step of the app is handed to run, which returns when it
-// is done. In the end conn is closed.
-func Finish(s *protocol.Session, conn Conn, rest []byte, run func(step func())) {
-	defer end(s, conn)
-	t := &Talk{s: s, conn: conn}
-	for {
-		if len(rest) == 0 {
-			s.EOF() // before the last request runs, so that its answer says that it is the last
-		}
-		switch s.Next() {
-		case protocol.Read:
-			rest = rest[s.Feed(rest):]
-		case protocol.Run:
-			run(s.Run)
-		case protocol.Write:
-			t.write()
-		default:
-			return
-		}
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
-	"github.com/dynobench/dyno/engines/blocking"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -44,7 +42,7 @@ func (k *conn) lingers() bool { return !k.lingerEnd.IsZero() }
 func (k *conn) turn() gnet.Action {
 	if k.lingers() {
 		n, _ := k.c.Discard(-1)
-		if k.dropped += n; k.dropped > blocking.LingerBytes {
+		if k.dropped += n; k.dropped > engines.LingerBytes {
 			return gnet.Close
 		}
 		return gnet.None
@@ -94,7 +92,7 @@ func (k *conn) turn() gnet.Action {
 			}
 		case protocol.Close:
 			if k.s.Linger() && k.l.half.Load() == nil && unix.Shutdown(k.fd, unix.SHUT_WR) == nil {
-				k.lingerEnd = time.Now().Add(blocking.LingerTime)
+				k.lingerEnd = time.Now().Add(engines.LingerTime)
 				k.c.Discard(-1)
 				return gnet.None
 			}
@@ -175,50 +173,6 @@ func (k *conn) release() {
 	k.s.Release()
 	k.l.e.Busy.Add(-1)
 	k.l.done()
-}
-
-// finish sees to it that a client which has closed its sending half, which
-// gnet takes for the end, gets the rest of its answers, those included to
-// requests that gnet holds because it was not their turn yet. It tells whether
-// there is a rest: then a goroutine writes it, and the app still runs on the loop.
-func (k *conn) finish() bool {
-	if k.lingers() {
-		return false
-	}
-	rest := make([]byte, k.c.InboundBuffered()) // mostly empty
-	k.c.Read(rest)
-	if len(rest) == 0 {
-		k.s.EOF()
-	}
-	if k.s.Next() == protocol.Close {
-		return false
-	}
-	dup, err := unix.FcntlInt(uintptr(k.fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		k.s.Abort(os.NewSyscallError("fcntl", err))
-		return false
-	}
-	file := os.NewFile(uintptr(dup), "connection")
-	c, err := net.FileConn(file)
-	file.Close()
-	if err != nil {
-		k.s.Abort(err)
-		return false
-	}
-	go func() {
-		defer k.release()
-		conn := blocking.Net(c)
-		defer context.AfterFunc(k.l.e.ctx, conn.Cut)()
-		blocking.Finish(k.s, conn, rest, func(step func()) {
-			done := make(chan struct{})
-			if !k.l.do(func() { defer close(done); step() }) {
-				k.s.Abort(engines.ErrDrainTimeout)
-				return
-			}
-			<-done
-		})
-	}()
-	return true
 }
 
 func (l logger) printf(level slog.Level, format string, a []any) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
-	"github.com/dynobench/dyno/engines/blocking"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -90,7 +89,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 
 // accept hands each connection to the loop that has the fewest.
 func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
-	return blocking.Accept(ctx, e.svc.Log, func() error {
+	return engines.Accept(ctx, e.svc.Log, func() error {
 		c, err := ln.Accept()
 		if err != nil {
 			return err
