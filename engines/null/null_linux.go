@@ -71,10 +71,28 @@ func (e *Engine) loop(ln, wake int, svc *protocol.Service) error {
 		return os.NewSyscallError("epoll_create1", err)
 	}
 	defer unix.Close(set)
-	for fd, events := range map[int]uint32{ln: unix.EPOLLIN | unix.EPOLLEXCLUSIVE, wake: unix.EPOLLIN} {
-		if err := unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil {
-			return os.NewSyscallError("epoll_ctl", err)
+	add := func(fd int, events uint32) error {
+		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
+	}
+	if err := add(wake, unix.EPOLLIN); err != nil {
+		return err
+	}
+	// Without a descriptor for the next connection the listener would stay
+	// ready for ever: it is taken out until there may be one again.
+	listens, timeout := false, -1
+	listen := func() error {
+		if listens {
+			return nil
 		}
+		listens, timeout = true, -1
+		return add(ln, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
+	}
+	pause := func() {
+		listens, timeout = false, pauseMS
+		unix.EpollCtl(set, unix.EPOLL_CTL_DEL, ln, nil)
+	}
+	if err := listen(); err != nil {
+		return err
 	}
 	open := make(map[int]struct{})
 	hangUp := func(fd int) {
@@ -90,9 +108,14 @@ func (e *Engine) loop(ln, wake int, svc *protocol.Service) error {
 	events := make([]unix.EpollEvent, 256)
 	buf := make([]byte, 64<<10)
 	for {
-		n, err := unix.EpollWait(set, events, -1)
+		n, err := unix.EpollWait(set, events, timeout)
 		if err != nil && err != unix.EINTR {
 			return os.NewSyscallError("epoll_wait", err)
+		}
+		if n == 0 { // time is up
+			if err := listen(); err != nil {
+				return err
+			}
 		}
 		for i := range max(n, 0) {
 			fd := int(events[i].Fd)
@@ -101,7 +124,12 @@ func (e *Engine) loop(ln, wake int, svc *protocol.Service) error {
 				return nil
 			case ln:
 				c, _, err := unix.Accept4(ln, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
-				if err != nil {
+				switch err {
+				case nil:
+				case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+					pause()
+					continue
+				default:
 					continue
 				}
 				if unix.EpollCtl(set, unix.EPOLL_CTL_ADD, c, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c)}) != nil {
@@ -117,6 +145,9 @@ func (e *Engine) loop(ln, wake int, svc *protocol.Service) error {
 				case err == unix.EAGAIN || err == unix.EINTR:
 				case err != nil || n == 0:
 					hangUp(fd)
+					if err := listen(); err != nil {
+						return err
+					}
 				case bytes.Contains(buf[:n], endOfHeader):
 					if k, _ := unix.Write(fd, answer); k < len(answer) {
 						hangUp(fd) // it does not read
@@ -128,5 +159,9 @@ func (e *Engine) loop(ln, wake int, svc *protocol.Service) error {
 		}
 	}
 }
+
+// pauseMS is how long, in milliseconds, a loop that could not accept waits to
+// try again unless one of its connections ends.
+const pauseMS = 100
 
 var endOfHeader = []byte("\r\n\r\n")
