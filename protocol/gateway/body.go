@@ -115,7 +115,7 @@ func File(f *os.File) (*FileBody, error) {
 	return &FileBody{f: f, offset: offset, rest: max(info.Size()-offset, 0)}, nil
 }
 
-// FileBody is the Body that File returns. Engines get at the file by Exchange.File.
+// FileBody is the Body that File returns.
 type FileBody struct {
 	f            *os.File
 	offset, rest int64

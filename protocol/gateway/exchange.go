@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"strings"
 )
@@ -154,21 +153,6 @@ func (x *Exchange) judge(chunk []byte, err error) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d of %d bytes", ErrTooShort, x.given+int64(len(chunk)), x.head.Length)
 	}
 	return chunk, err
-}
-
-// File takes over a body that is a stretch of a file, so that the engine can
-// have the kernel send it (sendfile): n bytes of f from offset on, after the
-// head, instead of what Next would give. f stays the app's and open until
-// Close. ok is false, and nothing has happened, where the body is no FileBody,
-// has begun to be pulled, or is not the answer's Length long; then Next goes
-// on as ever. After ok, Next gives io.EOF.
-func (x *Exchange) File() (f *os.File, offset, n int64, ok bool) {
-	body, isFile := x.body.(*FileBody)
-	if !isFile || x.end != nil || !x.started || x.left || x.head.NoBody || body.rest == 0 || x.head.Length != body.rest {
-		return nil, 0, 0, false
-	}
-	x.left, x.given, x.end = true, body.rest, io.EOF
-	return body.f, body.offset, body.rest, true
 }
 
 // Head returns the answer's head. It stands from the first non-empty chunk or
