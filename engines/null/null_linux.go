@@ -48,11 +48,20 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		return os.NewSyscallError("eventfd", err)
 	}
 	defer unix.Close(wake)
+	sets := make([]int, e.loops) // all of them before clients can take the descriptors
+	for i := range sets {
+		set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+		if err != nil {
+			return os.NewSyscallError("epoll_create1", err)
+		}
+		defer unix.Close(set)
+		sets[i] = set
+	}
 	var loops sync.WaitGroup
 	failed := make(chan error, e.loops)
 	raw.Control(func(ln uintptr) {
-		for range e.loops {
-			loops.Go(func() { failed <- e.loop(int(ln), wake, svc) })
+		for _, set := range sets {
+			loops.Go(func() { failed <- e.loop(set, int(ln), wake, svc) })
 		}
 		select {
 		case <-ctx.Done():
@@ -64,13 +73,8 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	return err
 }
 
-func (e *Engine) loop(ln, wake int, svc *protocol.Service) error {
+func (e *Engine) loop(set, ln, wake int, svc *protocol.Service) error {
 	runtime.LockOSThread()
-	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("epoll_create1", err)
-	}
-	defer unix.Close(set)
 	add := func(fd int, events uint32) error {
 		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
 	}
