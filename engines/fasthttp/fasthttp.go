@@ -65,7 +65,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			srv.ReadTimeout = max(header, yardstick.Limit(svc.Limits.BodyTime, header))
 		}
 	}
-	return yardstick.Serve(ctx, &server{Server: srv}, yardstick.Listen(sock, &e.Meter), svc, cancel)
+	return yardstick.Serve(ctx, &server{Server: srv}, yardstick.Listen(ctx, sock, &e.Meter, svc.Log), svc, cancel)
 }
 
 // server is a fasthttp.Server whose second shutdown goes on waiting, where the

@@ -83,7 +83,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		srv.ReadTimeout = header + body
 	}
 	srv.SetKeepAlivesEnabled(!svc.NoKeepAlive)
-	ln := yardstick.Listen(sock, &e.Meter)
+	ln := yardstick.Listen(ctx, sock, &e.Meter, svc.Log)
 	return yardstick.Serve(ctx, server{srv}, ln, svc, cancel)
 }
 

@@ -6,6 +6,7 @@ package yardstick
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
@@ -20,14 +21,17 @@ import (
 type Listener struct {
 	net.Listener
 	meter *engines.Meter
+	ctx   context.Context // of Serve
+	log   *slog.Logger
 
 	mu   sync.Mutex
 	open map[*Conn]struct{}
 }
 
-// Listen wraps the listener of sock.
-func Listen(sock *engines.Socket, meter *engines.Meter) *Listener {
-	return &Listener{Listener: sock.Listener(), meter: meter, open: make(map[*Conn]struct{})}
+// Listen wraps the listener of sock. It waits a lack of descriptors out until
+// ctx ends: one of the servers would end with the first.
+func Listen(ctx context.Context, sock *engines.Socket, meter *engines.Meter, log *slog.Logger) *Listener {
+	return &Listener{Listener: sock.Listener(), meter: meter, ctx: ctx, log: log, open: make(map[*Conn]struct{})}
 }
 
 // Conn is a connection of a server that tells whether it has a request in flight.
@@ -53,8 +57,15 @@ func (c *Conn) Remote() (addr, port string) {
 
 // Accept implements net.Listener.
 func (l *Listener) Accept() (net.Conn, error) {
-	inner, err := l.Listener.Accept()
-	if err != nil {
+	var inner net.Conn
+	err := engines.AcceptOne(l.ctx, l.log, func() (err error) {
+		inner, err = l.Listener.Accept()
+		return err
+	})
+	switch {
+	case err != nil && l.ctx.Err() != nil:
+		return nil, net.ErrClosed // or will be at once
+	case err != nil:
 		return nil, err
 	}
 	c := &Conn{Conn: inner, ln: l}
@@ -126,6 +137,10 @@ func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service,
 	select {
 	case <-ctx.Done():
 	case err := <-ended:
+		if ctx.Err() != nil {
+			ended <- nil // it has seen the end first
+			break
+		}
 		ln.closeIf(func(*Conn) bool { return true })
 		return err
 	}
