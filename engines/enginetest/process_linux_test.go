@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +31,7 @@ const (
 	serveVariable  = "ENGINETEST_SERVE"
 	listenVariable = "ENGINETEST_LISTEN"
 	brokenApp      = "ENGINETEST_BROKEN" // workers fail to start
+	filesVariable  = "ENGINETEST_FILES"  // bound on open descriptors
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +47,11 @@ func TestMain(m *testing.M) {
 
 // serveProcess is what a command does to serve, prefork's workers included.
 func serveProcess(spec string) error {
+	if n, err := strconv.ParseUint(os.Getenv(filesVariable), 10, 64); err == nil {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
+			return err
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	svc := protocol.NewService(NewApp().Serve, http1.Codec{})
@@ -271,6 +278,38 @@ func TestProcesses(t *testing.T) {
 			}
 			if _, err := net.Dial("tcp", p.addr); err == nil {
 				t.Error("nobody may listen after the end")
+			}
+		})
+	}
+}
+
+// TestDescriptors: whoever cannot be accepted for lack of descriptors waits;
+// nobody is cut, and the log is not flooded.
+func TestDescriptors(t *testing.T) {
+	for _, spec := range []string{"goroutine", "threads,threads=64", "eventloop,loops=1", "eventloop,loops=2", "nethttp", "fasthttp", "null,loops=2"} {
+		t.Run(spec, func(t *testing.T) {
+			t.Parallel()
+			p := startProcess(t, spec, filesVariable+"=40")
+			var clients []*client
+			for range 60 {
+				c := p.dial()
+				c.send(request("GET", "/hello", ""))
+				clients = append(clients, c)
+			}
+			for i, c := range clients { // each leaves its place to another
+				if r := c.receive("GET"); r.err != nil || string(r.body) != Hello {
+					t.Fatalf("client %d must be answered when there is a descriptor for it: %v", i, r.err)
+				}
+				c.Close()
+			}
+			p.mu.Lock()
+			if n := len(p.lines); n > 40 {
+				t.Errorf("%d lines in the log", n)
+			}
+			p.mu.Unlock()
+			p.cmd.Process.Signal(syscall.SIGTERM)
+			if err := p.exit(); err != nil {
+				t.Errorf("exit: %v", err)
 			}
 		})
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/protocol"
@@ -87,13 +90,32 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	return err
 }
 
-// accept hands each connection to the loop that has the fewest.
+// accept hands each connection to the loop that has the fewest. gnet works on
+// a duplicate of the descriptor and closes the connection if there is none: so
+// room for it is kept before a connection is taken.
 func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	spare := -1
+	defer func() { unix.Close(spare) }()
 	return engines.Accept(ctx, e.svc.Log, func() error {
+		if spare < 0 {
+			var err error
+			if spare, err = unix.FcntlInt(uintptr(e.writes.set), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+				return os.NewSyscallError("fcntl", err)
+			}
+		}
 		c, err := ln.Accept()
 		if err != nil {
 			return err
 		}
+		p := pending{c: c, spare: spare}
+		if uint64(spare)+fewSpare > limit.Cur {
+			p.enrolled = make(chan struct{})
+		}
+		spare = -1
 		l := e.loops[0]
 		for _, other := range e.loops[1:] {
 			if other.open.Load() < l.open.Load() {
@@ -105,13 +127,25 @@ func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
 		e.open.Add(1)
 		l.open.Add(1)
 		select {
-		case l.feed <- c:
+		case l.feed <- p:
 		case <-e.ctx.Done(): // the loop is stuck, and the drain out of time
+			unix.Close(p.spare)
 			l.refuse(c)
+			return nil
+		}
+		if p.enrolled != nil {
+			select {
+			case <-p.enrolled:
+			case <-e.ctx.Done():
+			}
 		}
 		return nil
 	})
 }
+
+// fewSpare is with how many descriptors left connections are taken one at a
+// time, so that none gets what is kept for another.
+const fewSpare = 64
 
 // ticker has every loop look for deadlines.
 func (e *Engine) ticker(end <-chan struct{}) {

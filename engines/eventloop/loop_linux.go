@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/protocol"
@@ -23,7 +24,7 @@ type loop struct {
 	e      *Engine
 	client *gnet.Client
 
-	feed    chan net.Conn // accepted, to be enrolled
+	feed    chan pending // to be enrolled
 	feeding sync.WaitGroup
 	quit    chan struct{}
 	open    atomic.Int64 // connections, from accept to close
@@ -36,8 +37,15 @@ type loop struct {
 	conns map[*conn]struct{}
 }
 
+// pending is a connection that has been accepted.
+type pending struct {
+	c        net.Conn
+	spare    int           // a descriptor that keeps room for gnet's duplicate
+	enrolled chan struct{} // if not nil, closed when room is needed no more
+}
+
 func (e *Engine) newLoop() (*loop, error) {
-	l := &loop{e: e, feed: make(chan net.Conn, 256), quit: make(chan struct{}), conns: make(map[*conn]struct{})}
+	l := &loop{e: e, feed: make(chan pending, 256), quit: make(chan struct{}), conns: make(map[*conn]struct{})}
 	var err error
 	l.client, err = gnet.NewClient(l, gnet.WithNumEventLoop(1), gnet.WithLogger(logger{e.svc.Log}))
 	if err != nil {
@@ -49,8 +57,8 @@ func (e *Engine) newLoop() (*loop, error) {
 	l.feeding.Go(func() {
 		for {
 			select {
-			case c := <-l.feed:
-				l.enrol(c)
+			case p := <-l.feed:
+				l.enrol(p)
 			case <-l.quit:
 				return
 			}
@@ -61,7 +69,11 @@ func (e *Engine) newLoop() (*loop, error) {
 
 // enrol gives a connection to gnet, which works on a duplicate of the
 // descriptor and closes c. It waits for the loop.
-func (l *loop) enrol(c net.Conn) {
+func (l *loop) enrol(p pending) {
+	if p.enrolled != nil {
+		defer close(p.enrolled)
+	}
+	c := p.c
 	k := &conn{l: l}
 	local := c.LocalAddr()
 	if a, ok := local.(*net.UnixAddr); ok {
@@ -69,6 +81,7 @@ func (l *loop) enrol(c net.Conn) {
 		local = &copied
 	}
 	k.s = l.e.svc.NewSession(protocol.Peer{Local: local, Remote: c.RemoteAddr(), Wait: engines.Park{}, Context: l.e.ctx})
+	unix.Close(p.spare)
 	if _, err := l.client.EnrollContext(c, k); err != nil {
 		l.e.svc.Log.Error("cannot enrol a connection", "error", err)
 		k.s.Release()
