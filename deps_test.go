@@ -53,12 +53,12 @@ var mayImport = map[string][]string{
 	"results/report/plot": {"results/stats", "internal/format"},
 	"results/resultstest": {"results"},
 
-	"bench/target": {"internal/shell"},
+	"bench/target": {"internal/shell", "internal/format"},
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
 	"bench/load": {"results", "protocol", "protocol/http1"},
-	"bench":      {"bench/load", "bench/target", "bench/meter", "scenarios", "results"},
+	"bench":      {"bench/load", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
 	"scripts/figures": {"results", "results/stats"},

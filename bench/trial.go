@@ -9,12 +9,12 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -89,7 +89,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, addr s
 	t.Server.RSSPeakBytes, t.Server.ThreadsPeak, t.Server.ProcessesPeak = peaks.RSSBytes, peaks.Threads, peaks.Processes
 
 	if exit, ended := proc.Exit(); ended {
-		return fmt.Errorf("%s died in the trial (%v); its last output:\n%s", s.Target.Name, exit, lastLines(proc.Tail(), 10))
+		return fmt.Errorf("%s died in the trial (%v); its last output:\n%s", s.Target.Name, exit, format.LastLines(proc.Tail(), 10))
 	}
 	if err != nil {
 		t.Warn(results.Warning{Code: CodeGenerator, Message: err.Error(), Invalid: true,
@@ -243,7 +243,7 @@ func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tre
 	}
 	var result results.Load
 	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
-		return start, end, fmt.Errorf("the generator gave no result (%v): %s", exit, lastLines(generator.Tail(), 10))
+		return start, end, fmt.Errorf("the generator gave no result (%v): %s", exit, format.LastLines(generator.Tail(), 10))
 	}
 	planned := t.Load
 	t.Load = result
@@ -259,9 +259,3 @@ func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tre
 
 // firstFile is the number under which a child finds the first of its Files.
 const firstFile = 3
-
-// lastLines is the end of a process's output, for an error message.
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/scenarios"
 )
 
@@ -76,7 +76,7 @@ func verifyRequest(ctx context.Context, client *http.Client, addr, target string
 		return fmt.Errorf("answer longer than %d bytes", answerLimit)
 	}
 	if resp.StatusCode != r.Expect.Status {
-		return fmt.Errorf("status %d, expected %d; the body begins %s", resp.StatusCode, r.Expect.Status, excerpt(body))
+		return fmt.Errorf("status %d, expected %d; the body begins %s", resp.StatusCode, r.Expect.Status, format.Excerpt(body))
 	}
 	for k, want := range r.Expect.Headers {
 		if got := resp.Header.Get(k); got != want {
@@ -85,11 +85,11 @@ func verifyRequest(ctx context.Context, client *http.Client, addr, target string
 	}
 	digest := sha256.Sum256(body)
 	if e := r.Expect; e.Body != nil && string(body) != *e.Body {
-		return fmt.Errorf("body is %s (%d bytes), expected %s (%d bytes)", excerpt(body), len(body), excerpt([]byte(*e.Body)), len(*e.Body))
+		return fmt.Errorf("body is %s (%d bytes), expected %s (%d bytes)", format.Excerpt(body), len(body), format.Excerpt([]byte(*e.Body)), len(*e.Body))
 	} else if e.Bytes != nil && int64(len(body)) != *e.Bytes {
 		return fmt.Errorf("body has %d bytes, expected %d", len(body), *e.Bytes)
 	} else if e.SHA256 != "" && hex.EncodeToString(digest[:]) != e.SHA256 {
-		return fmt.Errorf("body has the SHA-256 %x, expected %s; it begins %s", digest, e.SHA256, excerpt(body))
+		return fmt.Errorf("body has the SHA-256 %x, expected %s; it begins %s", digest, e.SHA256, format.Excerpt(body))
 	} else if e.Body == nil && e.SHA256 == "" {
 		key := s.Name + " " + r.Method + " " + r.Path
 		first, ok := ref[key]
@@ -97,17 +97,8 @@ func verifyRequest(ctx context.Context, client *http.Client, addr, target string
 			ref[key] = answer{target: target, digest: digest, length: len(body)}
 		} else if first.digest != digest {
 			return fmt.Errorf("body (%d bytes, begins %s) differs from that of %s (%d bytes): all targets must answer alike; state the body in the scenario to say which is right",
-				len(body), excerpt(body), first.target, first.length)
+				len(body), format.Excerpt(body), first.target, first.length)
 		}
 	}
 	return nil
-}
-
-// excerpt quotes the beginning of a body for an error message.
-func excerpt(b []byte) string {
-	const most = 60
-	if b = bytes.TrimSpace(b); len(b) > most {
-		return fmt.Sprintf("%q…", b[:most])
-	}
-	return fmt.Sprintf("%q", b)
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/dynobench/dyno/internal/format"
 )
 
 // Check is the answer that proves a server ready.
@@ -48,7 +50,7 @@ func (e *ReadyError) Error() string {
 	if e.Cause != nil {
 		fmt.Fprintf(&b, ": %v", e.Cause)
 	}
-	if out := lastLines(e.Tail, 20); out != "" {
+	if out := format.LastLines(e.Tail, 20); out != "" {
 		b.WriteString("\nits last output:\n    " + strings.ReplaceAll(out, "\n", "\n    "))
 	} else {
 		b.WriteString("\nit wrote nothing to stdout or stderr")
@@ -146,11 +148,11 @@ func ask(ctx context.Context, client *http.Client, c Check) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReadyBody))
 	switch {
 	case resp.StatusCode/100 != 2:
-		return fmt.Errorf("status %d: %s", resp.StatusCode, excerpt(body))
+		return fmt.Errorf("status %d: %s", resp.StatusCode, format.Excerpt(body))
 	case err != nil:
 		return fmt.Errorf("status %d, and the body broke off: %w", resp.StatusCode, err)
 	case c.Body != nil && !bytes.Equal(body, c.Body):
-		return fmt.Errorf("status %d with the wrong body %s, wanted %s", resp.StatusCode, excerpt(body), excerpt(c.Body))
+		return fmt.Errorf("status %d with the wrong body %s, wanted %s", resp.StatusCode, format.Excerpt(body), format.Excerpt(c.Body))
 	}
 	return nil
 }
@@ -161,12 +163,4 @@ func unwrapURL(err error) error {
 		return inner
 	}
 	return err
-}
-
-func excerpt(b []byte) string {
-	const limit = 200
-	if len(b) > limit {
-		return fmt.Sprintf("%q… (%d bytes)", b[:limit], len(b))
-	}
-	return fmt.Sprintf("%q", b)
 }

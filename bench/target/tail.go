@@ -3,7 +3,6 @@ package target
 import (
 	"bytes"
 	"io"
-	"strings"
 	"sync"
 )
 
@@ -66,13 +65,4 @@ func (t tee) Write(p []byte) (int, error) {
 		_, _ = t.w.Write(p)
 	}
 	return len(p), nil
-}
-
-// lastLines returns the last n lines of s, without the final newline.
-func lastLines(s string, n int) string {
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	if len(lines) > n {
-		lines = lines[len(lines)-n:]
-	}
-	return strings.Join(lines, "\n")
 }

@@ -202,7 +202,4 @@ func TestTail(t *testing.T) {
 	if got := tl.String(); got != strings.Repeat("y", tailBytes) {
 		t.Errorf("one large write left %d bytes", len(got))
 	}
-	if got := lastLines("a\nb\nc\n", 2); got != "b\nc" {
-		t.Errorf("lastLines gave %q", got)
-	}
 }

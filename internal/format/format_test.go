@@ -51,3 +51,11 @@ func TestTableLinesUp(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
+
+func TestLastLines(t *testing.T) {
+	for text, want := range map[string]string{"a\nb\nc\n": "b\nc", "a": "a", "": ""} {
+		if got := LastLines(text, 2); got != want {
+			t.Errorf("the last two of %q are %q, want %q", text, got, want)
+		}
+	}
+}
