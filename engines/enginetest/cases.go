@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -17,13 +16,38 @@ import (
 
 type testCase struct {
 	name  string
-	needs func(Traits) bool // nil: all engines
+	needs need
 	run   func(*testing.T, Subject)
 }
 
-func keepsAlive(t Traits) bool { return !t.OneShot }
-func several(t Traits) bool    { return t.Slots != 1 }
-func ours(t Traits) bool       { return !t.Yardstick }
+// need returns why a case does not apply to an engine, "" if it does; nil
+// stands for a case that always does.
+type need func(Traits) string
+
+func unless(has func(Traits) bool, why string) need {
+	return func(t Traits) string {
+		if has(t) {
+			return why
+		}
+		return ""
+	}
+}
+
+var (
+	keepsAlive = unless(func(t Traits) bool { return t.OneShot }, "it closes after each answer")
+	several    = unless(func(t Traits) bool { return t.Slots == 1 }, "it serves one connection at a time")
+	ours       = unless(func(t Traits) bool { return t.Yardstick }, "it is not ours, and its server promises another thing")
+	inline     = unless(func(t Traits) bool { return !t.Inline }, "the app does not hold up other connections' requests")
+)
+
+func (n need) and(other need) need {
+	return func(t Traits) string {
+		if why := n(t); why != "" {
+			return why
+		}
+		return other(t)
+	}
+}
 
 var cases = []testCase{
 	{"hello", nil, testHello},
@@ -39,7 +63,7 @@ var cases = []testCase{
 	{"empty chunks", nil, testYield},
 	{"HEAD", nil, testHead},
 	{"half-closed client", ours, testHalfClosed},
-	{"half-closed client that pipelines", func(t Traits) bool { return keepsAlive(t) && ours(t) }, testHalfClosedPipeline},
+	{"half-closed client that pipelines", keepsAlive.and(ours), testHalfClosedPipeline},
 	{"client gone", nil, testClientGone},
 	{"panic", nil, testPanic},
 	{"backpressure", nil, testBackpressure},
@@ -48,7 +72,7 @@ var cases = []testCase{
 	{"header timeout", nil, testHeaderTimeout},
 	{"idle timeout", keepsAlive, testIdleTimeout},
 	{"drain", nil, testDrain},
-	{"drain of requests that wait", func(t Traits) bool { return t.Inline }, testDrainWaiting},
+	{"drain of requests that wait", inline, testDrainWaiting},
 	{"drain lets uploads finish", nil, testDrainUpload},
 	{"drain deadline", nil, testDrainDeadline},
 	{"an answer cut by the drain", nil, testDrainCut},
@@ -88,57 +112,6 @@ func testKeepAlive(t *testing.T, s Subject) {
 	}
 }
 
-func testConcurrent(t *testing.T, s Subject) {
-	srv := s.start(t, options{})
-	const clients, each = 24, 20
-	var wg sync.WaitGroup
-	for i := range clients {
-		wg.Go(func() {
-			var c *client
-			for j := range each {
-				if c == nil || s.Traits.OneShot {
-					conn, err := net.Dial(srv.network, srv.addr)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					c = newClient(t, conn)
-				}
-				want := fmt.Sprintf("client %d request %d", i, j)
-				if _, err := io.WriteString(c, request("POST", "/echo", want)); err != nil {
-					t.Error(err)
-					return
-				}
-				if r := c.receive("POST"); r.err != nil || string(r.body) != want {
-					t.Errorf("%q got %q, %v", want, r.body, r.err)
-					return
-				}
-			}
-			c.Close() // a slot is kept no longer than that
-		})
-	}
-	wg.Wait()
-	srv.eventually("each request counts once in Stats", func() bool { return srv.engine.Stats().Requests == clients*each })
-}
-
-func testPipelining(t *testing.T, s Subject) {
-	c := s.start(t, options{}).dial()
-	const n = 200
-	var all strings.Builder
-	for i := range n {
-		body := strings.Repeat(string(rune('a'+i%26)), i*37%3000+1)
-		all.WriteString(request("POST", "/echo", body))
-	}
-	go io.WriteString(c, all.String())
-	for i := range n {
-		want := strings.Repeat(string(rune('a'+i%26)), i*37%3000+1)
-		if got := c.receive("POST").text(); got != want {
-			t.Fatalf("answers must come whole and in the order of the requests: number %d is %d bytes of %.5q, want %d of %.5q",
-				i, len(got), got, len(want), want)
-		}
-	}
-}
-
 func testByteByByte(t *testing.T, s Subject) {
 	srv := s.start(t, options{})
 	slow, fast := srv.dial(), srv.dial()
@@ -156,40 +129,6 @@ func testByteByByte(t *testing.T, s Subject) {
 	}
 	if got := slow.receive("POST").text(); got != "slowly" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func testLargeBodies(t *testing.T, s Subject) {
-	srv := s.start(t, options{})
-	for _, chunked := range []bool{false, true} {
-		body := bytes.Repeat([]byte("0123456789abcde\n"), 9<<20/16)
-		if chunked {
-			body = body[:2<<20]
-		}
-		c := srv.dial()
-		sent := make(chan error, 1)
-		go func() {
-			if !chunked {
-				_, err := fmt.Fprintf(c, "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-				sent <- err
-				return
-			}
-			io.WriteString(c, "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
-			for left := body; len(left) > 0; {
-				n := min(len(left), 100_000)
-				fmt.Fprintf(c, "%x\r\n%s\r\n", n, left[:n])
-				left = left[n:]
-			}
-			_, err := io.WriteString(c, "0\r\n\r\n")
-			sent <- err
-		}()
-		if got := c.receive("POST").text(); got != string(body) {
-			t.Errorf("chunked %v: %d bytes came back, want the same %d", chunked, len(got), len(body))
-		}
-		if err := <-sent; err != nil {
-			t.Error(err)
-		}
-		c.Close()
 	}
 }
 
@@ -290,29 +229,6 @@ func testClientGone(t *testing.T, s Subject) {
 	srv.alive()
 }
 
-func testPanic(t *testing.T, s Subject) {
-	srv := s.start(t, options{})
-	c := srv.dial()
-	if r := c.get("/panic"); r.err != nil || r.StatusCode != 500 {
-		t.Fatalf("a panic before the first byte must be a 500: %+v", r)
-	}
-	c.Close()
-	c = srv.dial()
-	if r := c.get("/panic-late"); r.err == nil {
-		t.Fatalf("a panic after the first byte must cut the connection: the client takes %d bytes for whole", len(r.body))
-	}
-	c.Close()
-	// Nothing but the end of the connection ends this answer.
-	c = srv.dial()
-	c.send("GET /panic-late HTTP/1.0\r\n\r\n")
-	if b, err := io.ReadAll(c.r); err == nil {
-		t.Errorf("HTTP/1.0: an answer that is not whole must end in an error: the client takes %d bytes for all", len(b))
-	}
-	c.Close()
-	srv.eventually("a Body that panics must be closed", func() bool { return srv.app.Open.Load() == 0 })
-	srv.alive()
-}
-
 // bound is what may be pulled from the app for a client that does not read:
 // the kernel's buffers at both ends, which tune themselves up to several MiB,
 // and one chunk.
@@ -328,7 +244,7 @@ func testBackpressure(t *testing.T, s Subject) {
 	if got := settled(srv.app.Pulled.Load); got > bound {
 		t.Fatalf("the client does not read, but the app has been asked for %d bytes, more than %d", got, bound)
 	}
-	if several(s.Traits) {
+	if s.Traits.Slots != 1 {
 		srv.alive()
 	}
 	if got := c.get0(t); got != total {

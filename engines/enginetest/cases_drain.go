@@ -19,7 +19,7 @@ func testDrain(t *testing.T, s Subject) {
 	srv.eventually("the request must reach the app", func() bool { return srv.app.Started.Load() == 1 })
 	idle, half := srv.dial(), srv.dial()
 	half.send("GET /hello HTTP/1.1\r\nHost: te")
-	if several(s.Traits) && !s.Traits.Inline {
+	if s.Traits.Slots != 1 && !s.Traits.Inline {
 		if got := idle.get("/hello").text(); got != Hello {
 			t.Fatal(got)
 		}

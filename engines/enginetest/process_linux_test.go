@@ -192,12 +192,14 @@ func (p *process) await(what, prefix string, nth int) string {
 
 func (p *process) dial() *client {
 	p.t.Helper()
-	c, err := net.DialTimeout("tcp", p.addr, patience)
+	c, err := p.connect()
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	return newClient(p.t, c)
 }
+
+func (p *process) connect() (net.Conn, error) { return net.DialTimeout("tcp", p.addr, patience) }
 
 // exit waits for the end of the process and returns how it was.
 func (p *process) exit() error {
@@ -278,6 +280,44 @@ func TestProcesses(t *testing.T) {
 			}
 			if _, err := net.Dial("tcp", p.addr); err == nil {
 				t.Error("nobody may listen after the end")
+			}
+		})
+	}
+}
+
+// TestProcessTraffic runs over prefork's workers what needs nothing but
+// clients. Inner engines by themselves have the whole suite.
+func TestProcessTraffic(t *testing.T) {
+	for _, spec := range []string{
+		"prefork,processes=4", // sync
+		"prefork:goroutine,processes=2",
+		"prefork:eventloop,processes=2,socket=inherited",
+		"prefork:threads,processes=2,threads=16,socket=reuseport",
+	} {
+		t.Run(spec, func(t *testing.T) {
+			t.Parallel()
+			p := startProcess(t, spec)
+			oneShot := strings.HasPrefix(spec, "prefork,")
+			concurrently(t, p, oneShot)
+			if !oneShot {
+				c := p.dial()
+				pipeline(c)
+				c.Close()
+			}
+			largeBodies(t, p)
+			panics(t, p)
+			for range 8 { // as many as would occupy all workers
+				c := p.dial()
+				c.send(request("GET", "/stream?n=1000000&size=65536", ""))
+				if _, err := c.head("GET"); err != nil {
+					t.Fatal(err)
+				}
+				c.reset()
+			}
+			concurrently(t, p, oneShot)
+			p.cmd.Process.Signal(syscall.SIGTERM)
+			if err := p.exit(); err != nil {
+				t.Errorf("exit: %v", err)
 			}
 		})
 	}
