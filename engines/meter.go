@@ -42,6 +42,18 @@ func DrainTime(svc *protocol.Service) time.Duration {
 	}
 }
 
+// Within waits until done is closed, for d at most, and tells whether it was.
+func Within(done <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
 // Meter holds an engine's counts. Engines touch it once or twice per
 // connection, never per request: what is counted per request is the
 // Service's. The zero value counts.

@@ -78,7 +78,8 @@ var (
 //
 // A Session is used by one goroutine at a time; only Drain and Cancel may be
 // called from others at any time. Apart from the app's own, the steady state
-// of a connection allocates nothing, and an idle one holds no buffers.
+// of a connection allocates nothing. An idle one holds no buffers, unless its
+// engine waits in a read that it has given Buffer to.
 type Session struct {
 	svc  *Service
 	peer Peer

@@ -90,31 +90,17 @@ func (g *Group) Drain() error {
 
 	done := make(chan struct{})
 	go func() { g.wg.Wait(); close(done) }()
-	if within(done, engines.DrainTime(g.svc)) {
+	if engines.Within(done, engines.DrainTime(g.svc)) {
 		return nil
 	}
 	g.cancel(engines.ErrDrainTimeout)
 	g.mu.Lock()
 	for t := range g.live {
-		if t.s != nil {
-			t.s.Cancel(engines.ErrDrainTimeout)
-		}
 		t.conn.Cut()
 	}
 	g.mu.Unlock()
-	within(done, engines.CutGrace)
+	engines.Within(done, engines.CutGrace)
 	return engines.ErrDrainTimeout
-}
-
-func within(done <-chan struct{}, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
-	}
 }
 
 // Context ends when the drain gives up on what is in flight, or has ended.

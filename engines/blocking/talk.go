@@ -161,6 +161,16 @@ func (t *Talk) write() {
 	}
 }
 
+// lonelyLinger is LingerTime where the connection holds up all others.
+const lonelyLinger = 50 * time.Millisecond
+
+func (t *Talk) lingerTime() time.Duration {
+	if t.g.meter.Slots == 1 {
+		return lonelyLinger
+	}
+	return engines.LingerTime
+}
+
 // freshGrace is how long a connection that was accepted before the drain, and
 // gets its turn in it, has to show its request.
 const freshGrace = 10 * time.Millisecond
@@ -169,7 +179,7 @@ func (t *Talk) linger() {
 	if t.conn.CloseWrite() != nil {
 		return
 	}
-	end := time.Now().Add(engines.LingerTime)
+	end := time.Now().Add(t.lingerTime())
 	t.conn.ReadBy(end)
 	buf := make([]byte, 16<<10)
 	for left := engines.LingerBytes; left > 0 && time.Now().Before(end) && t.g.half.Load() == nil; {

@@ -82,7 +82,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		// A loop that is stuck in an app cannot be stopped; it is not waited for.
 		stopped := make(chan struct{})
 		go func() { e.stop(); close(stopped) }()
-		within(stopped, engines.CutGrace)
+		engines.Within(stopped, engines.CutGrace)
 	}
 	if failed != nil {
 		return failed
@@ -173,14 +173,14 @@ func (e *Engine) drain() error {
 	}
 	closed := make(chan struct{})
 	go func() { e.open.Wait(); close(closed) }()
-	if within(closed, engines.DrainTime(e.svc)) {
+	if engines.Within(closed, engines.DrainTime(e.svc)) {
 		return nil
 	}
 	e.cancel(engines.ErrDrainTimeout)
 	for _, l := range e.loops {
 		l.cut()
 	}
-	within(closed, engines.CutGrace)
+	engines.Within(closed, engines.CutGrace)
 	return engines.ErrDrainTimeout
 }
 
@@ -191,16 +191,5 @@ func (e *Engine) stop() {
 		if err := l.client.Stop(); err != nil {
 			e.svc.Log.Error("event loop", "error", err)
 		}
-	}
-}
-
-func within(done <-chan struct{}, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
 	}
 }
