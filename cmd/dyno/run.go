@@ -81,7 +81,7 @@ It exits with 1 if a target was refused, if a trial failed (wrong answers,
 errors, a dead server), or if no trial of a target under a scenario counts.`,
 		Example: `  dyno run
   dyno run hello mixed --targets goroutine,eventloop,nethttp --trials 5
-  dyno run wait --targets threads,threads=8 --targets threads,threads=64
+  dyno run json --targets goroutine --targets goroutine,per=request
   dyno run hello --targets goroutine --command 'mine=./myserver --listen {addr}'
   dyno run ./checkout.yaml --targets uwsgi-gevent,gunicorn-gthread
   dyno run hello --plan`,
