@@ -169,15 +169,14 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 	if !slices.ContainsFunc(c.args, func(arg string) bool { return arg == "--seed" || strings.HasPrefix(arg, "--seed=") }) {
 		described.Command = append(described.Command, "--seed", strconv.FormatUint(plan.Seed, 10))
 	}
-	store, err := results.Create(folder, &results.Run{
-		Dyno: build(), Environment: plan.Environment(), Plan: described,
-	})
+	env := plan.Environment()
+	store, err := results.Create(folder, &results.Run{Dyno: build(), Environment: env, Plan: described})
 	if err != nil {
 		return failed(err)
 	}
 	fmt.Fprintf(c.stderr, "%s of %s, about %v, seed %d, into %s\n",
 		count(len(plan.Steps), "trial"), count(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
-	switch env := plan.Environment(); {
+	switch {
 	case env.CPUsShared:
 		fmt.Fprintln(c.stderr, "warning: one CPU for server and generator: they slow each other down; compare CPU per request only")
 	case env.CPUsOneCore:
