@@ -17,22 +17,28 @@ import "time"
 // The schema names. The number is the major version: it grows when a reader
 // of the old one would misread the new one; adding a field does not count.
 const (
-	LoadSchema    = "dyno.load/1"
-	RunSchema     = "dyno.run/1"
-	CompareSchema = "dyno.compare/1"
+	LoadSchema     = "dyno.load/1"
+	CapacitySchema = "dyno.capacity/1"
+	DoctorSchema   = "dyno.doctor/1"
+	RunSchema      = "dyno.run/1"
+	CompareSchema  = "dyno.compare/1"
 )
 
 // Load is what one run of the generator saw, the document dyno.load/1.
 type Load struct {
 	Schema      string  `json:"schema"`
 	URL         string  `json:"url"`
-	Generator   string  `json:"generator"`          // native or vegeta
-	Model       string  `json:"model"`              // closed or open
-	Arrivals    string  `json:"arrivals,omitempty"` // open model: constant or poisson
-	Seed        uint64  `json:"seed,omitempty"`     // of the arrival schedule and the choice of classes
+	Generator   string  `json:"generator"`           // native or vegeta
+	Transport   string  `json:"transport,omitempty"` // native: how it talks to the kernel
+	Model       string  `json:"model"`               // closed or open
+	Arrivals    string  `json:"arrivals,omitempty"`  // open model: constant, poisson or recorded
+	Seed        uint64  `json:"seed,omitempty"`      // of the arrival schedule and the choice of classes
 	Connections int     `json:"connections"`
+	Pipeline    int     `json:"pipeline,omitempty"`               // requests under way on a connection at most, where more than one
+	Fresh       bool    `json:"connection_per_request,omitempty"` // a connection for each request
 	Threads     int     `json:"threads"`
-	RateRPS     float64 `json:"rate_rps"` // offered rate; 0 in the closed model
+	RateRPS     float64 `json:"rate_rps"`               // offered rate, the mean of a profile; 0 in the closed model
+	RateProfile string  `json:"rate_profile,omitempty"` // where the rate changes over the window
 
 	WarmupS       float64 `json:"warmup_s"`   // what went before and is not counted below
 	DurationS     float64 `json:"duration_s"` // the measured window
@@ -56,12 +62,28 @@ type Load struct {
 	Classes     []ClassStats `json:"classes,omitempty"`     // one per request class, in the scenario's order
 	Series      []Point      `json:"series,omitempty"`      // the window in steps of 100 ms
 	Connection  Fairness     `json:"connection"`            // how the answers spread over the connections
+	Groups      []Group      `json:"groups,omitempty"`      // connections beside the busy ones
 	Reconnects  int64        `json:"reconnects,omitempty"`  // connections made again after the first ones, within the window
 	Resent      int64        `json:"resent,omitempty"`      // requests sent again, since an idle close had cut them
 	Interrupted bool         `json:"interrupted,omitempty"` // stopped before its time; what is here is what was seen
 
-	Valid    bool      `json:"valid"`
-	Warnings []Warning `json:"warnings,omitempty"`
+	Objective *Objective `json:"objective,omitempty"` // what was asked of the server
+	Valid     bool       `json:"valid"`
+	Warnings  []Warning  `json:"warnings,omitempty"`
+}
+
+// Objective is a service level objective and what came of it.
+type Objective struct {
+	Text  string `json:"text"` // as "p99<10ms,errors<0.1%"
+	Met   bool   `json:"met"`
+	Terms []Term `json:"terms"`
+}
+
+// Term is one bound of an Objective.
+type Term struct {
+	Text string   `json:"text"`           // as "p99<10ms"
+	Seen *float64 `json:"seen,omitempty"` // in the unit of the term: µs, requests/s or per cent; absent where too few samples tell
+	Met  bool     `json:"met"`
 }
 
 // Errors counts failed requests by what failed. A request is in one of them at
@@ -104,12 +126,36 @@ type ClassStats struct {
 
 // Point is one step of the time series.
 type Point struct {
-	TS     float64 `json:"t_s"`  // start of the step, from the start of the window
-	Done   int64   `json:"done"` // answered in the step, whenever due
-	Errors int64   `json:"errors,omitempty"`
-	P50US  float64 `json:"p50_us,omitempty"`
-	P99US  float64 `json:"p99_us,omitempty"`
-	MaxUS  float64 `json:"max_us,omitempty"`
+	TS      float64 `json:"t_s"`            // start of the step, from the start of the window
+	Sent    int64   `json:"sent,omitempty"` // sent in the step
+	Done    int64   `json:"done"`           // answered in the step, whenever due
+	Errors  int64   `json:"errors,omitempty"`
+	Backlog int64   `json:"backlog,omitempty"` // open model: due and not yet sent at the end of the step
+	P50US   float64 `json:"p50_us,omitempty"`
+	P99US   float64 `json:"p99_us,omitempty"`
+	MaxUS   float64 `json:"max_us,omitempty"`
+	// Histogram is of the step's latencies in ns, to two digits, where the
+	// steps were asked for: EncodeHistogram.
+	Histogram string `json:"histogram,omitempty"`
+}
+
+// Group is what connections beside the busy ones saw: idle ones, slow ones,
+// storms. Its requests are in no other figure of the Load.
+type Group struct {
+	Name        string `json:"name"`
+	Kind        string `json:"kind"` // idle, slow-send, slow-read or storm
+	Connections int    `json:"connections"`
+	Opened      int64  `json:"opened"`            // connections made within the window, and those that stood at its beginning
+	Refused     int64  `json:"refused,omitempty"` // could not be made
+	Closed      int64  `json:"closed,omitempty"`  // by the server while they were in use
+	Requests    int64  `json:"requests,omitempty"`
+	Errors      int64  `json:"errors,omitempty"` // requests answered wrongly or not at all
+	// LatencyUS is of the group's requests, from when the first byte was sent;
+	// ConnectUS is of its connections.
+	LatencyUS Quantiles `json:"latency_us,omitzero"`
+	ConnectUS Quantiles `json:"connect_us,omitzero"`
+	// HeldUS is how long the server kept those connections that it closed.
+	HeldUS Quantiles `json:"held_us,omitzero"`
 }
 
 // Fairness tells how the answers spread over the connections. A server that
