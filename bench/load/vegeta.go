@@ -15,6 +15,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -75,6 +76,7 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	transport := &http.Transport{
 		DialContext: dial, DisableCompression: true,
 		MaxIdleConnsPerHost: c.Connections, MaxConnsPerHost: c.Connections,
+		MaxResponseHeaderBytes: http1.MaxResponseHead,
 	}
 	defer transport.CloseIdleConnections()
 	// Of vegeta's options only those that leave the transport alone go
