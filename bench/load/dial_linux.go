@@ -32,8 +32,10 @@ func newDialer(c *Config, to endpoint) (*dialer, error) {
 	d := &dialer{sources: []netip.Addr{{}}}
 	switch ip := to.addr.Addr(); {
 	case to.unix != "":
+		if len(c.Sources) > 0 {
+			return nil, bad("Sources", "%s: a Unix socket has no source addresses", c.URL)
+		}
 		d.family, d.to = unix.AF_UNIX, &unix.SockaddrUnix{Name: to.unix}
-		return d, nil
 	case ip.Is4():
 		d.family, d.to = unix.AF_INET, &unix.SockaddrInet4{Addr: ip.As4(), Port: int(to.addr.Port())}
 		if ip.IsLoopback() {
@@ -47,6 +49,11 @@ func newDialer(c *Config, to endpoint) (*dialer, error) {
 			return nil, fmt.Errorf("%s: %w", c.URL, err)
 		}
 		d.family, d.to = unix.AF_INET6, &unix.SockaddrInet6{Addr: ip.As16(), Port: int(to.addr.Port()), ZoneId: zone}
+	}
+	for _, source := range c.Sources {
+		if source.Is4() != (d.family == unix.AF_INET) {
+			return nil, bad("Sources", "source address %v: %s is of the other family, IPv4 or IPv6", source, to.addr.Addr())
+		}
 	}
 	if len(c.Sources) > 0 {
 		d.sources, d.spread = c.Sources, true

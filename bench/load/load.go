@@ -19,6 +19,7 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"net/netip"
 	"time"
 
@@ -74,6 +75,8 @@ type Config struct {
 	Connections int           // default 64
 	Pipeline    int           // native: requests outstanding on a connection at most; default 1
 	Fresh       bool          // native: a new connection for each request, which counts as part of it
+	TLS         *tls.Config   // https: whom to trust; default the system's authorities
+	Spin        time.Duration // native, open model: how long before a request is due the thread stays awake for it; default 0
 	Sources     []netip.Addr  // native: local addresses that connections come from, in turn; default: the system's choice
 	Threads     int           // native: locked threads, each with its share of the connections; default 1
 	Duration    time.Duration // the measured window; default 10 s

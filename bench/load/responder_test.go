@@ -32,7 +32,7 @@ type responder struct {
 	// there are so many of them.
 	together bool
 	gather   int
-	starve int64                  // so many connections, the first ones, get no answer
+	starve   int64 // so many connections, the first ones, get no answer
 	// frozen, while locked, holds every answer up.
 	frozen sync.RWMutex
 

@@ -59,7 +59,7 @@ func newThread(j *job, i int) (*thread, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPoll()
+	p, err := newPoll(j.config.Spin)
 	if err != nil {
 		return nil, err
 	}
