@@ -79,6 +79,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, bad("Pipeline", "%d requests on a connection at a time: between 1 and %d are possible", c.Pipeline, maxPipeline)
 	case c.Fresh && c.Pipeline > 1:
 		return c, bad("Pipeline", "a connection for each request has none to pipeline: give one of the two")
+	case c.Transport != "" && c.Transport != "io_uring" && c.Transport != "epoll":
+		return c, bad("Transport", "unknown transport %q (known: io_uring, epoll)", c.Transport)
+	case c.Generator != "native" && c.Transport != "":
+		return c, bad("Transport", "the %s generator has no transports to choose from: use the native one", c.Generator)
 	case c.Generator != "native" && (c.Pipeline > 1 || c.Fresh || len(c.Sources) > 0):
 		return c, bad("Generator", "the %s generator has no pipelining, connections per request or source addresses: use the native one", c.Generator)
 	case c.TLS != nil && !to.tls:

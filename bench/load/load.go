@@ -14,7 +14,7 @@
 // for, until it is answered or its Timeout is over.
 //
 // Two generators share Config and the result: native, locked threads on raw
-// epoll (Linux), and vegeta, the well-known library, kept as a cross-check.
+// io_uring or epoll (Linux), and vegeta, the well-known library, kept as a cross-check.
 package load
 
 import (
@@ -83,6 +83,7 @@ type Config struct {
 	Warmup      time.Duration // at most; the warm-up ends earlier once the rate is steady, 0 means none
 	Timeout     time.Duration // of one request, from intended; default 10 s
 	Seed        uint64        // of the schedule and the choice of classes; default 1
+	Transport   string        // native: "io_uring" or "epoll"; default io_uring where the kernel has it
 	Generator   string        // "native" or "vegeta"; default native, vegeta for https
 
 	// Phase, where not nil, is called at the edges of the measured window,

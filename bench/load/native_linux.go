@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -30,14 +31,14 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	if err := needDescriptors(uint64(c.Connections) + uint64(2*c.Threads) + 32); err != nil {
 		return nil, err
 	}
+	if err := chooseTransport(c); err != nil {
+		return nil, err
+	}
 	j := newJob(c, to)
 	threads := make([]*thread, c.Threads)
 	for i := range threads {
 		var err error
 		if threads[i], err = newThread(j, i); err != nil {
-			for _, t := range threads[:i] {
-				t.poll.close()
-			}
 			return nil, err
 		}
 	}
@@ -63,12 +64,19 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 			refused = append(refused, err)
 		}
 	}
-	if len(refused) == len(threads) {
+	var broken error
+	for _, t := range threads {
+		broken = cmp.Or(broken, t.broken)
+	}
+	if len(refused) == len(threads) || broken != nil {
 		j.window.abort.Store(0)
 		close(j.begin)
 		running.Wait()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if broken != nil {
+			return nil, broken
 		}
 		return nil, unreachable(c.URL, refused[0])
 	}

@@ -17,7 +17,9 @@ import (
 // The hot path allocates nothing. Counted is from edge to edge of the window:
 // what is left are the steps of the series and the runtime's own. The server
 // is another process, whose allocations do not count.
-func TestNoAllocationPerRequest(t *testing.T) {
+func TestNoAllocationPerRequest(t *testing.T) { eachTransport(t, noAllocationPerRequest) }
+
+func noAllocationPerRequest(t *testing.T) {
 	url := startChild(t)
 	for _, model := range []Model{Closed, Open} {
 		c := Config{URL: url, Model: model, Connections: 8, Duration: 500 * time.Millisecond, Requests: []Request{{Path: "/", Want: []byte("Hello, World!")}}}
@@ -51,7 +53,9 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-func TestNoDescriptorLeaks(t *testing.T) {
+func TestNoDescriptorLeaks(t *testing.T) { eachTransport(t, noDescriptorLeaks) }
+
+func noDescriptorLeaks(t *testing.T) {
 	url := startChild(t)
 	c := Config{URL: url, Connections: 50, Threads: 3, Duration: 50 * time.Millisecond}
 	mustRun(t, c)
@@ -90,7 +94,9 @@ func TestDescriptorLimit(t *testing.T) {
 // Connections that a server never answers, while others get hundreds of
 // answers, show in no percentile unless they are looked for: their requests
 // are due in the warm-up, before the window that counts.
-func TestStarvationShows(t *testing.T) {
+func TestStarvationShows(t *testing.T) { eachTransport(t, starvationShows) }
+
+func starvationShows(t *testing.T) {
 	for _, starved := range []int64{1, 4} {
 		r := respond(t, "tcp", func(r *responder) { r.starve = starved })
 		c := short(r)

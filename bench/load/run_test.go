@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -17,14 +16,11 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// eachGenerator runs f as a subtest per generator that this system has.
+// eachGenerator runs f as a subtest per generator that this system has, the
+// native one with each of its transports.
 func eachGenerator(t *testing.T, f func(t *testing.T, generator string)) {
-	for _, g := range []string{"native", "vegeta"} {
-		if g == "native" && runtime.GOOS != "linux" {
-			continue
-		}
-		t.Run(g, func(t *testing.T) { f(t, g) })
-	}
+	eachTransport(t, func(t *testing.T) { f(t, "native") })
+	t.Run("vegeta", func(t *testing.T) { f(t, "vegeta") })
 }
 
 func mustRun(t *testing.T, c Config) *results.Load {

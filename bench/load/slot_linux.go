@@ -14,12 +14,11 @@ type slot struct {
 	generation int32 // of the connection: events of an earlier one are stale
 	fd         int   // −1 without a connection
 	state      state
-	free       bool   // in the ring of slots that may take a request
-	polled     uint32 // the events that epoll watches
+	free       bool // in the ring of slots that may take a request
+	wire
 
-	head, n int    // of the queue, in thread.queue
-	unsent  int    // of those, the last ones: not yet given to the system
-	rest    []byte // of what was given to it and did not fit
+	head, n int // of the queue, in thread.queue
+	unsent  int // of those, the last ones: not yet given to the transport
 
 	readyAt int64 // since when there is room for a request
 	retryAt int64 // when it may go on after a failure
@@ -79,7 +78,7 @@ func (t *thread) start(s *slot, intended int64, class int) {
 func (t *thread) pump(s *slot) {
 	switch {
 	case s.unsent == 0:
-	case s.state == up && len(s.rest) == 0:
+	case s.state == up && !s.congested:
 		t.send(s)
 	case s.state == down:
 		t.connect(s)
@@ -89,7 +88,8 @@ func (t *thread) pump(s *slot) {
 // send writes the requests that have not been sent yet, all at once.
 func (t *thread) send(s *slot) {
 	var b []byte
-	if s.unsent == 1 {
+	lasting := s.unsent == 1
+	if lasting {
 		b = t.requests[t.at(s, s.n-1).class]
 	} else {
 		b = t.out[:0]
@@ -106,48 +106,7 @@ func (t *thread) send(s *slot) {
 			q.acted = at
 		}
 	}
-	t.write(s, b)
-}
-
-// write gives b to the system. What does not fit is kept and goes when there
-// is room.
-func (t *thread) write(s *slot, b []byte) {
-	n, errno := 0, unix.Errno(0)
-	for n < len(b) && errno == 0 {
-		var k int
-		if k, errno = write(s.fd, b[n:]); errno == 0 {
-			n += k
-		}
-	}
-	if n == len(b) {
-		if len(s.rest) > 0 {
-			s.rest = s.rest[:0]
-			t.watch(s, unix.EPOLLIN)
-		}
-		return
-	}
-	if len(s.rest) > 0 { // b is its end
-		n = copy(s.rest, b[n:])
-		s.rest = s.rest[:n]
-	} else {
-		s.rest = append(s.rest, b[n:]...)
-	}
-	if errno == unix.EAGAIN {
-		t.watch(s, unix.EPOLLIN|unix.EPOLLOUT)
-		return
-	}
-	// The server may have answered and closed before it had read all.
-	if generation := s.generation; t.receive(s) && s.generation == generation && s.state == up {
-		t.lose(s, failedWrite, now())
-	}
-}
-
-// watch sets the events that matter. It does nothing in the usual case.
-func (t *thread) watch(s *slot, events uint32) {
-	if s.polled != events {
-		s.polled = events
-		_ = t.poll.control(unix.EPOLL_CTL_MOD, s.fd, events, s.index, s.generation)
-	}
+	t.transport.send(s, b, lasting)
 }
 
 // connect opens a connection, for the queue or for its own sake.
@@ -171,15 +130,7 @@ func (t *thread) connect(s *slot) {
 		return
 	}
 	s.fd = fd
-	s.polled = unix.EPOLLIN
-	if err != nil {
-		s.polled |= unix.EPOLLOUT
-	}
-	if failed := t.poll.control(unix.EPOLL_CTL_ADD, fd, s.polled, s.index, s.generation); failed != nil {
-		t.refuse(s, failed, at)
-	} else if err == nil {
-		t.connected(s)
-	}
+	t.transport.open(s, err != nil)
 }
 
 // refuse ends an attempt to connect.
@@ -202,55 +153,6 @@ func (t *thread) connected(s *slot) {
 	t.pump(s)
 }
 
-// ready handles an event on a connection.
-func (t *thread) ready(s *slot, events uint32) {
-	if s.state == connecting {
-		if errno, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
-			t.refuse(s, err, now())
-		} else if errno != 0 {
-			t.refuse(s, unix.Errno(errno), now())
-		} else if events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
-			t.watch(s, unix.EPOLLIN)
-			t.connected(s)
-		}
-		return
-	}
-	generation := s.generation
-	if events&^unix.EPOLLOUT != 0 {
-		t.receive(s)
-	}
-	if events&unix.EPOLLOUT != 0 && s.generation == generation && s.state == up && len(s.rest) > 0 {
-		if t.write(s, s.rest); s.generation == generation && s.state == up {
-			t.pump(s)
-		}
-	}
-}
-
-// receive takes what has come. A short read has drained the socket: more bytes
-// make a new event. It tells whether the socket is drained and the connection
-// stands.
-func (t *thread) receive(s *slot) bool {
-	generation := s.generation
-	for {
-		n, errno := read(s.fd, t.buf)
-		at := now() // before parsing
-		switch {
-		case errno == unix.EAGAIN:
-			return true
-		case errno != 0 || n == 0:
-			t.hungUp(s, errno, at)
-			return false
-		}
-		t.received(s, t.buf[:n], at)
-		if s.generation != generation || s.state != up {
-			return false
-		}
-		if n < len(t.buf) {
-			return true
-		}
-	}
-}
-
 // hungUp is called when the server has closed the connection, or with errno
 // cut it.
 func (t *thread) hungUp(s *slot, errno unix.Errno, at int64) {
@@ -262,7 +164,7 @@ func (t *thread) hungUp(s *slot, errno unix.Errno, at int64) {
 		t.served(s)
 		t.answered(s, s.answer.verdict(), at, false)
 		t.pump(s)
-	case errno == 0 && len(s.rest) > 0 && s.answer.bytes == 0:
+	case errno == 0 && s.congested && s.answer.bytes == 0:
 		t.lose(s, failedWrite, at)
 	default:
 		t.lose(s, failedRead, at)
@@ -342,7 +244,7 @@ func (t *thread) keepsAlive(s *slot) bool {
 	switch {
 	case !s.answer.keeps, t.config.Fresh:
 		return false
-	case len(s.rest) > 0: // answered before it was whole, so refused
+	case s.congested: // answered before it was whole, so refused
 		return false
 	case t.kept == 0 && t.closed >= manyClosed: // it never keeps one, and does not say so
 		return false
@@ -475,13 +377,12 @@ func (t *thread) release(s *slot, at int64) {
 // answer.
 func (t *thread) drop(s *slot) {
 	if s.fd >= 0 {
-		unix.Close(s.fd)
+		t.transport.drop(s)
 		s.fd = -1
 	}
 	if s.state == waiting {
 		t.waiting--
 	}
 	s.state = down
-	s.rest = s.rest[:0]
 	s.answer.end()
 }

@@ -105,9 +105,10 @@ func (p *poll) sleep(left int64) ([]unix.EpollEvent, unix.Errno) {
 // read and write are for nonblocking sockets, whose calls return at once: the
 // Go scheduler need not be told, which saves a tenth of their cost.
 
+// read is recvfrom, which is some per cent cheaper on a socket than read is.
 func read(fd int, b []byte) (int, unix.Errno) {
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
 		if errno != unix.EINTR {
 			return int(n), errno
 		}

@@ -4,12 +4,9 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 )
 
-// A thread is one locked thread of the native generator: an epoll instance, a
-// share of the connections in flat slots, a share of the schedule, a recorder.
+// A thread is one locked thread of the native generator: a transport, a share of the connections in flat slots, a share of the schedule, a recorder.
 // Threads share nothing that changes but the window's edges.
 //
 // A connection has depth requests outstanding at most, one unless they are
@@ -19,16 +16,15 @@ import (
 // room, requests wait in the schedule, and their waiting counts.
 type thread struct {
 	*job
-	poll   *poll
-	dialer *dialer
-	depth  int
-	slots  []slot
-	queue  []request // depth of them for each slot
-	free   ring      // slots that may take a request, the longest free first
-	frames []frame   // by class
-	rec    *recorder
-	buf    []byte
-	out    []byte // requests that are written together
+	transport transport
+	dialer    *dialer
+	depth     int
+	slots     []slot
+	queue     []request // depth of them for each slot
+	free      ring      // slots that may take a request, the longest free first
+	frames    []frame   // by class
+	rec       *recorder
+	out       []byte // requests that are sent together
 
 	answers     atomic.Int64 // so far, for the conductor
 	outstanding int          // requests
@@ -47,25 +43,20 @@ type thread struct {
 	mix     mix       // closed model
 	index   int
 	refusal error // why a first connection could not be made
+	broken  error // why the thread cannot work at all
 
 	cpuStart, cpuEnd   int64
 	wallStart, wallEnd int64
 }
-
-const readBuffer = 64 << 10
 
 func newThread(j *job, i int) (*thread, error) {
 	d, err := newDialer(j.config, j.to)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPoll(j.config.Spin)
-	if err != nil {
-		return nil, err
-	}
 	n, depth := share(j.config.Connections, i, j.config.Threads), j.config.Pipeline
 	t := &thread{
-		job: j, poll: p, dialer: d, depth: depth, index: i, free: newRing(n), buf: make([]byte, readBuffer),
+		job: j, dialer: d, depth: depth, index: i, free: newRing(n),
 		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.requests)),
 		rec: newRecorder(j.window, len(j.requests), n), mix: newMix(j.config, uint64(i)<<32),
 	}
@@ -80,7 +71,11 @@ func newThread(j *job, i int) (*thread, error) {
 func (t *thread) run(opened chan<- error) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with its goroutine
 	setTimerSlack()
-	defer t.poll.close()
+	if t.transport, t.broken = newTransport(t); t.broken != nil { // made on the thread that it is for
+		opened <- t.broken
+		return
+	}
+	defer t.transport.close()
 	defer t.closeAll()
 	opened <- t.open()
 	<-t.begin
@@ -108,7 +103,7 @@ func (t *thread) open() error {
 		if tried == next {
 			continue
 		}
-		t.handle(t.poll.wait(min(deadline, now()+t.tick)))
+		t.transport.wait(min(deadline, now()+t.tick))
 		t.expire(now())
 	}
 	t.opening = false
@@ -162,7 +157,7 @@ func (t *thread) offer() {
 		if t.wallEnd != 0 {
 			edge = never
 		}
-		t.handle(t.poll.wait(min(nextTick, due, edge)))
+		t.transport.wait(min(nextTick, due, edge))
 		t.answers.Store(t.seen)
 	}
 	t.settle()
@@ -289,15 +284,6 @@ func (t *thread) expire(at int64) {
 		}
 		if s.state == waiting && at >= s.retryAt {
 			t.resume(s, at)
-		}
-	}
-}
-
-func (t *thread) handle(events []unix.EpollEvent) {
-	for i := range events {
-		e := &events[i]
-		if s := &t.slots[e.Fd]; s.fd >= 0 && s.generation == e.Pad {
-			t.ready(s, e.Events)
 		}
 	}
 }

@@ -26,6 +26,7 @@ type loadFlags struct {
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
+	transport                     string
 	pipeline                      int
 	fresh, insecure               bool
 	spin                          time.Duration
@@ -68,6 +69,7 @@ answers were wrong, connections starved.`,
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
 	flags.StringVar(&f.body, "body", "", "request body")
 	flags.IntVar(&f.pipeline, "pipeline", 1, "requests under way on a connection at most")
+	flags.StringVar(&f.transport, "transport", "", "io_uring or epoll (default io_uring where the kernel has it)")
 	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
 	flags.StringSliceVar(&f.sources, "source", nil, "local `address` or prefix that connections come from; several take turns")
 	flags.DurationVar(&f.spin, "spin", 0, "open loop: how long before a request is due the generator stays awake, burning a CPU")
@@ -121,7 +123,7 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 	config := load.Config{
 		URL: url, Connections: f.connections, Threads: f.threads, Rate: f.rate, Arrivals: load.Arrivals(f.arrivals),
 		Duration: f.duration, Warmup: f.warmup, Timeout: f.timeout, Seed: f.seed, Generator: f.generator,
-		Model: load.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin,
+		Model: load.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin, Transport: f.transport,
 	}
 	if f.rate != 0 {
 		config.Model = load.Open

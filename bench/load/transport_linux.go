@@ -1,0 +1,92 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// A transport moves bytes between the connections of one thread and the
+// kernel. It tells the thread what has happened from within wait, and from
+// within open and send where it is known at once, by calling
+//
+//	connected(s)              the connection stands
+//	refuse(s, err, at)        it does not come about
+//	received(s, b, at)        bytes have come; at is read before b is looked at
+//	hungUp(s, errno, at)      the server has closed the connection, or cut it
+//	pump(s)                   all that was sent has been taken
+//
+// The slot's fd, generation and state are the thread's; a transport keeps what
+// belongs to it in the slot's wire. All methods are for the thread alone.
+type transport interface {
+	// open takes the socket of s over, which is connected or, with
+	// connecting, about to be.
+	open(s *slot, connecting bool)
+	// send sends b, all of it, sooner or later; until then s is congested,
+	// and nothing more is to be sent. A lasting b stays as it is for ever;
+	// any other is the caller's again when send returns.
+	send(s *slot, b []byte, lasting bool)
+	// wait waits until something happens, or the time has come.
+	wait(until int64)
+	// drop closes the socket. What is under way on it is not heard of again.
+	drop(s *slot)
+	close()
+}
+
+// wire is a transport's part of a slot.
+type wire struct {
+	congested bool   // not all that was sent has been taken
+	rest      []byte // of it
+	polled    uint32 // epoll: the events watched
+}
+
+// Transports of the native generator, by the names in Config.
+const (
+	transportEpoll = "epoll"
+	transportUring = "io_uring"
+)
+
+// preferred is the transport where nobody says which; tests change it.
+var preferred = transportUring
+
+// chooseTransport is the transport for the whole run: io_uring where the
+// kernel has what it takes and lets us, unless another one is asked for.
+func chooseTransport(c *Config) error {
+	if c.Transport == transportEpoll || c.Transport == "" && preferred == transportEpoll {
+		c.Transport = transportEpoll
+		return nil
+	}
+	runtime.LockOSThread() // a ring is its thread's
+	defer runtime.UnlockOSThread()
+	u, err := newUring(nil, 1, 0)
+	switch {
+	case err == nil:
+		u.close()
+		c.Transport = transportUring
+	case c.Transport == transportUring:
+		return fmt.Errorf("transport io_uring: %w%s", err, uringHint(err))
+	default:
+		c.Transport = transportEpoll
+	}
+	return nil
+}
+
+func uringHint(err error) string {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return " (forbidden by kernel.io_uring_disabled or by the container); leave it to dyno, or say epoll"
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
+		return " (Linux 6.1 has what is needed); leave it to dyno, or say epoll"
+	}
+	return ""
+}
+
+// newTransport is the transport for a thread.
+func newTransport(t *thread) (transport, error) {
+	if t.config.Transport == transportEpoll {
+		return newEpoll(t)
+	}
+	return newUring(t, len(t.slots), t.config.Spin)
+}

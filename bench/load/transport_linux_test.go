@@ -1,0 +1,24 @@
+package load
+
+import (
+	"os"
+	"testing"
+)
+
+// eachTransport runs f as a subtest for each way to talk to the kernel.
+func eachTransport(t *testing.T, f func(t *testing.T)) {
+	for _, name := range []string{transportUring, transportEpoll} {
+		t.Run(name, func(t *testing.T) {
+			if err := chooseTransport(&Config{Transport: name}); err != nil {
+				if os.Getenv("CI") != "" {
+					t.Fatal(err)
+				}
+				t.Skip(err)
+			}
+			old := preferred
+			defer func() { preferred = old }()
+			preferred = name
+			f(t)
+		})
+	}
+}

@@ -1,0 +1,178 @@
+package load
+
+import (
+	"math/bits"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// uring is the transport on io_uring: what is to be sent is collected and
+// given to the kernel in one system call, which waits for answers as well and
+// leaves their bytes in memory. Where system calls are dear, a busy generator
+// spends half of what epoll does; see docs/load.md for the measurement.
+//
+// A request's clock is read when it is put into the ring. It leaves with the
+// rest of its batch, some microseconds later: what io_uring hides, it adds to
+// the latency and never takes from it.
+//
+// Waiting for more than one answer at a time would save still more. It would
+// also hold answers back before their clock is read.
+type uring struct {
+	*thread
+	ring *uringQueue
+	spin int64
+}
+
+var _ transport = (*uring)(nil)
+
+// What an operation was, in its user data beside slot and generation.
+const (
+	opConnect = iota
+	opReceive
+	opSend
+)
+
+const (
+	// uringBuffers are shared by all connections of a thread. When they run
+	// out the kernel says so, and goes on when it is asked again.
+	uringBuffers    = 512
+	uringBufferSize = 8 << 10
+	// smallSend always fits into a socket that nothing else is sent on, so that
+	// nobody needs to be told that it has been taken.
+	smallSend = 8 << 10
+)
+
+func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
+	n := uint32(1) << bits.Len32(uint32(max(slots, 32)))
+	q, err := newQueue(min(n, 4096), min(4*n, 1<<16), uringBuffers, uringBufferSize)
+	if err != nil {
+		return nil, err
+	}
+	return &uring{thread: t, ring: q, spin: int64(spin)}, nil
+}
+
+// prepare is a submission for the connection of s.
+func (u *uring) prepare(s *slot, op uint64) *submission {
+	e := u.ring.next()
+	e.fd = int32(s.fd)
+	e.userData = op<<56 | uint64(uint32(s.generation)&0xffffff)<<32 | uint64(uint32(s.index))
+	return e
+}
+
+func (u *uring) close() { u.ring.close() }
+
+func (u *uring) open(s *slot, connecting bool) {
+	if !connecting {
+		u.stands(s)
+		return
+	}
+	e := u.prepare(s, opConnect)
+	e.opcode, e.opFlags = ringOpPoll, unix.POLLOUT
+}
+
+// stands goes on with a connection that is there.
+func (u *uring) stands(s *slot) {
+	u.receive(s)
+	u.connected(s)
+}
+
+// receive asks for all that will come on the connection, until further notice.
+func (u *uring) receive(s *slot) {
+	e := u.prepare(s, opReceive)
+	e.opcode, e.flags, e.ioprio = ringOpRecv, ringBufferSelect, ringRecvMultishot
+}
+
+func (u *uring) send(s *slot, b []byte, lasting bool) {
+	if !lasting {
+		s.rest = append(s.rest[:0], b...)
+		b = s.rest
+	}
+	e := u.prepare(s, opSend)
+	e.opcode, e.opFlags = ringOpSend, unix.MSG_NOSIGNAL|unix.MSG_WAITALL
+	e.addr, e.len = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), uint32(len(b))
+	if lasting && len(b) <= smallSend {
+		e.flags = ringSkipSuccess
+	} else {
+		s.congested = true
+	}
+}
+
+// drop closes the socket. What is prepared for it goes out before: the next
+// socket may get the same number. The kernel keeps a socket open as long as it
+// is to receive on it, so that closing alone would not end the connection.
+func (u *uring) drop(s *slot) {
+	u.ring.submit()
+	_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
+	unix.Close(s.fd)
+	s.congested = false
+}
+
+func (u *uring) wait(until int64) {
+	left := until - u.spin - now()
+	if left > 0 {
+		u.ring.enter(1, left)
+	} else {
+		u.ring.enter(0, 0)
+	}
+	for u.spin > 0 && u.ring.empty() && now() < until {
+		u.ring.enter(0, 0)
+	}
+	for {
+		c, ok := u.ring.take()
+		if !ok {
+			return
+		}
+		u.complete(c)
+	}
+}
+
+// complete handles what has come of an operation.
+func (u *uring) complete(c completion) {
+	s := &u.slots[uint32(c.userData)]
+	current := s.fd >= 0 && uint32(s.generation)&0xffffff == uint32(c.userData>>32)&0xffffff
+	switch c.userData >> 56 {
+	case opConnect:
+		if current && s.state == connecting {
+			if err := socketError(s.fd); err != nil {
+				u.refuse(s, err, now())
+			} else {
+				u.stands(s)
+			}
+		}
+	case opSend:
+		switch {
+		case !current:
+		case c.res < 0:
+			s.congested = true // for ever: what comes of it is told by what is received
+		case s.congested:
+			s.congested = false
+			u.pump(s)
+		}
+	case opReceive:
+		u.arrived(s, c, current)
+	}
+}
+
+// arrived handles what was received on a connection, if it still is the slot's.
+func (u *uring) arrived(s *slot, c completion, current bool) {
+	at := now() // before parsing
+	if c.flags&ringHasBuffer != 0 {
+		if current && c.res > 0 {
+			generation := s.generation
+			u.received(s, u.ring.bytes(c.buffer(), c.res), at)
+			current = s.generation == generation && s.state == up
+		}
+		u.ring.giveBack(c.buffer())
+	}
+	switch {
+	case !current:
+	case c.res == 0:
+		u.hungUp(s, 0, at)
+	case c.res < 0 && unix.Errno(-c.res) != unix.ENOBUFS:
+		u.hungUp(s, unix.Errno(-c.res), at)
+	case c.flags&ringHasMore == 0:
+		u.receive(s)
+	}
+}
