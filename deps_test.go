@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/suggest": {},
 	"internal/shell":   {},
 	"internal/format":  {},
+	"internal/profile": {},
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
