@@ -21,6 +21,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/dynobench/dyno/internal/profile"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -38,6 +39,7 @@ type Arrivals string
 const (
 	Constant Arrivals = "constant" // evenly spaced
 	Poisson  Arrivals = "poisson"  // exponential gaps, from Config.Seed
+	Recorded Arrivals = "recorded" // those of Config.Trace
 )
 
 // Request is one class of requests, formatted once before the run.
@@ -66,11 +68,14 @@ type Config struct {
 	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty
 	Requests    []Request
 	Model       Model         // default Closed
-	Rate        float64       // requests per second, open model
+	Rate        float64       // requests per second, open model; Profile and Trace have their own
+	Profile     string        // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see package internal/profile
 	Arrivals    Arrivals      // open model; default Constant
+	Trace       *Trace        // of Recorded arrivals: it plays once, and the window ends with it
+	Speed       float64       // of Recorded arrivals: so many times as fast; default 1
 	Connections int           // each with one request outstanding at most; default 64
 	Threads     int           // native: locked threads, each with its share of the connections; default 1
-	Duration    time.Duration // the measured window; default 10 s
+	Duration    time.Duration // the measured window; default 10 s, or the Trace's length
 	Warmup      time.Duration // at most; the warm-up ends earlier once the rate is steady, 0 means none
 	Timeout     time.Duration // of one request, from intended; default 10 s
 	Seed        uint64        // of the schedule and the choice of classes; default 1
@@ -82,6 +87,9 @@ type Config struct {
 	Phase func(Phase)
 	// Progress, where not nil, is called a few times a second.
 	Progress func(elapsed, total time.Duration, rate float64)
+
+	curve *profile.Curve // of Profile, where the rate is not constant
+	among [][]uint64     // for each class of Trace, bounds of its mix
 }
 
 // Phase is an edge of the measured window.

@@ -26,7 +26,7 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 	l := &results.Load{
 		Schema: results.LoadSchema, URL: c.URL, Generator: c.Generator,
 		Model: string(c.Model), Arrivals: string(c.Arrivals), Seed: c.Seed,
-		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate,
+		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate, RateProfile: c.Profile,
 		WarmupS: float64(m.warmup) / 1e9, DurationS: float64(length) / 1e9,
 		Requests: r.answers(), BytesRead: r.bytes, Errors: r.errors(),
 		LatencyUS: results.QuantilesOf(r.latency), ServiceUS: results.QuantilesOf(r.service),
