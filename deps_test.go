@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
-	"scenarios":      {"internal/suggest"},
+	"scenarios":      {"internal/suggest", "internal/profile"},
 	"scenarios/apps": {"protocol/gateway", "internal/suggest"},
 
 	"results":             {},
