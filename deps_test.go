@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/suggest": {},
 	"internal/shell":   {},
 	"internal/format":  {},
+	"internal/profile": {},
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
-	"scenarios":      {"internal/suggest"},
+	"scenarios":      {"internal/suggest", "internal/profile"},
 	"scenarios/apps": {"protocol/gateway", "internal/suggest"},
 
 	"results":             {},
@@ -57,7 +58,7 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1"},
+	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile"},
 	"bench":      {"bench/load", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},

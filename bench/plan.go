@@ -136,6 +136,11 @@ func NewPlan(o Options) (*Plan, error) {
 	}
 
 	p := &Plan{Options: o}
+	for _, s := range o.Scenarios {
+		if d := p.duration(s); s.Load.Profile != "" && s.Load.Mean(d) == 0 {
+			return nil, fmt.Errorf("scenario %q: nothing is due within %v of rate %s: a longer duration is needed", s.Name, d, s.Load.Profile)
+		}
+	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
 	for trial := 1; trial <= o.Trials; trial++ {
 		for _, i := range rng.Perm(len(o.Scenarios)) {
@@ -208,8 +213,8 @@ func (p *Plan) Describe() results.Plan {
 	for _, s := range p.Scenarios {
 		ps := results.PlanScenario{
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,
-			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Rate, Connections: s.Load.Connections,
-			DurationS: p.duration(s).Seconds(),
+			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Mean(p.duration(s)), RateProfile: s.Load.Profile,
+			Connections: s.Load.Connections, DurationS: p.duration(s).Seconds(),
 		}
 		seen := map[string]bool{}
 		for _, r := range s.Requests {

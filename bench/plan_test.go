@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/target"
@@ -107,6 +108,22 @@ func TestLoadIsTheSameForAllTargets(t *testing.T) {
 	}
 }
 
+// A profile is stored as it is written, with its mean over the planned window.
+func TestPlanHasTheProfile(t *testing.T) {
+	o := options(t, "a", "hello-bursts")
+	for window, mean := range map[time.Duration]float64{0: 950, 450 * time.Millisecond: 500, 500 * time.Millisecond: 950} {
+		o.Duration = window
+		p := mustPlan(t, o)
+		described, planned := p.Describe().Scenarios[0], p.planned(p.Steps[0])
+		if described.RateRPS != mean || planned.RateRPS != mean {
+			t.Errorf("planned for %v are %v and %v requests/s, want %v", window, described.RateRPS, planned.RateRPS, mean)
+		}
+		if text := "500@450ms,5000@50ms"; described.RateProfile != text || planned.RateProfile != text {
+			t.Errorf("planned are %q and %q, want %q", described.RateProfile, planned.RateProfile, text)
+		}
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*Options)
@@ -117,8 +134,11 @@ func TestPlanRefuses(t *testing.T) {
 		"a target twice": {func(o *Options) { o.Targets = append(o.Targets, o.Targets[0]) }, `"a" is there twice`},
 		"trials":         {func(o *Options) { o.Trials = -1 }, "at least one"},
 		"duration":       {func(o *Options) { o.Duration = -1 }, "negative"},
-		"no such CPU":    {func(o *Options) { o.ServerCPUs = []int{4095} }, "CPU 4095"},
-		"half the CPUs":  {func(o *Options) { o.GeneratorCPUs = nil }, "of both"},
+		"nothing due": {func(o *Options) {
+			o.Duration, o.Scenarios[0].Load = time.Second, scenarios.Offer{Model: "open", Profile: "0@2s,5@1s"}
+		}, "nothing is due within 1s"},
+		"no such CPU":   {func(o *Options) { o.ServerCPUs = []int{4095} }, "CPU 4095"},
+		"half the CPUs": {func(o *Options) { o.GeneratorCPUs = nil }, "of both"},
 	} {
 		o := options(t, "a", "hello")
 		test.change(&o)

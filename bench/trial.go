@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
@@ -66,7 +67,7 @@ func (p *Plan) planned(s Step) results.Load {
 	l := s.Scenario.Load
 	return results.Load{
 		Schema: results.LoadSchema, Generator: p.Generator, Model: l.Model, Arrivals: l.Arrivals, Seed: p.loadSeed(s),
-		Connections: l.Connections, Threads: max(1, len(p.GeneratorCPUs)), RateRPS: l.Rate, Valid: true,
+		Connections: l.Connections, Threads: max(1, len(p.GeneratorCPUs)), RateRPS: l.Mean(p.duration(s.Scenario)), RateProfile: l.Profile, Valid: true,
 	}
 }
 
@@ -247,14 +248,20 @@ func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tre
 	}
 	planned := t.Load
 	t.Load = result
-	if planned.Model != result.Model || planned.RateRPS != result.RateRPS || planned.Connections != result.Connections || planned.Seed != result.Seed {
-		return start, end, fmt.Errorf("the generator offered another load (%s, %d connections, %.0f/s) than planned (%s, %d connections, %.0f/s)",
-			result.Model, result.Connections, result.RateRPS, planned.Model, planned.Connections, planned.RateRPS)
+	if planned.Model != result.Model || planned.RateRPS != result.RateRPS || planned.RateProfile != result.RateProfile ||
+		planned.Connections != result.Connections || planned.Seed != result.Seed {
+		return start, end, fmt.Errorf("the generator offered another load (%s, %d connections, %s) than planned (%s, %d connections, %s)",
+			result.Model, result.Connections, rate(&result), planned.Model, planned.Connections, rate(&planned))
 	}
 	if start.tree.Time == 0 || end.tree.Time == 0 {
 		return start, end, errors.New("the generator did not announce its measured window")
 	}
 	return start, end, nil
+}
+
+// rate is what l offers, in a word.
+func rate(l *results.Load) string {
+	return strings.TrimPrefix(fmt.Sprintf("%s, %.0f/s", l.RateProfile, l.RateRPS), ", ")
 }
 
 // firstFile is the number under which a child finds the first of its Files.

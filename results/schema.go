@@ -256,7 +256,8 @@ type PlanScenario struct {
 	Shows       string   `json:"shows"`
 	Model       string   `json:"model"`
 	Arrivals    string   `json:"arrivals,omitempty"`
-	RateRPS     float64  `json:"rate_rps,omitempty"`
+	RateRPS     float64  `json:"rate_rps,omitempty"`     // the mean of a profile
+	RateProfile string   `json:"rate_profile,omitempty"` // where the rate changes over the window
 	Connections int      `json:"connections"`
 	DurationS   float64  `json:"duration_s"`
 	Classes     []string `json:"classes,omitempty"`

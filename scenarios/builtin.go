@@ -12,7 +12,7 @@ import (
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
-//go:embed hello.yaml json.yaml wait.yaml block.yaml cpu.yaml mixed.yaml hello-rate.yaml
+//go:embed hello.yaml json.yaml wait.yaml block.yaml cpu.yaml mixed.yaml hello-rate.yaml hello-bursts.yaml
 var builtin embed.FS
 
 // TargetsYAML lists the servers that dyno measures unless told otherwise.
@@ -26,7 +26,7 @@ var TargetsYAML []byte
 var SchemaJSON []byte
 
 // order is that of reports: from the plainest request to the mixed ones.
-var order = []string{"hello", "json", "wait", "block", "cpu", "mixed", "hello-rate"}
+var order = []string{"hello", "json", "wait", "block", "cpu", "mixed", "hello-rate", "hello-bursts"}
 
 // Names returns the names of the built-in scenarios, in the order of reports.
 func Names() []string { return slices.Clone(order) }

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/dynobench/dyno/internal/profile"
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
@@ -151,7 +152,7 @@ func (d *decoder) scenario(n ast.Node, s *Scenario) {
 			s.Load = Offer{Connections: 64, Timeout: 10 * time.Second}
 			d.object(path, n, "load", map[string]set{
 				"model":       d.text(&s.Load.Model),
-				"rate":        d.float(&s.Load.Rate),
+				"rate":        d.rate(&s.Load),
 				"arrivals":    d.text(&s.Load.Arrivals),
 				"connections": d.integer(&s.Load.Connections),
 				"timeout":     d.duration(&s.Load.Timeout),
@@ -297,6 +298,25 @@ func (d *decoder) float(into *float64) set {
 			*into = float64(v)
 		} else {
 			d.fault(n, "%s: %s; write a number without an exponent", path, describe(n))
+		}
+	}
+}
+
+// rate decodes a number, or the text of a profile.
+func (d *decoder) rate(into *Offer) set {
+	return func(path string, n ast.Node) {
+		text, ok := d.value(n).(*ast.StringNode)
+		if !ok {
+			d.float(&into.Rate)(path, n)
+			return
+		}
+		p, err := profile.Parse(text.Value)
+		if err != nil {
+			d.fault(n, "%v", err)
+		} else if rate, constant := p.Constant(); constant {
+			into.Rate = rate
+		} else {
+			into.Profile = p.String()
 		}
 	}
 }

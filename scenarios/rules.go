@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/profile"
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
@@ -74,6 +75,9 @@ func (s *Scenario) problems(given func(path string) bool) []problem {
 	if s.Duration == 0 {
 		add("duration", "a duration of 0 measures nothing; write one, as 2s")
 	}
+	if s.Load.Profile != "" && s.Duration > 0 && s.Load.Mean(s.Duration) == 0 {
+		add("load.rate", "rate %s: nothing is due within the duration of %v; write a longer one, or a rate that begins earlier", s.Load.Profile, s.Duration)
+	}
 	list = append(list, requestsProblems(s.Requests)...)
 	return append(list, s.Load.problems(given)...)
 }
@@ -85,10 +89,11 @@ func (l *Offer) problems(given func(path string) bool) []problem {
 	}
 	switch l.Model {
 	case "open":
-		if l.Rate == 0 {
+		switch peak := l.peak(); {
+		case peak == 0:
 			add("rate", "the open model needs a rate above 0; add rate: requests per second")
-		} else if !(l.Rate > 0 && l.Rate <= maxRate) {
-			add("rate", "rate %v; write requests per second, above 0 and at most %d", l.Rate, maxRate)
+		case !(peak > 0 && peak <= maxRate):
+			add("rate", "rate %v; write requests per second, above 0 and at most %d", peak, maxRate)
 		}
 		if models := []string{"constant", "poisson"}; !slices.Contains(models, l.Arrivals) {
 			add("arrivals", "%v", suggest.Unknown("arrivals", l.Arrivals, models))
@@ -110,6 +115,14 @@ func (l *Offer) problems(given func(path string) bool) []problem {
 		add("timeout", "a timeout of 0 fails every request; write one, as 10s")
 	}
 	return list
+}
+
+// peak is the highest rate.
+func (l *Offer) peak() float64 {
+	if p, err := profile.Parse(l.Profile); err == nil {
+		return p.Peak()
+	}
+	return l.Rate
 }
 
 func requestsProblems(requests []Request) []problem {

@@ -2,12 +2,17 @@
 // mix, offered how fast, and what a right answer is. A scenario is a YAML
 // file; the ones beside this file are built in, any other is named by path.
 //
-// The package imports nothing of dyno's but the wording of unknown names.
+// The package imports nothing of dyno's but the wording of unknown names and
+// the grammar of rates.
 // bench plans trials from a Scenario, cmd/dyno hands it to the generator;
 // scenarios/apps are the applications that answer.
 package scenarios
 
-import "time"
+import (
+	"time"
+
+	"github.com/dynobench/dyno/internal/profile"
+)
 
 // Scenario is one file, decoded strictly: see Parse.
 type Scenario struct {
@@ -48,8 +53,22 @@ type Expect struct {
 // Offer is how fast requests are offered.
 type Offer struct {
 	Model       string        `yaml:"model"`       // closed or open
-	Rate        float64       `yaml:"rate"`        // requests per second; open model only
+	Rate        float64       `yaml:"rate"`        // requests per second; open model only, 0 beside a Profile
+	Profile     string        `yaml:"-"`           // the rate where it is written as one that changes: see package internal/profile
 	Arrivals    string        `yaml:"arrivals"`    // constant (default) or poisson; open model only
 	Connections int           `yaml:"connections"` // default 64
 	Timeout     time.Duration `yaml:"timeout"`     // of one request; default 10s
+}
+
+// Mean is the mean rate of a window, in requests per second: 0 where nothing
+// is due in it, and in the closed model.
+func (o *Offer) Mean(window time.Duration) float64 {
+	if o.Profile == "" {
+		return o.Rate
+	}
+	p, err := profile.Parse(o.Profile)
+	if err != nil || window <= 0 {
+		return 0
+	}
+	return p.Over(window).Mean(window)
 }

@@ -138,6 +138,15 @@ var bad = []struct {
 	{name: "rate negative", from: "closed", to: "open, rate: -2.5", want: "x.yaml:4:27: rate -2.5"},
 	{name: "rate beyond measure", from: "closed", to: "open, rate: 100000000.5", want: "x.yaml:4:27: rate 1.000000005e+08"},
 	{name: "rate infinite", from: "closed", to: "open, rate: .inf", want: "x.yaml:4:27: load.rate: .inf", parseOnly: true},
+	{name: "rate in words", from: "closed", to: "open, rate: fast", want: `x.yaml:4:27: rate "fast": "fast" is no rate; write requests per second`},
+	{name: "rate as text 0", from: "closed", to: `open, rate: "0"`, want: `x.yaml:4:27: rate "0": nothing is ever due; write a rate above 0`},
+	{name: "rates without durations", from: "closed", to: `open, rate: "5,6"`, want: `x.yaml:4:27: rate "5,6": segment 1, "5": for how long? Write 5@5s`},
+	{name: "a segment without a duration", from: "closed", to: `open, rate: "5@1s,6..7"`, want: `x.yaml:4:27: rate "5@1s,6..7": segment 2, "6..7": for how long?`},
+	{name: "a segment of 0 s", from: "closed", to: `open, rate: "5@0s,6@1s"`, want: `x.yaml:4:27: rate "5@0s,6@1s": segment 1, "5@0s": duration "0s"; write 1ms or more`, parseOnly: true},
+	{name: "a profile of nothing", from: "closed", to: `open, rate: "0..0@1s,0@2s"`, want: `x.yaml:4:27: rate "0..0@1s,0@2s": nothing is ever due`},
+	{name: "a profile beyond measure", from: "closed", to: `open, rate: 1..20000k`, want: `x.yaml:4:27: rate 2e+07; write requests per second, above 0 and at most 10000000`, parseOnly: true},
+	{name: "a profile that begins too late", from: "closed", to: `open, rate: "0@2s,5@1s"`, want: `x.yaml:4:27: rate 0@2s,5@1s: nothing is due within the duration of 2s`, parseOnly: true},
+	{name: "profile in the closed model", from: "closed", to: "closed, rate: 1..2", want: "x.yaml:4:29: the closed model has no rate"},
 	{name: "rate in the closed model", from: "closed", to: "closed, rate: 0", want: "x.yaml:4:29: the closed model has no rate"},
 	{name: "arrivals in the closed model", from: "closed", to: "closed, arrivals: poisson", want: "x.yaml:4:33: the closed model has no arrivals"},
 	{name: "arrivals unknown", from: "closed", to: "open, rate: 1, arrivals: poison", want: `x.yaml:4:40: unknown arrivals "poison": did you mean "poisson"?`},
@@ -175,6 +184,38 @@ func TestBadFiles(t *testing.T) {
 		if _, err := scenarios.Parse("x.yaml", []byte(data)); err == nil {
 			t.Errorf("Parse accepts %q", data)
 		}
+	}
+}
+
+// A rate is a number or a text, and the same for the schema.
+func TestRates(t *testing.T) {
+	schema := compile(t)
+	for rate, want := range map[string]scenarios.Offer{
+		"2000":                    {Rate: 2000},
+		`"2000"`:                  {Rate: 2000},
+		"10k":                     {Rate: 10000},
+		"5@1s":                    {Rate: 5},
+		"100..5000":               {Profile: "100..5000"},
+		"0..1@2s":                 {Profile: "0..1@2s"},
+		`"500@900ms,5k@0.1s"`:     {Profile: "500@900ms,5000@100ms"},
+		`"0@1s,0.01@1m30s,00@1h"`: {Profile: "0@1s,0.01@1m30s,0@1h0m0s"},
+	} {
+		data := []byte(strings.Replace(minimal, "closed", "open, rate: "+rate, 1))
+		s, err := scenarios.Parse("x.yaml", data)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if s.Load.Rate != want.Rate || s.Load.Profile != want.Profile {
+			t.Errorf("%s: rate %v, profile %q; expected %v, %q", rate, s.Load.Rate, s.Load.Profile, want.Rate, want.Profile)
+		}
+		if err := validate(t, schema, data); err != nil {
+			t.Errorf("the schema refuses %s: %v", rate, err)
+		}
+	}
+	ramp := scenarios.Offer{Profile: "100..300"}
+	if mean := ramp.Mean(3 * time.Second); mean != 200 {
+		t.Errorf("the mean of %s is %v", ramp.Profile, mean)
 	}
 }
 

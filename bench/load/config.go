@@ -33,18 +33,22 @@ const (
 	maxSpin        = 10 * time.Millisecond
 )
 
+const defaultDuration = 10 * time.Second
+
 // withDefaults returns c with the defaults filled in, or what is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	set(&c.Model, Closed)
 	set(&c.Connections, 64)
 	set(&c.Threads, 1)
-	set(&c.Duration, 10*time.Second)
 	set(&c.Timeout, 10*time.Second)
 	set(&c.Seed, 1)
 	set(&c.Pipeline, 1)
 	if c.Model == Open {
 		set(&c.Arrivals, Constant)
 	} else {
+		if c.Arrivals == Recorded {
+			return c, bad("Arrivals", "recorded arrivals are by the clock: use the open model")
+		}
 		c.Arrivals = ""
 	}
 	to, err := parseURL(c.URL)
@@ -56,6 +60,10 @@ func (c Config) withDefaults() (Config, error) {
 		native = "vegeta"
 	}
 	set(&c.Generator, native)
+	if err := c.layOut(); err != nil {
+		return c, err
+	}
+	set(&c.Duration, defaultDuration)
 	switch {
 	case c.Generator != "native" && c.Generator != "vegeta":
 		return c, bad("Generator", "unknown generator %q (known: native, vegeta)", c.Generator)
@@ -69,8 +77,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, bad("Rate", "rate %v: more than one request per nanosecond", c.Rate)
 	case c.Model == Closed && c.Rate != 0:
 		return c, bad("Rate", "rate %v: the closed model has none, the server's answers set the pace; use the open model for a fixed rate", c.Rate)
-	case c.Model == Open && c.Arrivals != Constant && c.Arrivals != Poisson:
-		return c, bad("Arrivals", "unknown arrivals %q (known: constant, poisson)", c.Arrivals)
+	case c.Model == Open && c.Arrivals != Constant && c.Arrivals != Poisson && c.Arrivals != Recorded:
+		return c, bad("Arrivals", "unknown arrivals %q (known: constant, poisson, recorded)", c.Arrivals)
 	case c.Connections < 1 || c.Connections > maxConnections:
 		return c, bad("Connections", "%d connections: between 1 and %d are possible", c.Connections, maxConnections)
 	case c.Threads < 1 || c.Threads > maxThreads:
@@ -91,8 +99,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, bad("Spin", "spin %v: between 0 and %v are possible", c.Spin, maxSpin)
 	case c.Spin > 0 && (c.Model != Open || c.Generator != "native"):
 		return c, bad("Spin", "spinning is for the native generator's open model: nothing is due by the clock elsewhere")
-	case c.Duration < 0:
-		return c, bad("Duration", "duration %v: a duration cannot be negative", c.Duration)
 	case c.Warmup < 0:
 		return c, bad("Warmup", "warm-up %v: a duration cannot be negative", c.Warmup)
 	case c.Timeout < 0:
@@ -111,6 +117,11 @@ func (c Config) withDefaults() (Config, error) {
 		}
 		if weights += c.Requests[i].Weight; weights > math.MaxInt32 {
 			return c, bad(fmt.Sprintf("Requests[%d].Weight", i), "the weights sum up to more than %d", math.MaxInt32)
+		}
+	}
+	if c.Trace != nil {
+		if c.among, err = c.Trace.among(c.Requests); err != nil {
+			return c, bad("Trace", "%v", err)
 		}
 	}
 	return c, nil

@@ -42,7 +42,7 @@ func TestBadConfig(t *testing.T) {
 		{Config{URL: url, Model: Open, Rate: math.NaN()}, "Rate", "above 0"},
 		{Config{URL: url, Model: Open, Rate: math.Inf(1)}, "Rate", "above 0"},
 		{Config{URL: url, Rate: 5}, "Rate", "use the open model"},
-		{Config{URL: url, Model: Open, Rate: 5, Arrivals: "pareto"}, "Arrivals", "constant, poisson"},
+		{Config{URL: url, Model: Open, Rate: 5, Arrivals: "pareto"}, "Arrivals", "constant, poisson, recorded"},
 		{Config{URL: url, Connections: -1}, "Connections", "between 1"},
 		{Config{URL: url, Pipeline: -1}, "Pipeline", "between 1"},
 		{Config{URL: url, Pipeline: 2, Fresh: true}, "Pipeline", "one of the two"},

@@ -23,6 +23,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/dynobench/dyno/internal/profile"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -40,6 +41,7 @@ type Arrivals string
 const (
 	Constant Arrivals = "constant" // evenly spaced
 	Poisson  Arrivals = "poisson"  // exponential gaps, from Config.Seed
+	Recorded Arrivals = "recorded" // those of Config.Trace
 )
 
 // Request is one class of requests, formatted once before the run.
@@ -70,8 +72,11 @@ type Config struct {
 	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty
 	Requests    []Request
 	Model       Model         // default Closed
-	Rate        float64       // requests per second, open model
+	Rate        float64       // requests per second, open model; Profile and Trace have their own
+	Profile     string        // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see package internal/profile
 	Arrivals    Arrivals      // open model; default Constant
+	Trace       *Trace        // of Recorded arrivals: it plays once, and the window ends with it
+	Speed       float64       // of Recorded arrivals: so many times as fast; default 1
 	Connections int           // default 64
 	Pipeline    int           // native: requests outstanding on a connection at most; default 1
 	Fresh       bool          // native: a new connection for each request, which counts as part of it
@@ -79,7 +84,7 @@ type Config struct {
 	Spin        time.Duration // native, open model: how long before a request is due the thread stays awake for it; default 0
 	Sources     []netip.Addr  // native: local addresses that connections come from, in turn; default: the system's choice
 	Threads     int           // native: locked threads, each with its share of the connections; default 1
-	Duration    time.Duration // the measured window; default 10 s
+	Duration    time.Duration // the measured window; default 10 s, or the Trace's length
 	Warmup      time.Duration // at most; the warm-up ends earlier once the rate is steady, 0 means none
 	Timeout     time.Duration // of one request, from intended; default 10 s
 	Seed        uint64        // of the schedule and the choice of classes; default 1
@@ -92,6 +97,9 @@ type Config struct {
 	Phase func(Phase)
 	// Progress, where not nil, is called a few times a second.
 	Progress func(elapsed, total time.Duration, rate float64)
+
+	curve *profile.Curve // of Profile, where the rate is not constant
+	among [][]uint64     // for each class of Trace, bounds of its mix
 }
 
 // Phase is an edge of the measured window.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -33,11 +34,24 @@ func take(s *schedule, n int) []arrival {
 // The schedule is a function of the seed, and the number of threads that share
 // it does not change it.
 func TestScheduleIsShared(t *testing.T) {
-	for _, arrivals := range []Arrivals{Constant, Poisson} {
-		c := scheduled(arrivals, 1000, 7, 1, 3)
+	for name, config := range map[string]func(seed uint64) *Config{
+		"constant": func(seed uint64) *Config { return scheduled(Constant, 1000, seed, 1, 3) },
+		"poisson":  func(seed uint64) *Config { return scheduled(Poisson, 1000, seed, 1, 3) },
+		"ramp":     func(seed uint64) *Config { return shaped(t, Constant, "100..5000", seed, 1, 3) },
+		"bursts":   func(seed uint64) *Config { return shaped(t, Poisson, "0@90ms,5000@10ms", seed, 1, 3) },
+		"recorded": func(seed uint64) *Config {
+			c := scheduled(Recorded, 1000, seed, 1, 3)
+			c.Trace, c.Speed = evenly(3000), 1.5
+			return c
+		},
+	} {
+		c := config(7)
 		whole := take(newSchedule(c, 0, 0, 1), 3000)
 		if !slices.Equal(whole, take(newSchedule(c, 0, 0, 1), 3000)) {
-			t.Errorf("%s: the same seed gave two schedules", arrivals)
+			t.Errorf("%s: the same seed gave two schedules", name)
+		}
+		if !slices.IsSortedFunc(whole, func(a, b arrival) int { return cmp.Compare(a.due, b.due) }) {
+			t.Errorf("%s: the arrivals do not ascend", name)
 		}
 		for threads := 2; threads <= 3; threads++ {
 			var parts []arrival
@@ -46,12 +60,11 @@ func TestScheduleIsShared(t *testing.T) {
 			}
 			slices.SortFunc(parts, func(a, b arrival) int { return int(a.due - b.due) })
 			if !slices.Equal(whole[:len(parts)], parts) {
-				t.Errorf("%s: %d threads have another schedule than one", arrivals, threads)
+				t.Errorf("%s: %d threads have another schedule than one", name, threads)
 			}
 		}
-		other := take(newSchedule(scheduled(arrivals, 1000, 8, 1, 3), 0, 0, 1), 3000)
-		if slices.Equal(whole, other) {
-			t.Errorf("%s: the seed makes no difference", arrivals)
+		if other := take(newSchedule(config(8), 0, 0, 1), 3000); slices.Equal(whole, other) {
+			t.Errorf("%s: the seed makes no difference", name)
 		}
 	}
 }

@@ -79,12 +79,7 @@ func judge(l *results.Load, c *Config, r *recorder) {
 		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
 			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max)
 	}
-	if first, last := thirds(l.Series); first > 0 && last > 0 {
-		if change := last/first - 1; change > maxMedianChange || change < -maxMedianChange {
-			warn(CodeNotStationary, "a longer warm-up, or a quieter host",
-				"the median step of the last third had %+.0f %% answers against the first third", 100*change)
-		}
-	}
+	judgeStationary(l, c, warn)
 	if n := l.Requests; n < fewAnswers {
 		warn(CodeTooFew, "a longer duration", "only %d answers: p99 needs %d, p99.9 ten times as many", n, fewAnswers)
 	}

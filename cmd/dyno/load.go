@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -20,9 +23,10 @@ import (
 
 type loadFlags struct {
 	scenario, arrivals, generator string
+	rate, trace                   string
+	speed                         float64
 	method, body                  string
 	header                        []string
-	rate                          float64
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
@@ -45,10 +49,24 @@ Without --rate the loop is closed: every connection sends its next request when
 it has its answer. With --rate it is open: requests are due by the clock, and a
 request that waits because the server is slow counts that wait as latency.
 
+A rate may change: --rate takes segments RATE[..RATE][@DURATION] with commas
+between them, which repeat until the window is over.
+
+  100..5000                         a ramp over the whole window
+  1000@5s,2000@5s,2000..5000@10s    steps, and a ramp
+  500@900ms,5000@100ms              bursts
+
+With --arrivals recorded, requests are due when a --trace says: a file with an
+arrival a line, as seconds since the start, in ascending order, and the class of
+request behind a comma or a blank (0.0012,fast), or as JSON
+({"t": 0.0012, "class": "fast"}). It plays once, and the window ends with it.
+
 It exits with 1 if the run is not valid: the generator itself was the limit,
 answers were wrong, connections starved.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
+  dyno load http://127.0.0.1:8000/hello -r 500@900ms,5k@100ms -d 20s
+  dyno load http://127.0.0.1:8000/hello --arrivals recorded --trace access.txt --speed 2
   dyno load unix:/tmp/dyno.sock --scenario mixed
   dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'`,
 		Args: cobra.ExactArgs(1),
@@ -57,9 +75,11 @@ answers were wrong, connections starved.`,
 	flags := cmd.Flags()
 	flags.IntVarP(&f.connections, "connections", "c", 64, "connections")
 	flags.DurationVarP(&f.duration, "duration", "d", 10*time.Second, "measured window")
-	flags.Float64VarP(&f.rate, "rate", "r", 0, "requests per second; 0 is the closed loop")
+	flags.StringVarP(&f.rate, "rate", "r", "", "requests per second, or how they change, see above; none, or 0, is the closed loop")
 	flags.IntVarP(&f.threads, "threads", "t", 1, "generator threads")
-	flags.StringVar(&f.arrivals, "arrivals", "constant", "schedule of the open loop: constant or poisson")
+	flags.StringVar(&f.arrivals, "arrivals", "constant", "schedule of the open loop: constant, poisson or recorded")
+	flags.StringVar(&f.trace, "trace", "", "recorded arrivals: the `file` that they are in")
+	flags.Float64Var(&f.speed, "speed", 1, "recorded arrivals: so many times as fast")
 	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the rate is steady")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "longest a request may take")
 	flags.Uint64Var(&f.seed, "seed", 1, "of the schedule and of the choice among request classes")
@@ -121,19 +141,28 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 // config is what the flags and the scenario ask for together.
 func (f loadFlags) config(url string, given func(string) bool) (load.Config, error) {
 	config := load.Config{
-		URL: url, Connections: f.connections, Threads: f.threads, Rate: f.rate, Arrivals: load.Arrivals(f.arrivals),
+		URL: url, Connections: f.connections, Threads: f.threads, Arrivals: load.Arrivals(f.arrivals),
 		Duration: f.duration, Warmup: f.warmup, Timeout: f.timeout, Seed: f.seed, Generator: f.generator,
 		Model: load.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin, Transport: f.transport,
 	}
-	if f.rate != 0 {
-		config.Model = load.Open
+	if f.open() {
+		config.Model, config.Profile = load.Open, f.rate
 	}
+	recorded := config.Arrivals == load.Recorded
 	switch { // load.Config takes a zero for its default
 	case f.connections < 1:
 		return config, fmt.Errorf("--connections %d: at least one is needed", f.connections)
 	case f.threads < 1:
 		return config, fmt.Errorf("--threads %d: at least one is needed", f.threads)
-	case f.scenario == "" && f.rate == 0 && given("arrivals"):
+	case recorded && f.open():
+		return config, errors.New("--rate and --arrivals recorded exclude each other: the trace has its own rate; --speed changes it")
+	case recorded && f.trace == "":
+		return config, errors.New("--arrivals recorded: give the --trace that they are recorded in")
+	case !recorded && (given("trace") || given("speed")):
+		return config, errors.New("--trace and --speed are for --arrivals recorded")
+	case given("speed") && (!(f.speed > 0) || math.IsInf(f.speed, 1)):
+		return config, fmt.Errorf("--speed %v: how many times as fast, above 0", f.speed)
+	case f.scenario == "" && !f.open() && !recorded && given("arrivals"):
 		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
@@ -145,6 +174,11 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 	}
 	if f.generator != "" && f.generator != "native" && f.generator != "vegeta" {
 		return config, suggest.Unknown("generator", f.generator, []string{"native", "vegeta"})
+	}
+	if recorded {
+		if err := f.replay(&config, given("duration")); err != nil {
+			return config, err
+		}
 	}
 	if f.scenario == "" {
 		return config, f.request(&config)
@@ -158,8 +192,33 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 	if err != nil {
 		return config, err
 	}
-	applyScenario(&config, s, given)
+	applyScenario(&config, s, func(name string) bool {
+		return given(name) || recorded && (name == "rate" || name == "duration")
+	})
 	return config, nil
+}
+
+// open tells whether there is a rate: 0 asks for the closed loop.
+func (f loadFlags) open() bool {
+	rate, err := strconv.ParseFloat(f.rate, 64)
+	return f.rate != "" && (err != nil || rate != 0)
+}
+
+// replay takes the arrivals from the trace, and the window unless that is given.
+func (f loadFlags) replay(config *load.Config, window bool) error {
+	file, err := os.Open(f.trace)
+	if err != nil {
+		return fmt.Errorf("--trace: %w", err)
+	}
+	defer file.Close()
+	if config.Trace, err = load.ReadTrace(f.trace, file); err != nil {
+		return err
+	}
+	config.Model, config.Speed = load.Open, f.speed
+	if length := config.Trace.Length(f.speed); !window || config.Duration > length {
+		config.Duration = length
+	}
+	return nil
 }
 
 // request makes the one request of the command line; it is what load.Config
@@ -203,7 +262,7 @@ func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string
 		config.Requests = append(config.Requests, lr)
 	}
 	if !given("rate") {
-		config.Model, config.Rate = load.Model(s.Load.Model), s.Load.Rate
+		config.Model, config.Rate, config.Profile = load.Model(s.Load.Model), s.Load.Rate, s.Load.Profile
 	}
 	if !given("arrivals") && s.Load.Arrivals != "" {
 		config.Arrivals = load.Arrivals(s.Load.Arrivals)
@@ -227,7 +286,11 @@ func printLoad(w io.Writer, l *results.Load) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	loop := fmt.Sprintf("closed loop, %d connections", l.Connections)
 	if l.Model == string(load.Open) {
-		loop = fmt.Sprintf("open loop, %.0f requests/s %s, %d connections", l.RateRPS, l.Arrivals, l.Connections)
+		rate := fmt.Sprintf("%.0f requests/s", l.RateRPS)
+		if l.RateProfile != "" {
+			rate = fmt.Sprintf("%s requests/s, %.0f on average,", l.RateProfile, l.RateRPS)
+		}
+		loop = fmt.Sprintf("open loop, %s %s, %d connections", rate, l.Arrivals, l.Connections)
 	}
 	fmt.Fprintf(w, "%s\n%s, %d thread(s), %.2f s after %.2f s of warm-up (%s)\n\n", l.URL, loop, l.Threads, l.DurationS, l.WarmupS, l.Generator)
 	fmt.Fprintf(w, "  %.0f requests/s (%d right answers, %d errors, %.1f MB read)\n\n",

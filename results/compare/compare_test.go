@@ -123,6 +123,24 @@ func TestEveryVerdict(t *testing.T) {
 	}
 }
 
+// A rate that changes is another question than one that does not, and than one
+// that changes otherwise, whatever their means.
+func TestProfilesAreNotComparedWithOthers(t *testing.T) {
+	run := func(profile string) *results.Run {
+		r := resultstest.Run(resultstest.Options{Scenarios: []string{"mixed"}, Targets: []string{"pool"}})
+		r.Plan.Scenarios[0].RateProfile = profile
+		return r
+	}
+	r := must(t, run("1000..3000"), run("3000..1000"), compare.Options{})
+	if len(r.Comparisons) != 1 || r.Comparisons[0].Verdict != compare.NotComparable || !strings.Contains(r.Comparisons[0].Reason, "the rate differs: 1000..3000, now 3000..1000") {
+		t.Errorf("%+v", r.Comparisons)
+	}
+	want := "open loop, 1000..3000 requests/s, 2,000 on average (poisson), 64 connections"
+	if got := compare.Load(run("1000..3000").Plan.Scenarios[0]); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestModelsAreNeverCompared(t *testing.T) {
 	old := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}})
 	new := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}})

@@ -192,7 +192,11 @@ func Load(s results.PlanScenario) string {
 		if arrivals == "" {
 			arrivals = "constant"
 		}
-		return fmt.Sprintf("open loop, %s requests/s (%s), %d connections", format.Significant(s.RateRPS, 4), arrivals, s.Connections)
+		rate := format.Significant(s.RateRPS, 4) + " requests/s"
+		if s.RateProfile != "" {
+			rate = fmt.Sprintf("%s requests/s, %s on average", s.RateProfile, format.Significant(s.RateRPS, 4))
+		}
+		return fmt.Sprintf("open loop, %s (%s), %d connections", rate, arrivals, s.Connections)
 	}
 	return fmt.Sprintf("closed loop, %d connections", s.Connections)
 }

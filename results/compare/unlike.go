@@ -94,6 +94,7 @@ func differs(old, new *results.Run, a, b *results.Trial) string {
 		old, new any
 	}{
 		{"load model", a.Model, b.Model}, {"load model", x.Model, y.Model}, {"arrivals", x.Arrivals, y.Arrivals}, {"rate", x.RateRPS, y.RateRPS},
+		{"rate", x.RateProfile, y.RateProfile},
 		{"connections", x.Connections, y.Connections}, {"request classes", strings.Join(x.Classes, " "), strings.Join(y.Classes, " ")},
 		{"requests", strings.Join(x.Requests, ", "), strings.Join(y.Requests, ", ")},
 		{"generator", a.Generator, b.Generator}, {"protocol", a.Protocol, b.Protocol},
@@ -112,7 +113,7 @@ func planned(run *results.Run, t *results.Trial) results.PlanScenario {
 			return s
 		}
 	}
-	return results.PlanScenario{Name: t.Scenario, Model: t.Model, Arrivals: t.Arrivals, RateRPS: t.RateRPS, Connections: t.Connections}
+	return results.PlanScenario{Name: t.Scenario, Model: t.Model, Arrivals: t.Arrivals, RateRPS: t.RateRPS, RateProfile: t.RateProfile, Connections: t.Connections}
 }
 
 // leftOut names the trials of run that do not count.

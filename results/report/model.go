@@ -117,7 +117,7 @@ func plannedScenarios(run *results.Run) []results.PlanScenario {
 	}
 	for i := range run.Trials {
 		if t := &run.Trials[i]; ran[t.Scenario] {
-			all = append(all, results.PlanScenario{Name: t.Scenario, Model: t.Model, Arrivals: t.Arrivals, RateRPS: t.RateRPS, Connections: t.Connections, DurationS: t.DurationS})
+			all = append(all, results.PlanScenario{Name: t.Scenario, Model: t.Model, Arrivals: t.Arrivals, RateRPS: t.RateRPS, RateProfile: t.RateProfile, Connections: t.Connections, DurationS: t.DurationS})
 			delete(ran, t.Scenario)
 		}
 	}

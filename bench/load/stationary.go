@@ -1,0 +1,56 @@
+package load
+
+import (
+	"math"
+	"time"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// judgeStationary asks whether the end of the window is like its beginning.
+// Where the offered rate itself changes, it is not answers that are compared
+// but their share in what was due.
+func judgeStationary(l *results.Load, c *Config, warn func(code, hint, format string, a ...any)) {
+	if c.changes() {
+		judgeFollowing(l, c, warn)
+		return
+	}
+	first, last := thirds(l.Series)
+	if first == 0 || last == 0 {
+		return
+	}
+	if change := last/first - 1; math.Abs(change) > maxMedianChange {
+		warn(CodeNotStationary, "a longer warm-up, or a quieter host",
+			"the median step of the last third had %+.0f %% answers against the first third", 100*change)
+	}
+}
+
+// judgeFollowing takes the sums of the thirds, not medians of steps: answers to
+// a burst spill over into the step after it. A moment's delay cannot spoil a
+// sum of an open loop, since its answers come right after. Three standard
+// deviations of what is due by chance are allowed on top.
+func judgeFollowing(l *results.Load, c *Config, warn func(code, hint, format string, a ...any)) {
+	whole := len(l.Series) - 1 // the last step may not be
+	n := whole / 3
+	if n < 3 {
+		return
+	}
+	share := func(from, to int) (answered, due float64) {
+		for _, p := range l.Series[from:to] {
+			answered += float64(p.Done)
+		}
+		edge := func(i int) time.Duration { return time.Duration(int64(i) * seriesStep) }
+		due = c.expected(edge(to)) - c.expected(edge(from))
+		return answered / due, due
+	}
+	first, dueFirst := share(0, n)
+	last, dueLast := share(whole-n, whole)
+	if dueFirst == 0 || dueLast == 0 || first == 0 || last == 0 {
+		return
+	}
+	allowed := maxMedianChange + 3*math.Sqrt(1/dueFirst+1/dueLast)
+	if change := last/first - 1; math.Abs(change) > allowed {
+		warn(CodeNotStationary, "see where in the series the server no longer follows the rate; or a quieter host",
+			"in the last third %.0f %% of what was due was answered, in the first %.0f %%", 100*last, 100*first)
+	}
+}
