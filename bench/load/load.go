@@ -21,6 +21,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/template"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -40,7 +41,12 @@ const (
 	Poisson  Arrivals = "poisson"  // exponential gaps, from Config.Seed
 )
 
-// Request is one class of requests, formatted once before the run.
+// Request is one class of requests, formatted once before the run. Its Path, the
+// values of its Header and its Body may hold placeholders, as ${seq} or
+// ${data.name} (see package template); each request of the class is then
+// rendered when it is due. Whatever begins like a placeholder has to be one: a
+// slip of the pen that asked a server millions of times for the same wrong thing
+// would look like a measurement.
 type Request struct {
 	Class  string // classes of the same name share a histogram
 	Weight int    // relative share, at least 1
@@ -48,6 +54,8 @@ type Request struct {
 	Path   string // origin form with query
 	Header [][2]string
 	Body   []byte
+
+	Verbatim bool // nothing in it is a placeholder
 
 	// What makes the answer right. Status 0 means any 2xx. Length is that of
 	// the body and checked on every answer, −1 means any. Want nil means any
@@ -65,16 +73,18 @@ type Request struct {
 type Config struct {
 	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty
 	Requests    []Request
-	Model       Model         // default Closed
-	Rate        float64       // requests per second, open model
-	Arrivals    Arrivals      // open model; default Constant
-	Connections int           // each with one request outstanding at most; default 64
-	Threads     int           // native: locked threads, each with its share of the connections; default 1
-	Duration    time.Duration // the measured window; default 10 s
-	Warmup      time.Duration // at most; the warm-up ends earlier once the rate is steady, 0 means none
-	Timeout     time.Duration // of one request, from intended; default 10 s
-	Seed        uint64        // of the schedule and the choice of classes; default 1
-	Generator   string        // "native" (default) or "vegeta"
+	Data        *template.Data // rows of which requests take fields; one that none takes a field from is an error
+	DataOrder   template.Order // default template.Sequence
+	Model       Model          // default Closed
+	Rate        float64        // requests per second, open model
+	Arrivals    Arrivals       // open model; default Constant
+	Connections int            // each with one request outstanding at most; default 64
+	Threads     int            // native: locked threads, each with its share of the connections; default 1
+	Duration    time.Duration  // the measured window; default 10 s
+	Warmup      time.Duration  // at most; the warm-up ends earlier once the rate is steady, 0 means none
+	Timeout     time.Duration  // of one request, from intended; default 10 s
+	Seed        uint64         // of the schedule and the choice of classes; default 1
+	Generator   string         // "native" (default) or "vegeta"
 
 	// Phase, where not nil, is called at the edges of the measured window,
 	// as close to them as the clock allows and never on the hot path: once

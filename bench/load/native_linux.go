@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -21,7 +20,7 @@ type job struct {
 	window   *window
 	family   int
 	sockaddr func() unix.Sockaddr // one per thread: Connect writes into it
-	requests [][]byte             // one per class, as it goes onto the wire
+	wires    []wire               // one per class
 	// idempotent says of each class whether a request may be sent again where
 	// it is not known whether the server has seen it (RFC 9110 section 9.2.2).
 	idempotent []bool
@@ -100,8 +99,13 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 func newJob(c *Config, to endpoint) (*job, error) {
 	j := &job{config: c, window: newWindow(), timeout: int64(c.Timeout), begin: make(chan struct{})}
 	j.tick = min(max(j.timeout/10, 1e6), 20e6)
-	for _, r := range c.Requests {
-		j.requests = append(j.requests, http1.AppendRequest(nil, r.Method, r.Path, to.host, r.Header, r.Body))
+	for i := range c.Requests {
+		r := &c.Requests[i]
+		w, err := newWire(c, r, to.host)
+		if err != nil {
+			return nil, err
+		}
+		j.wires = append(j.wires, w)
 		j.idempotent = append(j.idempotent, r.Method != "POST" && r.Method != "PATCH" && r.Method != "CONNECT")
 	}
 	switch ip := to.addr.Addr(); {

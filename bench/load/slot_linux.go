@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dynobench/dyno/bench/load/template"
 	"github.com/dynobench/dyno/protocol/http1"
 )
 
@@ -48,8 +49,10 @@ type request struct {
 	ready    int64
 	acted    int64
 	sent     int64
-	written  int   // bytes of it
-	read     int64 // bytes of the answer
+	draw     template.Draw // what a templated one is made from, as often as it takes
+	size     int           // bytes of it
+	written  int           // of these
+	read     int64         // bytes of the answer
 	resent   bool
 }
 
@@ -68,6 +71,9 @@ func (s *slot) init(i int, t *thread) {
 func (t *thread) start(s *slot, intended int64, class int) {
 	at := now()
 	s.request = request{class: class, intended: intended, ready: max(intended, s.readyAt), acted: at}
+	if t.wires[class].fixed() == nil {
+		s.draw = t.draws.Next(class)
+	}
 	t.outstanding++
 	if s.fd < 0 {
 		t.connectFor(s, at)
@@ -152,9 +158,21 @@ func (t *thread) connected(s *slot) {
 	t.launch(s, at)
 }
 
+// bytes returns the slot's request. A templated one is made anew each time:
+// usually that is once, and a slot needs no memory for it.
+func (t *thread) bytes(s *slot) []byte {
+	w := &t.wires[s.class]
+	if b := w.fixed(); b != nil {
+		return b
+	}
+	t.text = w.append(t.text[:0], s.draw)
+	return t.text
+}
+
 // send writes what is left of the request.
 func (t *thread) send(s *slot) {
-	b := t.requests[s.class]
+	b := t.bytes(s)
+	s.size = len(b)
 	for s.written < len(b) {
 		n, errno := write(s.fd, b[s.written:])
 		if errno == unix.EAGAIN {
@@ -265,7 +283,7 @@ func (t *thread) answer(s *slot, at int64, clean bool) {
 	if !clean && kind == answered {
 		kind = wrongBody // longer than announced
 	}
-	whole := s.written == len(t.requests[s.class]) // it may be refused before that
+	whole := s.written == s.size // it may be refused before that
 	if s.served++; s.served > 1 {
 		t.kept++
 	}

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/bench/load/template"
 )
 
 // A thread is one locked thread of the native generator: an epoll instance, a
@@ -25,6 +27,8 @@ type thread struct {
 	free  ring // slots that may take a request, the longest free first
 	rec   *recorder
 	buf   []byte
+	draws template.Source
+	text  []byte // room for the request of a templated class while it is written
 
 	answers     atomic.Int64 // so far, for the conductor
 	outstanding int
@@ -53,7 +57,8 @@ func newThread(j *job, i int) (*thread, error) {
 	n := share(j.config.Connections, i, j.config.Threads)
 	t := &thread{
 		job: j, poll: p, addr: j.sockaddr(), index: i, slots: make([]slot, n), free: newRing(n), buf: make([]byte, readBuffer),
-		rec: newRecorder(j.window, len(j.requests), n), mix: newMix(j.config, uint64(i)<<32),
+		rec: newRecorder(j.window, len(j.wires), n), mix: newMix(j.config, uint64(i)<<32),
+		draws: newDraws(j.config, i, j.config.Threads),
 	}
 	for i := range t.slots {
 		t.slots[i].init(i, t)
@@ -155,6 +160,7 @@ func (t *thread) offer() {
 // enter is called once, when the window has begun.
 func (t *thread) enter(start, at int64) {
 	t.cpuStart, t.wallStart = threadCPU(), at
+	t.draws.Window()
 	if t.config.Model == Open {
 		// What waits in the warm-up's schedule is forgotten: the window does
 		// not begin with a debt.

@@ -100,7 +100,14 @@ func (t Template) Fixed() (string, bool) {
 }
 
 // TakesData tells whether a field of the data is in it.
-func (t Template) TakesData() bool { return t.data != nil }
+func (t Template) TakesData() bool {
+	for i := range t.parts {
+		if t.parts[i].kind == field {
+			return true
+		}
+	}
+	return false
+}
 
 // Append appends the text of a draw to dst.
 func (t Template) Append(dst []byte, d Draw) []byte {
