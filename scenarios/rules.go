@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dynobench/dyno/bench/load/template"
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
@@ -15,7 +16,7 @@ import (
 var (
 	namePattern     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	methodPattern   = regexp.MustCompile(`^[A-Z]+$`)
-	pathPattern     = regexp.MustCompile(`^/[!-~]*$`)
+	pathPattern     = regexp.MustCompile(`^(/|\$\{data\.)[!-~]*$`)
 	tokenPattern    = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 	valuePattern    = regexp.MustCompile(`^[^\x00\r\n]*$`)
 	sha256Pattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -40,6 +41,9 @@ func (s *Scenario) fillDefaults() {
 			r.Class = r.Path
 		}
 	}
+	if s.Data.File != "" && s.Data.Order == "" {
+		s.Data.Order = string(template.Sequence)
+	}
 	if s.Load.Model == "open" && s.Load.Arrivals == "" {
 		s.Load.Arrivals = "constant"
 	}
@@ -49,7 +53,7 @@ func (s *Scenario) fillDefaults() {
 // rules of those that do. The error names them as requests[0], requests[1], …
 func ValidateRequests(requests []Request) error {
 	var all []error
-	for _, p := range requestsProblems(requests) {
+	for _, p := range requestsProblems(requests, &Data{}) {
 		all = append(all, fmt.Errorf("%s: %s", p.path, p.msg))
 	}
 	return errors.Join(all...)
@@ -74,7 +78,10 @@ func (s *Scenario) problems(given func(path string) bool) []problem {
 	if s.Duration == 0 {
 		add("duration", "a duration of 0 measures nothing; write one, as 2s")
 	}
-	list = append(list, requestsProblems(s.Requests)...)
+	if given("data") {
+		list = append(list, s.Data.problems(s.Requests)...)
+	}
+	list = append(list, requestsProblems(s.Requests, &s.Data)...)
 	return append(list, s.Load.problems(given)...)
 }
 
@@ -112,7 +119,7 @@ func (l *Offer) problems(given func(path string) bool) []problem {
 	return list
 }
 
-func requestsProblems(requests []Request) []problem {
+func requestsProblems(requests []Request, data *Data) []problem {
 	var list []problem
 	if len(requests) == 0 {
 		list = append(list, problem{"requests", "no requests; write at least one"})
@@ -125,7 +132,7 @@ func requestsProblems(requests []Request) []problem {
 		if !methodPattern.MatchString(r.Method) {
 			add("method", "method %q; write it in capitals, as GET", r.Method)
 		}
-		if !pathPattern.MatchString(r.Path) {
+		if !pathPattern.MatchString(r.Path) || r.Verbatim && r.Path[0] != '/' {
 			add("path", "path %q; start it with / and percent-encode blanks and all beyond ASCII", r.Path)
 		}
 		if r.Weight < 1 || r.Weight > maxWeight {
@@ -137,6 +144,7 @@ func requestsProblems(requests []Request) []problem {
 			}
 		}
 		headersProblems("headers", r.Headers, add)
+		r.placeholdersProblems(data, add)
 		headersProblems("expect.headers", r.Expect.Headers, add)
 		r.Expect.problems(add)
 	}
