@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,7 +20,9 @@ import (
 type loadFlags struct {
 	scenario, arrivals, generator string
 	method, body                  string
-	header                        []string
+	header, request               []string
+	data, dataOrder               string
+	verbatim                      bool
 	rate                          float64
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
@@ -39,12 +40,18 @@ Without --rate the loop is closed: every connection sends its next request when
 it has its answer. With --rate it is open: requests are due by the clock, and a
 request that waits because the server is slow counts that wait as latency.
 
+` + placeholdersHelp + `
+
 It exits with 1 if the run is not valid: the generator itself was the limit,
 answers were wrong, connections starved.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
   dyno load unix:/tmp/dyno.sock --scenario mixed
-  dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'`,
+  dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'
+  dyno load 'http://127.0.0.1:8000/items/${rand:1-1000}?user=${query.name}' --data users.csv
+  dyno load http://127.0.0.1:8000/items -X POST --body @item.json -H 'X-Request: ${uuid}'
+  dyno load http://127.0.0.1:8000 --request 'GET /items/${seq} weight=9 class=read' \
+    --request 'POST /items class=write status=201 body={"n": ${seq}, "of": "${json.name}"}' --data users.csv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.load(cmd, args[0], f) },
 	}
@@ -61,12 +68,16 @@ answers were wrong, connections starved.`,
 	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); flags given beside it win")
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
-	flags.StringVar(&f.body, "body", "", "request body")
+	flags.StringVar(&f.body, "body", "", "request body; `text`, or @FILE for a file's content, @- for standard input")
+	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path: `'METHOD PATH [weight=N] [class=NAME] [status=CODE] [body=TEXT]'`, the body last; may be repeated")
+	flags.StringVar(&f.data, "data", "", "rows for ${data.FIELD}: a CSV `file` with a header line, or .jsonl with a flat object per line")
+	flags.StringVar(&f.dataOrder, "data-order", "sequence", "how requests take the rows: sequence or random")
+	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")
 	return cmd
 }
 
 func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
-	config, err := f.config(url, func(name string) bool { return cmd.Flags().Changed(name) })
+	config, err := f.config(url, func(name string) bool { return cmd.Flags().Changed(name) }, cmd.InOrStdin())
 	if err != nil {
 		return usageError(err)
 	}
@@ -106,7 +117,7 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 }
 
 // config is what the flags and the scenario ask for together.
-func (f loadFlags) config(url string, given func(string) bool) (load.Config, error) {
+func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) (load.Config, error) {
 	config := load.Config{
 		URL: url, Connections: f.connections, Threads: f.threads, Rate: f.rate, Arrivals: load.Arrivals(f.arrivals),
 		Duration: f.duration, Warmup: f.warmup, Timeout: f.timeout, Seed: f.seed, Generator: f.generator,
@@ -129,9 +140,9 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 		return config, suggest.Unknown("generator", f.generator, []string{"native", "vegeta"})
 	}
 	if f.scenario == "" {
-		return config, f.request(&config)
+		return config, f.requests(&config, given, stdin)
 	}
-	for _, name := range []string{"method", "header", "body"} {
+	for _, name := range []string{"method", "header", "body", "request", "data", "data-order", "verbatim"} {
 		if given(name) {
 			return config, fmt.Errorf("--%s and --scenario exclude each other: the scenario says what is requested", name)
 		}
@@ -144,46 +155,9 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 	return config, nil
 }
 
-// request makes the one request of the command line; it is what load.Config
-// itself makes of the URL unless more is said.
-func (f loadFlags) request(config *load.Config) error {
-	if f.method == "GET" && len(f.header) == 0 && f.body == "" {
-		return nil
-	}
-	path, err := load.PathOf(config.URL)
-	if err != nil {
-		return err
-	}
-	r := load.Request{Class: path, Weight: 1, Method: f.method, Path: path, Body: []byte(f.body), Length: -1}
-	for _, h := range f.header {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return fmt.Errorf("--header %q: expected 'Name: value'", h)
-		}
-		r.Header = append(r.Header, [2]string{strings.TrimSpace(name), strings.TrimSpace(value)})
-	}
-	config.Requests = []load.Request{r}
-	return nil
-}
-
 // applyScenario fills config from s where the command line says nothing else.
 func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string) bool) {
-	for _, r := range s.Requests {
-		lr := load.Request{
-			Class: r.Class, Weight: r.Weight, Method: r.Method, Path: r.Path, Body: []byte(r.Body),
-			Status: r.Expect.Status, Length: -1, SHA256: r.Expect.SHA256,
-		}
-		for name, value := range r.Headers {
-			lr.Header = append(lr.Header, [2]string{name, value})
-		}
-		if r.Expect.Body != nil {
-			lr.Want = []byte(*r.Expect.Body)
-			lr.Length = int64(len(lr.Want))
-		} else if r.Expect.Bytes != nil {
-			lr.Length = *r.Expect.Bytes
-		}
-		config.Requests = append(config.Requests, lr)
-	}
+	applyRequests(config, s)
 	if !given("rate") {
 		config.Model, config.Rate = load.Model(s.Load.Model), s.Load.Rate
 	}
