@@ -23,7 +23,10 @@ var mayImport = map[string][]string{
 	"internal/suggest": {},
 	"internal/shell":   {},
 	"internal/format":  {},
-	"internal/profile": {},
+	// Two little languages, of rates and of texts that differ from request to
+	// request: scenarios are written in them, the generator speaks them.
+	"internal/profile":  {},
+	"internal/template": {"internal/suggest"},
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
@@ -44,7 +47,7 @@ var mayImport = map[string][]string{
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
-	"scenarios":      {"internal/suggest", "internal/profile"},
+	"scenarios":      {"internal/suggest", "internal/profile", "internal/template"},
 	"scenarios/apps": {"protocol/gateway", "internal/suggest"},
 
 	"results":             {},
@@ -58,8 +61,8 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile"},
-	"bench":      {"bench/load", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
+	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile", "internal/template"},
+	"bench":      {"bench/load", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
 	"scripts/figures": {"results", "results/stats"},

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -218,7 +219,7 @@ func (p *Plan) Describe() results.Plan {
 		}
 		seen := map[string]bool{}
 		for _, r := range s.Requests {
-			ps.Requests = append(ps.Requests, describe(r))
+			ps.Requests = append(ps.Requests, describe(r, s.Data))
 			if !seen[r.Class] {
 				seen[r.Class] = true
 				ps.Classes = append(ps.Classes, r.Class)
@@ -236,13 +237,18 @@ func (p *Plan) Describe() results.Plan {
 
 // describe tells a request in a line: two scenarios that ask the same have the
 // same lines.
-func describe(r scenarios.Request) string {
+func describe(r scenarios.Request, data scenarios.Data) string {
 	line := fmt.Sprintf("%d × %s %s", r.Weight, r.Method, r.Path)
 	for _, k := range slices.Sorted(maps.Keys(r.Headers)) {
 		line += fmt.Sprintf(" %s: %s", k, r.Headers[k])
 	}
 	if r.Body != "" {
 		line += fmt.Sprintf(" with %d bytes (SHA-256 %.8x)", len(r.Body), sha256.Sum256([]byte(r.Body)))
+	}
+	if r.Verbatim {
+		line += ", verbatim"
+	} else if t, err := r.Templates(&data); err == nil && t.TakesData() && data.Rows != nil {
+		line += fmt.Sprintf(", rows of %s in %s (SHA-256 %.16s)", filepath.Base(data.File), data.Order, data.Rows.SHA256())
 	}
 	return line
 }

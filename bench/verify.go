@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/scenarios"
 )
 
@@ -24,6 +26,10 @@ const verifyTimeout = 30 * time.Second
 // not say what the body is, so that the other targets can be held to it.
 type reference map[string]answer
 
+// keyOf names a request of a scenario. The path is not enough: two classes may
+// send other bodies to the same one.
+func keyOf(s *scenarios.Scenario, class int) string { return fmt.Sprintf("%s %d", s.Name, class) }
+
 type answer struct {
 	target string
 	digest [sha256.Size]byte
@@ -34,35 +40,55 @@ type answer struct {
 // the answers with what the scenario expects. A server that skips part of the
 // work would win every comparison; this is where it is refused.
 //
+// A templated request is asked with the first draw of seed, which has to be the
+// same for all targets: their answers are compared with each other.
+//
 // net/http is the client: an implementation that is not dyno's own.
-func verify(ctx context.Context, addr, target string, s *scenarios.Scenario, ref reference) error {
+func verify(ctx context.Context, addr, target string, s *scenarios.Scenario, seed uint64, ref reference) error {
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{
 		Transport: transport, Timeout: verifyTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	draws := template.NewSource(seed, s.Data.Rows, template.Order(s.Data.Order), len(s.Requests), 0, 1)
 	for i := range s.Requests {
 		r := &s.Requests[i]
-		if err := verifyRequest(ctx, client, addr, target, s, r, ref); err != nil {
+		req, err := request(ctx, addr, &s.Data, r, draws.Next(i))
+		if err == nil {
+			err = verifyRequest(client, req, &r.Expect, target, keyOf(s, i), ref)
+		}
+		if err != nil {
 			return fmt.Errorf("scenario %s, %s %s: %w", s.Name, r.Method, r.Path, err)
 		}
 	}
 	return nil
 }
 
-func verifyRequest(ctx context.Context, client *http.Client, addr, target string, s *scenarios.Scenario, r *scenarios.Request, ref reference) error {
-	req, err := http.NewRequestWithContext(ctx, r.Method, "http://"+addr+r.Path, strings.NewReader(r.Body))
+// request renders r for a draw.
+func request(ctx context.Context, addr string, data *scenarios.Data, r *scenarios.Request, d template.Draw) (*http.Request, error) {
+	t, err := r.Templates(data)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for k, v := range r.Headers {
+	req, err := http.NewRequestWithContext(ctx, r.Method, "http://"+addr+string(t.Path.Append(nil, d)), bytes.NewReader(t.Body.Append(nil, d)))
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range t.Headers {
+		value := string(v.Append(nil, d))
 		if strings.EqualFold(k, "Host") {
-			req.Host = v
+			req.Host = value
 			continue
 		}
-		req.Header.Set(k, v)
+		req.Header.Set(k, value)
 	}
+	return req, nil
+}
+
+// verifyRequest holds the answer to req against e and, where e does not say what
+// the body is, against the one that ref has under key.
+func verifyRequest(client *http.Client, req *http.Request, e *scenarios.Expect, target, key string, ref reference) error {
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
@@ -75,23 +101,22 @@ func verifyRequest(ctx context.Context, client *http.Client, addr, target string
 	if len(body) > answerLimit {
 		return fmt.Errorf("answer longer than %d bytes", answerLimit)
 	}
-	if resp.StatusCode != r.Expect.Status {
-		return fmt.Errorf("status %d, expected %d; the body begins %s", resp.StatusCode, r.Expect.Status, format.Excerpt(body))
+	if resp.StatusCode != e.Status {
+		return fmt.Errorf("status %d, expected %d; the body begins %s", resp.StatusCode, e.Status, format.Excerpt(body))
 	}
-	for k, want := range r.Expect.Headers {
+	for k, want := range e.Headers {
 		if got := resp.Header.Get(k); got != want {
 			return fmt.Errorf("header %s is %q, expected %q", k, got, want)
 		}
 	}
 	digest := sha256.Sum256(body)
-	if e := r.Expect; e.Body != nil && string(body) != *e.Body {
+	if e.Body != nil && string(body) != *e.Body {
 		return fmt.Errorf("body is %s (%d bytes), expected %s (%d bytes)", format.Excerpt(body), len(body), format.Excerpt([]byte(*e.Body)), len(*e.Body))
 	} else if e.Bytes != nil && int64(len(body)) != *e.Bytes {
 		return fmt.Errorf("body has %d bytes, expected %d", len(body), *e.Bytes)
 	} else if e.SHA256 != "" && hex.EncodeToString(digest[:]) != e.SHA256 {
 		return fmt.Errorf("body has the SHA-256 %x, expected %s; it begins %s", digest, e.SHA256, format.Excerpt(body))
 	} else if e.Body == nil && e.SHA256 == "" {
-		key := s.Name + " " + r.Method + " " + r.Path
 		first, ok := ref[key]
 		if !ok {
 			ref[key] = answer{target: target, digest: digest, length: len(body)}

@@ -2,10 +2,16 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dynobench/dyno/scenarios"
@@ -69,13 +75,88 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ref := reference{}
-			if err := verify(context.Background(), answers(t, nil), "first", s, ref); err != nil {
+			if err := verify(context.Background(), answers(t, nil), "first", s, 1, ref); err != nil {
 				t.Fatalf("the right server was refused: %v", err)
 			}
-			err := verify(context.Background(), answers(t, test.change), "second", s, ref)
+			err := verify(context.Background(), answers(t, test.change), "second", s, 1, ref)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// What is asked of a templated request is the same for every target, so that
+// answers that hang on it can be compared. Two classes of one path are two
+// requests.
+func TestVerifyTemplated(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"users.csv": "id,name\n7,Anna\n8,\"B \"\"b\"\"\"\n9,c\n",
+		"echo.yaml": `
+name: echo
+summary: s
+requests:
+  - {method: POST, path: "/echo/${data.id}?r=${rand:1-1000000000}", headers: {X-Id: "${data.id}", X-N: "n${seq}", A: "${uuid}"}, body: '{"name": "${json.name}"}'}
+  - {method: POST, path: /same, body: "${hex:20}"}
+  - {method: POST, path: /same, body: "${hex:20}"}
+  - {method: POST, path: /fixed, body: "$${seq}"}
+  - {method: POST, path: /fixed, body: "${seq}", verbatim: true}
+data: {file: users.csv, order: random}
+load: {model: closed}
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := scenarios.Load(filepath.Join(dir, "echo.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var asked []string
+	other := "" // what a wrong server answers
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		text := fmt.Sprint(r.URL, r.Header["X-N"], r.Header["X-Id"], r.Header["A"], string(body))
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, text)
+		fmt.Fprint(w, text, other)
+	}))
+	defer server.Close()
+	ref := reference{}
+	check := func(target string, seed uint64) error {
+		return verify(t.Context(), strings.TrimPrefix(server.URL, "http://"), target, s, seed, ref)
+	}
+	if err := errors.Join(check("first", 5), check("second", 5)); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	n := len(s.Requests)
+	if first, second := asked[:n], asked[n:]; !slices.Equal(first, second) {
+		t.Errorf("one target was asked %q, another %q", first, second)
+	}
+	if asked[1] == asked[2] || asked[3] != asked[4] || !strings.HasSuffix(asked[3], "${seq}") {
+		t.Errorf("asked %q", asked)
+	}
+	id := s.Data.Rows.Value(slices.IndexFunc([]int{0, 1, 2}, func(row int) bool {
+		return strings.HasPrefix(asked[0], "/echo/"+s.Data.Rows.Value(row, 0))
+	}), 0)
+	if !strings.Contains(asked[0], "[n1] ["+id+"]") {
+		t.Errorf("fields of two rows: %s", asked[0])
+	}
+	other = "!"
+	mu.Unlock()
+	if err := check("third", 5); err == nil || !strings.Contains(err.Error(), "differs from that of first") {
+		t.Errorf("a wrong server: %v", err)
+	}
+	lines := []string{describe(s.Requests[0], s.Data), describe(s.Requests[1], s.Data), describe(s.Requests[4], s.Data)}
+	if !strings.Contains(lines[0], ", rows of users.csv in random (SHA-256 "+s.Data.Rows.SHA256()[:16]+")") || strings.Contains(lines[1], "rows") || !strings.HasSuffix(lines[2], ", verbatim") {
+		t.Errorf("%q", lines)
 	}
 }

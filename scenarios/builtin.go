@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/internal/template"
 )
 
 //go:embed hello.yaml json.yaml wait.yaml block.yaml cpu.yaml mixed.yaml hello-rate.yaml hello-bursts.yaml
@@ -45,7 +46,7 @@ func List() []*Scenario {
 }
 
 // Load returns the built-in scenario of that name or, where nameOrPath has a
-// separator or ends in .yaml or .yml, the one in that file.
+// separator or ends in .yaml or .yml, the one in that file, with its data.
 func Load(nameOrPath string) (*Scenario, error) {
 	ext := path.Ext(nameOrPath)
 	if strings.ContainsRune(filepath.ToSlash(nameOrPath), '/') || ext == ".yaml" || ext == ".yml" {
@@ -53,7 +54,12 @@ func Load(nameOrPath string) (*Scenario, error) {
 		if err != nil {
 			return nil, fmt.Errorf("scenario: %w", err)
 		}
-		return parse(nameOrPath, nameOrPath, data)
+		return parse(nameOrPath, nameOrPath, data, func(file string) (*template.Data, error) {
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(filepath.Dir(nameOrPath), filepath.FromSlash(file))
+			}
+			return template.LoadData(file)
+		})
 	}
 	if !slices.Contains(order, nameOrPath) {
 		return nil, fmt.Errorf("%w (a file is named by its path, as ./my.yaml)", suggest.Unknown("scenario", nameOrPath, order))
@@ -66,11 +72,11 @@ func load(name string) (*Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(name, name+".yaml", data)
+	return parse(name, name+".yaml", data, nil)
 }
 
-func parse(source, file string, data []byte) (*Scenario, error) {
-	s, err := Parse(file, data)
+func parse(source, file string, data []byte, open opener) (*Scenario, error) {
+	s, err := parseFile(file, data, open)
 	if err != nil {
 		return nil, err
 	}

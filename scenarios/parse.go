@@ -15,6 +15,7 @@ import (
 
 	"github.com/dynobench/dyno/internal/profile"
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/internal/template"
 )
 
 // SyntaxError is a fault in a scenario file: what is wrong, where, and what to do.
@@ -33,12 +34,18 @@ func (e *SyntaxError) Error() string {
 
 // Parse decodes a scenario strictly and fills in the defaults. The error, name
 // being the file in its messages, is a *SyntaxError or several of them joined:
-// all the faults that can be seen at once.
+// all the faults that can be seen at once. It reads no other file: which fields
+// the data has is for Load to check.
 //
 // The document is walked by hand rather than unmarshalled: the YAML library
 // takes 1.5 for an integer and 5 for a string, has no place for a bad duration,
 // and forgets where a value stood, which the rules of Validate need as well.
-func Parse(name string, data []byte) (*Scenario, error) {
+func Parse(name string, data []byte) (*Scenario, error) { return parseFile(name, data, nil) }
+
+// opener reads the data file that a scenario names.
+type opener func(file string) (*template.Data, error)
+
+func parseFile(name string, data []byte, open opener) (*Scenario, error) {
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		var at yaml.Error
@@ -62,6 +69,11 @@ func Parse(name string, data []byte) (*Scenario, error) {
 	}
 	s := &Scenario{App: "bench", Duration: 2 * time.Second, Warmup: time.Second}
 	d.scenario(docs[0].Body, s)
+	if len(d.faults) == 0 && s.Data.File != "" && open != nil {
+		if s.Data.Rows, err = open(s.Data.File); err != nil {
+			d.faults = append(d.faults, syntaxError(name, d.place("data.file"), err.Error()))
+		}
+	}
 	if len(d.faults) == 0 { // rules about values make sense once the values are there
 		s.fillDefaults()
 		given := func(path string) bool { return d.places[path] != nil }
@@ -148,6 +160,12 @@ func (d *decoder) scenario(n ast.Node, s *Scenario) {
 				s.Requests = append(s.Requests, r)
 			}
 		},
+		"data": func(path string, n ast.Node) {
+			d.object(path, n, "data", map[string]set{
+				"file":  d.text(&s.Data.File),
+				"order": d.text(&s.Data.Order),
+			}, "file")
+		},
 		"load": func(path string, n ast.Node) {
 			s.Load = Offer{Connections: 64, Timeout: 10 * time.Second}
 			d.object(path, n, "load", map[string]set{
@@ -169,6 +187,14 @@ func (d *decoder) request(path string, n ast.Node, r *Request) {
 		"body":    d.text(&r.Body),
 		"weight":  d.integer(&r.Weight),
 		"class":   d.text(&r.Class),
+		"verbatim": func(path string, n ast.Node) {
+			v, ok := d.value(n).(*ast.BoolNode)
+			if !ok {
+				d.fault(n, "%s: %s; write true or false", path, describe(n))
+				return
+			}
+			r.Verbatim = v.Value
+		},
 		"expect": func(path string, n ast.Node) {
 			d.object(path, n, "expect", map[string]set{
 				"status":  d.integer(&r.Expect.Status),

@@ -10,13 +10,14 @@ import (
 
 	"github.com/dynobench/dyno/internal/profile"
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/internal/template"
 )
 
 // The patterns and bounds here and in scenario.schema.json are the same; a test holds them together.
 var (
 	namePattern     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	methodPattern   = regexp.MustCompile(`^[A-Z]+$`)
-	pathPattern     = regexp.MustCompile(`^/[!-~]*$`)
+	pathPattern     = regexp.MustCompile(`^(/|\$\{data\.)[!-~]*$`)
 	tokenPattern    = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 	valuePattern    = regexp.MustCompile(`^[^\x00\r\n]*$`)
 	sha256Pattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -41,6 +42,9 @@ func (s *Scenario) fillDefaults() {
 			r.Class = r.Path
 		}
 	}
+	if s.Data.File != "" && s.Data.Order == "" {
+		s.Data.Order = string(template.Sequence)
+	}
 	if s.Load.Model == "open" && s.Load.Arrivals == "" {
 		s.Load.Arrivals = "constant"
 	}
@@ -50,7 +54,7 @@ func (s *Scenario) fillDefaults() {
 // rules of those that do. The error names them as requests[0], requests[1], …
 func ValidateRequests(requests []Request) error {
 	var all []error
-	for _, p := range requestsProblems(requests) {
+	for _, p := range requestsProblems(requests, &Data{}) {
 		all = append(all, fmt.Errorf("%s: %s", p.path, p.msg))
 	}
 	return errors.Join(all...)
@@ -78,7 +82,10 @@ func (s *Scenario) problems(given func(path string) bool) []problem {
 	if s.Load.Profile != "" && s.Duration > 0 && s.Load.Mean(s.Duration) == 0 {
 		add("load.rate", "rate %s: nothing is due within the duration of %v; write a longer one, or a rate that begins earlier", s.Load.Profile, s.Duration)
 	}
-	list = append(list, requestsProblems(s.Requests)...)
+	if given("data") {
+		list = append(list, s.Data.problems(s.Requests)...)
+	}
+	list = append(list, requestsProblems(s.Requests, &s.Data)...)
 	return append(list, s.Load.problems(given)...)
 }
 
@@ -125,7 +132,7 @@ func (l *Offer) peak() float64 {
 	return l.Rate
 }
 
-func requestsProblems(requests []Request) []problem {
+func requestsProblems(requests []Request, data *Data) []problem {
 	var list []problem
 	if len(requests) == 0 {
 		list = append(list, problem{"requests", "no requests; write at least one"})
@@ -138,7 +145,7 @@ func requestsProblems(requests []Request) []problem {
 		if !methodPattern.MatchString(r.Method) {
 			add("method", "method %q; write it in capitals, as GET", r.Method)
 		}
-		if !pathPattern.MatchString(r.Path) {
+		if !pathPattern.MatchString(r.Path) || r.Verbatim && r.Path[0] != '/' {
 			add("path", "path %q; start it with / and percent-encode blanks and all beyond ASCII", r.Path)
 		}
 		if r.Weight < 1 || r.Weight > maxWeight {
@@ -150,6 +157,7 @@ func requestsProblems(requests []Request) []problem {
 			}
 		}
 		headersProblems("headers", r.Headers, add)
+		r.placeholdersProblems(data, add)
 		headersProblems("expect.headers", r.Expect.Headers, add)
 		r.Expect.problems(add)
 	}

@@ -3,7 +3,7 @@
 // file; the ones beside this file are built in, any other is named by path.
 //
 // The package imports nothing of dyno's but the wording of unknown names and
-// the grammar of rates.
+// the grammars of rates and of placeholders.
 // bench plans trials from a Scenario, cmd/dyno hands it to the generator;
 // scenarios/apps are the applications that answer.
 package scenarios
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/internal/profile"
+	"github.com/dynobench/dyno/internal/template"
 )
 
 // Scenario is one file, decoded strictly: see Parse.
@@ -22,13 +23,22 @@ type Scenario struct {
 	Shows    string        `yaml:"shows"`    // what the figures tell apart
 	App      string        `yaml:"app"`      // the app in scenarios/apps; default "bench"
 	Requests []Request     `yaml:"requests"` // at least one
+	Data     Data          `yaml:"data"`
 	Load     Offer         `yaml:"load"`
 	Duration time.Duration `yaml:"duration"` // of the measured window of one trial; default 2s
 	Warmup   time.Duration `yaml:"warmup"`   // the longest warm-up; it ends earlier when the rate is steady; default 1s
 }
 
+// Data is a file whose rows requests take fields from, as ${data.name}.
+type Data struct {
+	File  string         `yaml:"file"`  // CSV or JSON lines; a relative path is relative to the scenario's file
+	Order string         `yaml:"order"` // sequence (default) or random
+	Rows  *template.Data `yaml:"-"`     // read by Load, nil after Parse
+}
+
 // Request is one class of requests. Classes with the same name share a
-// histogram.
+// histogram. Path, values of Headers and Body may hold placeholders, as ${seq}:
+// see package internal/template.
 type Request struct {
 	Method  string            `yaml:"method"` // default GET
 	Path    string            `yaml:"path"`   // with query, starting with "/"
@@ -37,6 +47,8 @@ type Request struct {
 	Weight  int               `yaml:"weight"` // relative share; default 1
 	Class   string            `yaml:"class"`  // default: the path
 	Expect  Expect            `yaml:"expect"`
+
+	Verbatim bool `yaml:"verbatim"` // nothing in it is a placeholder
 }
 
 // Expect is what makes an answer right. The body is given as text, or by

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/scenarios"
 )
 
@@ -56,9 +57,11 @@ requests:
     body: hi
     weight: 3
     class: echo
+    verbatim: true
     expect: {status: 201, headers: *common, bytes: 2, sha256: 8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4}
-  - path: /b
+  - path: /b/${data.id}
     expect: {body: ""}
+data: {file: dir/b.jsonl, order: random}
 load: {model: open, rate: 0.5, arrivals: poisson, connections: 1, timeout: 1m30s}
 duration: 1.5s
 warmup: 0s
@@ -71,10 +74,11 @@ warmup: 0s
 	want := &scenarios.Scenario{
 		Name: "every-key", Summary: "one line", Shows: "two\nlines\n", App: "other",
 		Requests: []scenarios.Request{
-			{Method: "POST", Path: "/echo?a=%20", Headers: common, Body: "hi", Weight: 3, Class: "echo", Expect: scenarios.Expect{
+			{Method: "POST", Path: "/echo?a=%20", Headers: common, Body: "hi", Weight: 3, Class: "echo", Verbatim: true, Expect: scenarios.Expect{
 				Status: 201, Headers: common, Bytes: &two, SHA256: "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"}},
-			{Method: "GET", Path: "/b", Weight: 1, Class: "/b", Expect: scenarios.Expect{Status: 200, Body: &empty}},
+			{Method: "GET", Path: "/b/${data.id}", Weight: 1, Class: "/b/${data.id}", Expect: scenarios.Expect{Status: 200, Body: &empty}},
 		},
+		Data:     scenarios.Data{File: "dir/b.jsonl", Order: "random"},
 		Load:     scenarios.Offer{Model: "open", Rate: 0.5, Arrivals: "poisson", Connections: 1, Timeout: 90 * time.Second},
 		Duration: 1500 * time.Millisecond,
 	}
@@ -153,6 +157,18 @@ var bad = []struct {
 	{name: "connections 0", from: "closed", to: "closed, connections: 0", want: "x.yaml:4:36: 0 connections; write 1 to 65535"},
 	{name: "connections too many", from: "closed", to: "closed, connections: 65536", want: "x.yaml:4:36: 65536 connections"},
 	{name: "timeout 0", from: "closed", to: "closed, timeout: 0s", want: "x.yaml:4:32: a timeout of 0"},
+	{name: "verbatim text", from: "/a}", to: "/a, verbatim: yes it is}", want: `x.yaml:3:33: requests[0].verbatim: "yes it is"; write true or false`},
+	{name: "unknown placeholder in the path", from: "/a}", to: `"/${sqe}"}`, want: `x.yaml:3:19: ${sqe}: unknown placeholder "sqe": did you mean "seq"?`, parseOnly: true},
+	{name: "bad placeholder in a header", from: "/a}", to: `/a, headers: {A: "${rand:9-1}"}}`, want: "x.yaml:3:33: ${rand:9-1}: write the least and the greatest number", parseOnly: true},
+	{name: "placeholder without end", from: "/a}", to: `/a, body: "${seq"}`, want: "x.yaml:3:29: ${seq: the placeholder has no end", parseOnly: true},
+	{name: "field without data", from: "/a}", to: `"/${data.id}"}`, want: `x.yaml:3:19: ${data.id}: there is no data file to take the field "id" from`, parseOnly: true},
+	{name: "verbatim field as a path", from: "/a}", to: `"${data.id}", verbatim: true}`, want: `x.yaml:3:19: path "${data.id}"; start it with /`, parseOnly: true},
+	{name: "path of a placeholder that may not be one", from: "/a}", to: `"${seq}"}`, want: `x.yaml:3:19: path "${seq}"; start it with /`},
+	{name: "data without file", from: "summary: s", to: "summary: s\ndata: {order: random}", want: "x.yaml:3:7: data: file is missing; add it"},
+	{name: "data with an empty file", from: "summary: s", to: "summary: s\ndata: {file: ''}", want: "x.yaml:3:14: no file; write its path"},
+	{name: "data with an unknown key", from: "/a}]", to: "\"/${data.x}\"}]\ndata: {file: a.csv, odrer: random}", want: `x.yaml:4:21: unknown key "odrer": did you mean "order"?`},
+	{name: "order unknown", from: "/a}]", to: "\"/${data.x}\"}]\ndata: {file: a.csv, order: randm}", want: `x.yaml:4:28: unknown order "randm": did you mean "random"?`},
+	{name: "data not used", from: "summary: s", to: "summary: s\ndata: {file: a.csv}", want: "x.yaml:3:14: no request takes a field from it", parseOnly: true},
 	{name: "alias of nothing", from: "/a}", to: "/a, headers: *none}", want: "x.yaml:", parseOnly: true},
 	{name: "merge key", from: "/a}", to: "/a, <<: {weight: 2}}", want: `x.yaml:3:23: unknown key "<<"`, parseOnly: true},
 }
@@ -335,12 +351,68 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// The data file lies beside the scenario; what is wrong with either is told with
+// its place.
+func TestLoadWithData(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	users := write("users.csv", "id,name\n7,Anna\n8,\"B\nC\"\n")
+	text := func(request, data string) string {
+		return "name: x\nsummary: s\nrequests: [{" + request + "}]\ndata: {" + data + "}\nload: {model: closed}\n"
+	}
+	s, err := scenarios.Load(write("good.yaml", text(`path: "/${data.id}", headers: {B: "${hex:4}", A: "${hex:4}"}, body: "$${seq} ${json.name}"`, "file: users.csv")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Data.Order != "sequence" || s.Data.Rows.Name() != users || s.Data.Rows.Rows() != 2 {
+		t.Errorf("%+v", s.Data)
+	}
+	var first string
+	for range 10 { // however the map of headers is walked through
+		parsed, err := s.Requests[0].Templates(&s.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := template.Draw{Row: 1, Bits: 5}
+		all := string(template.Concat(parsed.Path, parsed.Headers["A"], parsed.Headers["B"], parsed.Body).Append(nil, d))
+		if first == "" {
+			first = all
+		}
+		if all != first || !strings.HasPrefix(all, "/8") || !strings.HasSuffix(all, `${seq} B\u000aC`) {
+			t.Errorf("%q, was %q", all, first)
+		}
+	}
+	for data, want := range map[[2]string]string{
+		{`path: "/${data.nmae}"`, "file: users.csv"}:                 `bad.yaml:3:19: ${data.nmae}: ` + users + `: unknown field "nmae": did you mean "name"? Known: id, name`,
+		{`path: /, headers: {A: "${data.name}"}`, "file: users.csv"}: `bad.yaml:3:32: ` + users + `:3: the field name has a line break`,
+		{`path: "${data.id}"`, "file: users.csv"}:                    `bad.yaml:3:19: ` + users + `:2: the field id does not start with /`,
+		{`path: "/${data.id}"`, "file: none.csv"}:                    `bad.yaml:4:14: data file: open `,
+		{`path: "/${data.id}"`, "file: bad.yaml"}:                    `bad.yaml:4:14: ` + filepath.Join(dir, "bad.yaml") + `: what it holds shows in the end of its name`,
+	} {
+		_, err := scenarios.Load(write("bad.yaml", text(data[0], data[1])))
+		if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, want)) {
+			t.Errorf("%q: %v\nwant %s", data, err, want)
+		}
+	}
+}
+
 func TestValidateRequests(t *testing.T) {
 	good := scenarios.Request{Method: "GET", Path: "/", Weight: 1, Expect: scenarios.Expect{Status: 200}}
 	if err := scenarios.ValidateRequests([]scenarios.Request{good}); err != nil {
 		t.Error(err)
 	}
 	broken := good
+	broken.Body = "${data.x}"
+	if err := scenarios.ValidateRequests([]scenarios.Request{broken}); err == nil || !strings.Contains(err.Error(), "requests[0].body: ${data.x}: there is no data file") {
+		t.Error(err)
+	}
+	broken = good
 	broken.Path, broken.Weight = "x", 0
 	err := scenarios.ValidateRequests([]scenarios.Request{good, broken})
 	want := "requests[1].path: path \"x\"; start it with / and percent-encode blanks and all beyond ASCII\n" +

@@ -124,7 +124,8 @@ func (c Config) withDefaults() (Config, error) {
 			return c, bad("Trace", "%v", err)
 		}
 	}
-	return c, nil
+	err = c.checkTemplates()
+	return c, err
 }
 
 func set[T comparable](field *T, value T) {
@@ -142,7 +143,7 @@ func (r *Request) complete(field string) error {
 	switch {
 	case strings.ContainsFunc(r.Method, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
 		return bad(field+".Method", "method %q: expected a word such as GET", r.Method)
-	case !strings.HasPrefix(r.Path, "/"):
+	case r.Verbatim && !strings.HasPrefix(r.Path, "/"): // the others are parsed
 		return bad(field+".Path", "path %q: expected one that starts with /", r.Path)
 	case strings.ContainsFunc(r.Path, func(c rune) bool { return c <= ' ' || c == 0x7f }):
 		return bad(field+".Path", "path %q: spaces and control characters have to be escaped with %%", r.Path)
@@ -208,6 +209,7 @@ func parseURL(raw string) (endpoint, error) {
 		}
 		return endpoint{unix: socket, host: "localhost", path: path}, nil
 	}
+	raw, typed := cutTemplate(raw)
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return endpoint{}, bad("URL", "%s is no URL: %s", raw, known)
@@ -216,6 +218,9 @@ func parseURL(raw string) (endpoint, error) {
 		return endpoint{}, bad("URL", "%s: unknown scheme %q: %s", raw, u.Scheme, known)
 	}
 	to := endpoint{tls: u.Scheme == "https", hostname: u.Hostname(), host: u.Host, port: 80, path: u.RequestURI()}
+	if typed != "" {
+		to.path = typed
+	}
 	if to.hostname == "" {
 		return endpoint{}, bad("URL", "%s: the host is missing: %s", raw, known)
 	}

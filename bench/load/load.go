@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/internal/profile"
+	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -44,7 +45,12 @@ const (
 	Recorded Arrivals = "recorded" // those of Config.Trace
 )
 
-// Request is one class of requests, formatted once before the run.
+// Request is one class of requests, formatted once before the run. Its Path, the
+// values of its Header and its Body may hold placeholders, as ${seq} or
+// ${data.name} (see package template); each request of the class is then
+// rendered when it is due. Whatever begins like a placeholder has to be one: a
+// slip of the pen that asked a server millions of times for the same wrong thing
+// would look like a measurement.
 type Request struct {
 	Class  string // classes of the same name share a histogram
 	Weight int    // relative share, at least 1
@@ -52,6 +58,8 @@ type Request struct {
 	Path   string // origin form with query
 	Header [][2]string
 	Body   []byte
+
+	Verbatim bool // nothing in it is a placeholder
 
 	// What makes the answer right. Status 0 means any 2xx. Length is that of
 	// the body, −1 means any. Want nil means any bytes. All three are checked
@@ -71,25 +79,27 @@ type Request struct {
 type Config struct {
 	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty
 	Requests    []Request
-	Model       Model         // default Closed
-	Rate        float64       // requests per second, open model; Profile and Trace have their own
-	Profile     string        // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see package internal/profile
-	Arrivals    Arrivals      // open model; default Constant
-	Trace       *Trace        // of Recorded arrivals: it plays once, and the window ends with it
-	Speed       float64       // of Recorded arrivals: so many times as fast; default 1
-	Connections int           // default 64
-	Pipeline    int           // native: requests outstanding on a connection at most; default 1
-	Fresh       bool          // native: a new connection for each request, which counts as part of it
-	TLS         *tls.Config   // https: whom to trust; default the system's authorities
-	Spin        time.Duration // native, open model: how long before a request is due the thread stays awake for it; default 0
-	Sources     []netip.Addr  // native: local addresses that connections come from, in turn; default: the system's choice
-	Threads     int           // native: locked threads, each with its share of the connections; default 1
-	Duration    time.Duration // the measured window; default 10 s, or the Trace's length
-	Warmup      time.Duration // at most; the warm-up ends earlier once the rate is steady, 0 means none
-	Timeout     time.Duration // of one request, from intended; default 10 s
-	Seed        uint64        // of the schedule and the choice of classes; default 1
-	Transport   string        // native: "io_uring" or "epoll"; default io_uring where the kernel has it
-	Generator   string        // "native" or "vegeta"; default native, vegeta for https
+	Data        *template.Data // rows of which requests take fields; one that none takes a field from is an error
+	DataOrder   template.Order // default template.Sequence
+	Model       Model          // default Closed
+	Rate        float64        // requests per second, open model; Profile and Trace have their own
+	Profile     string         // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see package internal/profile
+	Arrivals    Arrivals       // open model; default Constant
+	Trace       *Trace         // of Recorded arrivals: it plays once, and the window ends with it
+	Speed       float64        // of Recorded arrivals: so many times as fast; default 1
+	Connections int            // default 64
+	Pipeline    int            // native: requests outstanding on a connection at most; default 1
+	Fresh       bool           // native: a new connection for each request, which counts as part of it
+	TLS         *tls.Config    // https: whom to trust; default the system's authorities
+	Spin        time.Duration  // native, open model: how long before a request is due the thread stays awake for it; default 0
+	Sources     []netip.Addr   // native: local addresses that connections come from, in turn; default: the system's choice
+	Threads     int            // native: locked threads, each with its share of the connections; default 1
+	Duration    time.Duration  // the measured window; default 10 s, or the Trace's length
+	Warmup      time.Duration  // at most; the warm-up ends earlier once the rate is steady, 0 means none
+	Timeout     time.Duration  // of one request, from intended; default 10 s
+	Seed        uint64         // of the schedule and the choice of classes; default 1
+	Transport   string         // native: "io_uring" or "epoll"; default io_uring where the kernel has it
+	Generator   string         // "native" or "vegeta"; default native, vegeta for https
 
 	// Phase, where not nil, is called at the edges of the measured window,
 	// as close to them as the clock allows and never on the hot path: once

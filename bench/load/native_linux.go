@@ -7,17 +7,16 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 )
 
 // A job is what all threads of the native generator share; it does not change
 // while they run.
 type job struct {
-	config   *Config
-	to       endpoint
-	window   *window
-	requests [][]byte // one per class, as it goes onto the wire
+	config *Config
+	to     endpoint
+	window *window
+	wires  []wire // one per class
 	// idempotent says of each class whether a request may be sent again where
 	// it is not known whether the server has seen it (RFC 9110 section 9.2.2).
 	idempotent []bool
@@ -34,10 +33,12 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	if err := chooseTransport(c); err != nil {
 		return nil, err
 	}
-	j := newJob(c, to)
+	j, err := newJob(c, to)
+	if err != nil {
+		return nil, err
+	}
 	threads := make([]*thread, c.Threads)
 	for i := range threads {
-		var err error
 		if threads[i], err = newThread(j, i); err != nil {
 			return nil, err
 		}
@@ -99,19 +100,22 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	return summarise(c, recs, read)
 }
 
-func newJob(c *Config, to endpoint) *job {
+func newJob(c *Config, to endpoint) (*job, error) {
 	j := &job{config: c, to: to, window: newWindow(), timeout: int64(c.Timeout), begin: make(chan struct{})}
 	j.look = min(max(j.timeout/50, 1e6), 200e6)
 	j.tick = min(j.look, 20e6)
 	for _, r := range c.Requests {
-		header := r.Header
 		if c.Fresh {
-			header = append(slices.Clip(header), [2]string{"Connection", "close"})
+			r.Header = append(slices.Clip(r.Header), [2]string{"Connection", "close"})
 		}
-		j.requests = append(j.requests, http1.AppendRequest(nil, r.Method, r.Path, to.host, header, r.Body))
+		w, err := newWire(c, &r, to.host)
+		if err != nil {
+			return nil, err
+		}
+		j.wires = append(j.wires, w)
 		j.idempotent = append(j.idempotent, r.Method != "POST" && r.Method != "PATCH" && r.Method != "CONNECT")
 	}
-	return j
+	return j, nil
 }
 
 // share is how many of n things thread i of k gets.

@@ -1,6 +1,10 @@
 package load
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/internal/template"
+)
 
 // A slot is one connection, or the place for one: where a server closes after
 // each answer, a slot sees a connection per request, and the time it takes to
@@ -15,7 +19,7 @@ type slot struct {
 	fd         int   // −1 without a connection
 	state      state
 	free       bool // in the ring of slots that may take a request
-	wire
+	link
 
 	head, n int // of the queue, in thread.queue
 	unsent  int // of those, the last ones: not yet given to the transport
@@ -46,6 +50,7 @@ type request struct {
 	sent     int64
 	class    int
 	resent   bool
+	draw     template.Draw // what a templated one is made from, as often as it takes
 }
 
 // Waiting after the second failure in a row and those that follow.
@@ -67,7 +72,11 @@ func (t *thread) at(s *slot, i int) *request {
 func (t *thread) start(s *slot, intended int64, class int) {
 	s.n++
 	s.unsent++
-	*t.at(s, s.n-1) = request{class: class, intended: intended, ready: max(intended, s.readyAt)}
+	q := t.at(s, s.n-1)
+	*q = request{class: class, intended: intended, ready: max(intended, s.readyAt)}
+	if t.wires[class].fixed() == nil {
+		q.draw = t.draws.Next(class)
+	}
 	t.outstanding++
 	if intended >= t.window.start.Load() {
 		t.counted++
@@ -87,14 +96,13 @@ func (t *thread) pump(s *slot) {
 
 // send writes the requests that have not been sent yet, all at once.
 func (t *thread) send(s *slot) {
-	var b []byte
-	lasting := s.unsent == 1
-	if lasting {
-		b = t.requests[t.at(s, s.n-1).class]
-	} else {
+	b := t.wires[t.at(s, s.n-1).class].fixed()
+	lasting := s.unsent == 1 && b != nil
+	if !lasting {
 		b = t.out[:0]
 		for i := s.n - s.unsent; i < s.n; i++ {
-			b = append(b, t.requests[t.at(s, i).class]...)
+			q := t.at(s, i)
+			b = t.wires[q.class].append(b, q.draw)
 		}
 		t.out = b
 	}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/dynobench/dyno/internal/template"
 )
 
 // A thread is one locked thread of the native generator: a transport, a share of the connections in flat slots, a share of the schedule, a recorder.
@@ -24,7 +26,8 @@ type thread struct {
 	free      ring      // slots that may take a request, the longest free first
 	frames    []frame   // by class
 	rec       *recorder
-	out       []byte // requests that are sent together
+	draws     template.Source
+	out       []byte // requests that are sent together, or made from templates
 
 	answers     atomic.Int64 // so far, for the conductor
 	outstanding int          // requests
@@ -57,8 +60,9 @@ func newThread(j *job, i int) (*thread, error) {
 	n, depth := share(j.config.Connections, i, j.config.Threads), j.config.Pipeline
 	t := &thread{
 		job: j, dialer: d, depth: depth, index: i, free: newRing(n),
-		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.requests)),
-		rec: newRecorder(j.window, len(j.requests), n), mix: newMix(j.config, uint64(i)<<32),
+		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.wires)),
+		rec: newRecorder(j.window, len(j.wires), n), mix: newMix(j.config, uint64(i)<<32),
+		draws: newDraws(j.config, i, j.config.Threads),
 	}
 	for i := range t.slots {
 		t.slots[i].index, t.slots[i].fd = int32(i), -1
@@ -166,6 +170,7 @@ func (t *thread) offer() {
 // enter is called once, when the window has begun.
 func (t *thread) enter(start, at int64) {
 	t.cpuStart, t.wallStart = threadCPU(), at
+	t.draws.Window()
 	if t.config.Model == Open {
 		// What waits in the warm-up's schedule is forgotten: the window does
 		// not begin with a debt.

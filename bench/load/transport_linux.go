@@ -19,7 +19,7 @@ import (
 //	pump(s)                   all that was sent has been taken
 //
 // The slot's fd, generation and state are the thread's; a transport keeps what
-// belongs to it in the slot's wire. All methods are for the thread alone.
+// belongs to it in the slot's link. All methods are for the thread alone.
 type transport interface {
 	// open takes the socket of s over, which is connected or, with
 	// connecting, about to be.
@@ -35,8 +35,8 @@ type transport interface {
 	close()
 }
 
-// wire is a transport's part of a slot.
-type wire struct {
+// link is a transport's part of a slot.
+type link struct {
 	congested bool   // not all that was sent has been taken
 	rest      []byte // of it
 	polled    uint32 // epoll: the events watched

@@ -15,6 +15,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 )
@@ -28,10 +29,10 @@ import (
 // kept connection has gone; and each request has one more header field,
 // X-Vegeta-Seq. Latencies here count from intended, as everywhere.
 type attack struct {
-	config  *Config
-	window  *window
-	rec     *recorder
-	targets []vegeta.Target
+	config *Config
+	window *window
+	rec    *recorder
+	aims   []aim
 
 	dials, reconnects, answers atomic.Int64
 
@@ -44,6 +45,8 @@ type attack struct {
 	mix      mix // closed model
 	made     []hit
 	taken    map[int64]hit
+	draws    template.Source
+	measured bool  // draws are those of the window
 	number   int64 // of hits taken
 	freed    int64 // when a worker last became free after none was
 
@@ -63,8 +66,12 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	if err := needDescriptors(uint64(c.Connections) + 32); err != nil {
 		return nil, err
 	}
+	aims, err := newAims(c, to)
+	if err != nil {
+		return nil, err
+	}
 	a := &attack{
-		config: c, window: newWindow(), targets: vegetaTargets(c, to), mix: newMix(c, 0),
+		config: c, window: newWindow(), aims: aims, draws: newDraws(c, 0, 1), mix: newMix(c, 0),
 		taken: make(map[int64]hit, c.Connections), compared: make([]int64, len(c.Requests)),
 	}
 	a.rec = newRecorder(a.window, len(c.Requests), 0)
@@ -149,25 +156,6 @@ func (a *attack) dialer(to endpoint) func(ctx context.Context, _, _ string) (net
 	}
 }
 
-func vegetaTargets(c *Config, to endpoint) []vegeta.Target {
-	scheme := "http://"
-	if to.tls {
-		scheme = "https://"
-	}
-	var targets []vegeta.Target
-	for _, r := range c.Requests {
-		t := vegeta.Target{Method: r.Method, URL: scheme + to.host + r.Path + "#", Body: r.Body, Header: http.Header{}}
-		for _, h := range r.Header {
-			t.Header.Add(h[0], h[1])
-		}
-		if t.Header.Get("User-Agent") == "" {
-			t.Header["User-Agent"] = []string{""} // none, as the native generator
-		}
-		targets = append(targets, t)
-	}
-	return targets
-}
-
 // longestBody is enough to see that a body is longer than it has to be.
 func longestBody(c *Config) int64 {
 	longest := int64(0)
@@ -223,8 +211,13 @@ func (a *attack) target(t *vegeta.Target) error {
 	n := a.number
 	h.ready = max(h.due, a.freed)
 	a.taken[n] = h
+	if start := a.window.start.Load(); !a.measured && (h.due >= start || h.due == 0 && now() >= start) {
+		a.draws.Window()
+		a.measured = true
+	}
+	d := a.draws.Next(h.class)
 	a.mu.Unlock()
-	*t = a.targets[h.class]
+	*t = a.aims[h.class].draw(d)
 	t.URL += strconv.FormatInt(n, 10)
 	return nil
 }

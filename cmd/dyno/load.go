@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -26,7 +25,9 @@ type loadFlags struct {
 	rate, trace                   string
 	speed                         float64
 	method, body                  string
-	header                        []string
+	header, request               []string
+	data, dataOrder               string
+	verbatim                      bool
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
@@ -61,6 +62,8 @@ arrival a line, as seconds since the start, in ascending order, and the class of
 request behind a comma or a blank (0.0012,fast), or as JSON
 ({"t": 0.0012, "class": "fast"}). It plays once, and the window ends with it.
 
+` + placeholdersHelp + `
+
 It exits with 1 if the run is not valid: the generator itself was the limit,
 answers were wrong, connections starved.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
@@ -68,7 +71,11 @@ answers were wrong, connections starved.`,
   dyno load http://127.0.0.1:8000/hello -r 500@900ms,5k@100ms -d 20s
   dyno load http://127.0.0.1:8000/hello --arrivals recorded --trace access.txt --speed 2
   dyno load unix:/tmp/dyno.sock --scenario mixed
-  dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'`,
+  dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'
+  dyno load 'http://127.0.0.1:8000/items/${rand:1-1000}?user=${query.name}' --data users.csv
+  dyno load http://127.0.0.1:8000/items -X POST --body @item.json -H 'X-Request: ${uuid}'
+  dyno load http://127.0.0.1:8000 --request 'GET /items/${seq} weight=9 class=read' \
+    --request 'POST /items class=write status=201 body={"n": ${seq}, "of": "${json.name}"}' --data users.csv`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.load(cmd, args[0], f) },
 	}
@@ -87,7 +94,6 @@ answers were wrong, connections starved.`,
 	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); flags given beside it win")
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
-	flags.StringVar(&f.body, "body", "", "request body")
 	flags.IntVar(&f.pipeline, "pipeline", 1, "requests under way on a connection at most")
 	flags.StringVar(&f.transport, "transport", "", "io_uring or epoll (default io_uring where the kernel has it)")
 	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
@@ -95,11 +101,16 @@ answers were wrong, connections starved.`,
 	flags.DurationVar(&f.spin, "spin", 0, "open loop: how long before a request is due the generator stays awake, burning a CPU")
 	flags.BoolVar(&f.insecure, "insecure", false, "https: trust any certificate")
 	flags.StringVar(&f.authorities, "cacert", "", "https: trust the authorities in a PEM `file` rather than the system's")
+	flags.StringVar(&f.body, "body", "", "request body; `text`, or @FILE for a file's content, @- for standard input")
+	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path: `'METHOD PATH [weight=N] [class=NAME] [status=CODE] [body=TEXT]'`, the body last; may be repeated")
+	flags.StringVar(&f.data, "data", "", "rows for ${data.FIELD}: a CSV `file` with a header line, or .jsonl with a flat object per line")
+	flags.StringVar(&f.dataOrder, "data-order", "sequence", "how requests take the rows: sequence or random")
+	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")
 	return cmd
 }
 
 func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
-	config, err := f.config(url, func(name string) bool { return cmd.Flags().Changed(name) })
+	config, err := f.config(url, func(name string) bool { return cmd.Flags().Changed(name) }, cmd.InOrStdin())
 	if err != nil {
 		return usageError(err)
 	}
@@ -139,7 +150,7 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 }
 
 // config is what the flags and the scenario ask for together.
-func (f loadFlags) config(url string, given func(string) bool) (load.Config, error) {
+func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) (load.Config, error) {
 	config := load.Config{
 		URL: url, Connections: f.connections, Threads: f.threads, Arrivals: load.Arrivals(f.arrivals),
 		Duration: f.duration, Warmup: f.warmup, Timeout: f.timeout, Seed: f.seed, Generator: f.generator,
@@ -181,9 +192,9 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 		}
 	}
 	if f.scenario == "" {
-		return config, f.request(&config)
+		return config, f.requests(&config, given, stdin)
 	}
-	for _, name := range []string{"method", "header", "body"} {
+	for _, name := range []string{"method", "header", "body", "request", "data", "data-order", "verbatim"} {
 		if given(name) {
 			return config, fmt.Errorf("--%s and --scenario exclude each other: the scenario says what is requested", name)
 		}
@@ -221,46 +232,9 @@ func (f loadFlags) replay(config *load.Config, window bool) error {
 	return nil
 }
 
-// request makes the one request of the command line; it is what load.Config
-// itself makes of the URL unless more is said.
-func (f loadFlags) request(config *load.Config) error {
-	if f.method == "GET" && len(f.header) == 0 && f.body == "" {
-		return nil
-	}
-	path, err := load.PathOf(config.URL)
-	if err != nil {
-		return err
-	}
-	r := load.Request{Class: path, Weight: 1, Method: f.method, Path: path, Body: []byte(f.body), Length: -1}
-	for _, h := range f.header {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return fmt.Errorf("--header %q: expected 'Name: value'", h)
-		}
-		r.Header = append(r.Header, [2]string{strings.TrimSpace(name), strings.TrimSpace(value)})
-	}
-	config.Requests = []load.Request{r}
-	return nil
-}
-
 // applyScenario fills config from s where the command line says nothing else.
 func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string) bool) {
-	for _, r := range s.Requests {
-		lr := load.Request{
-			Class: r.Class, Weight: r.Weight, Method: r.Method, Path: r.Path, Body: []byte(r.Body),
-			Status: r.Expect.Status, Length: -1, SHA256: r.Expect.SHA256,
-		}
-		for name, value := range r.Headers {
-			lr.Header = append(lr.Header, [2]string{name, value})
-		}
-		if r.Expect.Body != nil {
-			lr.Want = []byte(*r.Expect.Body)
-			lr.Length = int64(len(lr.Want))
-		} else if r.Expect.Bytes != nil {
-			lr.Length = *r.Expect.Bytes
-		}
-		config.Requests = append(config.Requests, lr)
-	}
+	applyRequests(config, s)
 	if !given("rate") {
 		config.Model, config.Rate, config.Profile = load.Model(s.Load.Model), s.Load.Rate, s.Load.Profile
 	}

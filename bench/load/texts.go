@@ -1,0 +1,139 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dynobench/dyno/internal/template"
+)
+
+// texts are those parts of a request that may hold placeholders.
+type texts struct {
+	path   template.Template
+	values []template.Template // of Request.Header
+	body   template.Template
+}
+
+// parse parses the texts of r. field is what r is called in an error.
+func (r *Request) parse(field string, data *template.Data) (*texts, error) {
+	if r.Verbatim {
+		return r.verbatim(), nil
+	}
+	p := template.Parser{Data: data}
+	t := &texts{}
+	var err error
+	if t.path, err = p.Path(r.Path); err != nil {
+		return nil, r.bad(field+".Path", "path", err)
+	}
+	for _, h := range r.Header {
+		value, err := p.Header(h[1])
+		if err != nil {
+			return nil, r.bad(field+".Header", "header field "+h[0], err)
+		}
+		t.values = append(t.values, value)
+	}
+	if t.body, err = p.Text(string(r.Body)); err != nil {
+		return nil, r.bad(field+".Body", "body", err)
+	}
+	return t, nil
+}
+
+func (r *Request) verbatim() *texts {
+	t := &texts{path: template.Literal(r.Path), body: template.Literal(string(r.Body))}
+	for _, h := range r.Header {
+		t.values = append(t.values, template.Literal(h[1]))
+	}
+	return t
+}
+
+func (r *Request) bad(field, what string, err error) error {
+	var fault *template.DataError
+	if errors.As(err, &fault) { // says itself where it is
+		return bad(field, "%v (%s of %s)", err, what, r.Class)
+	}
+	return bad(field, "%s of %s: %v", what, r.Class, err)
+}
+
+// message is a request with its texts rendered.
+type message struct {
+	method, path string
+	header       [][2]string
+	body         []byte
+}
+
+// fixed returns the message if it is the same for every draw.
+func (t *texts) fixed(r *Request) (message, bool) {
+	_, fixed := t.path.Fixed()
+	for _, v := range t.values {
+		_, ok := v.Fixed()
+		fixed = fixed && ok
+	}
+	if _, ok := t.body.Fixed(); !ok || !fixed {
+		return message{}, false
+	}
+	return t.render(r, template.Draw{}), true
+}
+
+func (t *texts) render(r *Request, d template.Draw) message {
+	m := message{method: r.Method, path: string(t.path.Append(nil, d)), body: t.body.Append(nil, d)}
+	for i, v := range t.values {
+		m.header = append(m.header, [2]string{r.Header[i][0], string(v.Append(nil, d))})
+	}
+	return m
+}
+
+func (t *texts) takesData() bool {
+	for _, v := range t.values {
+		if v.TakesData() {
+			return true
+		}
+	}
+	return t.path.TakesData() || t.body.TakesData()
+}
+
+// checkTemplates parses what all requests hold, to find what is wrong with it
+// before anything is sent.
+func (c *Config) checkTemplates() error {
+	used := c.Data == nil
+	for i := range c.Requests {
+		t, err := c.Requests[i].parse(fmt.Sprintf("Requests[%d]", i), c.Data)
+		if err != nil {
+			return err
+		}
+		used = used || t.takesData()
+	}
+	set(&c.DataOrder, template.Sequence)
+	switch {
+	case !used:
+		return bad("Data", "no request takes a field from %s; write ${data.FIELD} where one goes (it has %s)",
+			c.Data.Name(), strings.Join(c.Data.Fields(), ", "))
+	case c.DataOrder != template.Sequence && c.DataOrder != template.Random:
+		return bad("DataOrder", "unknown order %q (known: %s)", c.DataOrder, strings.Join(template.Orders(), ", "))
+	}
+	return nil
+}
+
+func isField(name, of string) bool { return strings.EqualFold(name, of) }
+
+// cutTemplate cuts the path off a URL that holds placeholders, of which
+// url.Parse would escape the braces. What is left of the URL ends with its
+// host; one without placeholders is left whole.
+func cutTemplate(raw string) (base, path string) {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	end := strings.IndexAny(rest+"/", "/?#")
+	if at := strings.Index(rest, "${"); at >= 0 {
+		end = min(end, at) // a field may hold the whole path
+	}
+	if end += len(scheme) + len("://"); end >= len(raw) {
+		return raw, ""
+	}
+	if !strings.Contains(raw[end:], "${") {
+		return raw, ""
+	}
+	path, _, _ = strings.Cut(raw[end:], "#")
+	if strings.HasPrefix(path, "?") {
+		path = "/" + path
+	}
+	return raw[:end], path
+}

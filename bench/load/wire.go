@@ -1,0 +1,90 @@
+package load
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/protocol/http1"
+)
+
+// A wire is one class of requests as it goes onto the wire: bytes formatted
+// once where all its requests are the same, templates where they are not.
+type wire struct {
+	bytes []byte            // of the fixed ones
+	head  template.Template // up to the body, or
+	body  template.Template // of a length that changes: up to the value of Content-Length
+	sized bool              // the length of body is written between the two
+}
+
+// newWire formats r, which complete has checked, for a server that calls
+// itself host.
+func newWire(c *Config, r *Request, host string) (wire, error) {
+	t, err := r.parse("Requests", c.Data)
+	if err != nil {
+		return wire{}, err
+	}
+	if m, ok := t.fixed(r); ok {
+		return wire{bytes: http1.AppendRequest(nil, m.method, m.path, host, m.header, m.body)}, nil
+	}
+	return t.wire(r, host), nil
+}
+
+// wire is http1.AppendRequest with templates for texts.
+func (t *texts) wire(r *Request, host string) wire {
+	hasHost, framed := false, false
+	for _, h := range r.Header {
+		hasHost = hasHost || isField(h[0], "Host")
+		framed = framed || isField(h[0], "Content-Length") || isField(h[0], "Transfer-Encoding")
+	}
+	head := []template.Template{template.Literal(r.Method + " "), t.path, template.Literal(" HTTP/1.1\r\n")}
+	if !hasHost {
+		head = append(head, template.Literal("Host: "+host+"\r\n"))
+	}
+	for i, h := range r.Header {
+		head = append(head, template.Literal(h[0]+": "), t.values[i], template.Literal("\r\n"))
+	}
+	body, fixed := t.body.Fixed()
+	switch {
+	case framed:
+	case !fixed:
+		head = append(head, template.Literal("Content-Length: "))
+		return wire{head: template.Concat(head...), body: t.body, sized: true}
+	case body != "" || slices.Contains([]string{"POST", "PUT", "PATCH"}, r.Method):
+		head = append(head, template.Literal("Content-Length: "+strconv.Itoa(len(body))+"\r\n"))
+	}
+	head = append(head, template.Literal("\r\n"), t.body)
+	return wire{head: template.Concat(head...)}
+}
+
+// fixed returns the request if it is always the same, otherwise nil. It must
+// not be changed.
+func (w *wire) fixed() []byte { return w.bytes }
+
+// append appends the request of a draw to dst; it allocates nothing where dst
+// has room. Of a fixed class the draw makes no difference.
+func (w *wire) append(dst []byte, d template.Draw) []byte {
+	if w.bytes != nil {
+		return append(dst, w.bytes...)
+	}
+	dst = w.head.Append(dst, d)
+	if !w.sized {
+		return dst
+	}
+	// The body's length is known when the body is there, and stands before it:
+	// the body makes room for its digits.
+	at := len(dst)
+	dst = append(dst, "\r\n\r\n"...)
+	dst = w.body.Append(dst, d)
+	var digits [20]byte
+	size := strconv.AppendInt(digits[:0], int64(len(dst)-at-len("\r\n\r\n")), 10)
+	dst = append(dst, size...)
+	copy(dst[at+len(size):], dst[at:len(dst)-len(size)])
+	copy(dst[at:], size)
+	return dst
+}
+
+// newDraws returns what thread i of n draws its templates from.
+func newDraws(c *Config, i, n int) template.Source {
+	return template.NewSource(c.Seed, c.Data, c.DataOrder, len(c.Requests), i, n)
+}
