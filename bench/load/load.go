@@ -81,7 +81,11 @@ type Config struct {
 	// with MeasureStart, once with MeasureEnd.
 	Phase func(Phase)
 	// Progress, where not nil, is called a few times a second.
-	Progress func(elapsed, total time.Duration, rate float64)
+	Progress func(Progress)
+	// Steps asks for a histogram of each step of the series.
+	Steps bool
+	// Trace, where not nil, gets each request that is due in the window.
+	Trace *Trace
 }
 
 // Phase is an edge of the measured window.
@@ -104,6 +108,11 @@ func Run(ctx context.Context, c Config) (*results.Load, error) {
 	to, err := c.resolve(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if c.Trace != nil {
+		if err := c.Trace.begin(&c); err != nil {
+			return nil, err
+		}
 	}
 	if c.Generator == "vegeta" {
 		return runVegeta(ctx, &c, to)

@@ -323,7 +323,7 @@ func (t *thread) fail(s *slot, kind kind, at int64) {
 func (t *thread) finish(s *slot, kind kind, at int64) {
 	t.rec.record(&outcome{
 		kind: kind, class: s.class, conn: int(s.index), intended: s.intended, ready: s.ready,
-		acted: s.acted, sent: s.sent, done: at, bytes: s.read, resent: s.resent,
+		acted: s.acted, sent: s.sent, done: at, bytes: s.read, resent: s.resent, status: s.parser.Status(),
 	})
 	t.outstanding--
 	s.class, s.state = -1, idle

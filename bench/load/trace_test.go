@@ -1,0 +1,126 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// decodeAll reads what WriteVegeta wrote with vegeta's own decoder.
+func decodeAll(t *testing.T, b []byte) []vegeta.Result {
+	t.Helper()
+	decode := vegeta.DecoderFor(bytes.NewReader(b))
+	if decode == nil {
+		t.Fatal("vegeta does not know the encoding")
+	}
+	var all []vegeta.Result
+	for {
+		var r vegeta.Result
+		if err := decode.Decode(&r); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+}
+
+// Both generators, every encoding: vegeta reads as many requests as the result
+// has, right ones and failures.
+func TestVegetaReadsTheTrace(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp", func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				if n%10 == 0 {
+					return reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")(w, n, head)
+				}
+				if n%10 == 5 {
+					return reply("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad")(w, n, head)
+				}
+				return reply(hello)(w, n, head)
+			}
+		})
+		c := short(r)
+		c.Generator, c.Model, c.Rate, c.Trace = generator, Open, 400, new(Trace)
+		began := time.Now()
+		l := mustRun(t, c)
+		for _, format := range VegetaFormats {
+			var b bytes.Buffer
+			if err := c.Trace.WriteVegeta(&b, format); err != nil {
+				t.Fatal(err)
+			}
+			all := decodeAll(t, b.Bytes())
+			if n := int64(len(all)); n != l.Requests+l.Errors.Total()-l.Errors.Status-l.Errors.Body || n != c.Trace.Len() || l.Errors.Status == 0 || l.Errors.Body == 0 {
+				t.Errorf("%s: %d results of %d answers, %+v", format, n, l.Requests, l.Errors)
+			}
+			var m vegeta.Metrics
+			h := results.NewHistogram()
+			for i, r := range all {
+				m.Add(&r)
+				results.RecordNS(h, r.Latency.Nanoseconds())
+				if r.Seq != uint64(i) || r.Attack != "dyno" || r.Method != "GET" || r.URL != c.URL && r.URL != c.URL+"/hello" {
+					t.Fatalf("%+v", r)
+				}
+				if i > 0 && r.Timestamp.Before(all[i-1].Timestamp) {
+					t.Fatalf("%v after %v", r.Timestamp, all[i-1].Timestamp)
+				}
+				if r.Timestamp.Before(began) || r.Timestamp.After(time.Now()) {
+					t.Fatalf("due at %v in a test that began at %v", r.Timestamp, began)
+				}
+			}
+			m.Close()
+			if right := l.Requests - l.Errors.Status - l.Errors.Body; int64(float64(len(all))*m.Success+0.5) != right {
+				t.Errorf("%s: %v of %d are a success to vegeta, %d are right", format, m.Success, len(all), right)
+			}
+			if !slices.Equal(m.Errors, []string{"unexpected body (status 200)", "unexpected status 404"}) && !slices.Equal(m.Errors, []string{"unexpected status 404", "unexpected body (status 200)"}) {
+				t.Errorf("%s: errors %v", format, m.Errors)
+			}
+			if q := results.QuantilesOf(h); q.P50 != l.LatencyUS.P50 {
+				t.Errorf("%s: a median of %v µs, the result has %v", format, q.P50, l.LatencyUS.P50)
+			}
+		}
+		if err := c.Trace.WriteVegeta(io.Discard, "xml"); err == nil {
+			t.Error("xml is no encoding of vegeta's")
+		}
+		var bad *ConfigError
+		if _, err := Run(t.Context(), c); !errors.As(err, &bad) || bad.Field != "Trace" {
+			t.Errorf("a second run into one Trace: %v", err)
+		}
+	})
+}
+
+// Beyond its limit a trace counts, and the result says so.
+func TestTraceLimit(t *testing.T) {
+	trace := &Trace{Limit: 2 * traceChunk}
+	if err := trace.begin(&Config{Requests: []Request{{Path: "/"}}}); err != nil {
+		t.Fatal(err)
+	}
+	threads := []*tracer{trace.add(2), trace.add(2)}
+	for i := range 3 * traceChunk {
+		o := outcome{intended: int64(i ^ 5), done: int64(i) + 100, status: 200, bytes: 1 << 40, kind: kind(i % int(kinds))}
+		threads[i&1].keep(&o)
+	}
+	l := &results.Load{Valid: true}
+	trace.end(l)
+	if trace.Len() != 2*traceChunk || trace.Lost() != traceChunk || !l.Valid || len(l.Warnings) != 1 || l.Warnings[0].Code != CodeTraceFull {
+		t.Errorf("%d kept, %d lost, %+v", trace.Len(), trace.Lost(), l.Warnings)
+	}
+	last, n := time.Time{}, 0
+	for r := range trace.All() {
+		if r.Intended.Before(last) || r.Bytes != 1<<32-1 || (r.Status != 0) != (r.Failure == "" || r.Failure[:10] == "unexpected") {
+			t.Fatalf("%+v after %v", r, last)
+		}
+		last = r.Intended
+		n++
+	}
+	if n != 2*traceChunk {
+		t.Errorf("%d of %d", n, 2*traceChunk)
+	}
+}
