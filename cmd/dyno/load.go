@@ -4,15 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -26,6 +23,8 @@ type loadFlags struct {
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
+	progress                      string
+	files                         loadFiles
 }
 
 func (c *cli) loadCommand() *cobra.Command {
@@ -39,10 +38,15 @@ Without --rate the loop is closed: every connection sends its next request when
 it has its answer. With --rate it is open: requests are due by the clock, and a
 request that waits because the server is slow counts that wait as latency.
 
+Beside the summary, or the JSON document (--json), it writes files for other
+tools: --hdr, --hlog, --vegeta and --heatmap. They are written at the end, and
+when the run was interrupted as well.
+
 It exits with 1 if the run is not valid: the generator itself was the limit,
 answers were wrong, connections starved.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
+  dyno load http://127.0.0.1:8000/hello -r 5000 --heatmap latency.svg --vegeta each.gob
   dyno load unix:/tmp/dyno.sock --scenario mixed
   dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'`,
 		Args: cobra.ExactArgs(1),
@@ -62,6 +66,8 @@ answers were wrong, connections starved.`,
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
 	flags.StringVar(&f.body, "body", "", "request body")
+	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
+	f.files.flags(cmd)
 	return cmd
 }
 
@@ -75,34 +81,52 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 		return usageError(err)
 	}
 	config.Phase = phase
-	if isTerminal(c.stderr) {
-		bar := newBar(c.stderr, int64(config.Warmup+config.Duration))
-		config.Progress = func(elapsed, total time.Duration, rate float64) {
-			bar.show(int64(elapsed), int64(total), fmt.Sprintf("%.0f requests/s", rate), total-elapsed)
-		}
-		defer bar.close()
+	if err := checkProgress(f.progress); err != nil {
+		return usageError(err)
 	}
+	files, err := f.files.prepare(&config, c.json)
+	if err != nil {
+		return usageError(err)
+	}
+	seen, done := watchLoad(c.stderr, f.progress)
+	config.Progress = seen
 	result, err := load.Run(cmd.Context(), config)
+	done()
 	var bad *load.ConfigError
 	if errors.As(err, &bad) {
 		return usageError(err)
 	} else if err != nil {
 		return failed(err)
 	}
-	if c.json {
-		err = json.NewEncoder(c.stdout).Encode(result)
-	} else {
-		err = printLoad(c.stdout, result)
+	if err := c.writeLoad(result, files); err != nil {
+		return failed(err)
 	}
 	switch {
-	case err != nil:
-		return failed(err)
 	case result.Interrupted:
 		return errInterrupted
 	case !result.Valid:
 		return &exitError{code: exitFailed}
 	}
 	return nil
+}
+
+// writeLoad writes the result in all the forms that were asked for. Where a
+// file takes standard output, the summary gives way.
+func (c *cli) writeLoad(result *results.Load, files []loadFile) error {
+	var err error
+	out := c.stdout
+	if takeStdout(files) {
+		out = c.stderr
+	}
+	if c.json {
+		err = json.NewEncoder(out).Encode(result)
+	} else {
+		err = printLoad(out, result, width(out), plainText())
+	}
+	for _, file := range files {
+		err = errors.Join(err, file.store(c.stdout, result))
+	}
+	return err
 }
 
 // config is what the flags and the scenario ask for together.
@@ -202,65 +226,4 @@ func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string
 	if !given("warmup") {
 		config.Warmup = s.Warmup
 	}
-}
-
-// printLoad is the summary for people.
-func printLoad(w io.Writer, l *results.Load) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	loop := fmt.Sprintf("closed loop, %d connections", l.Connections)
-	if l.Model == string(load.Open) {
-		loop = fmt.Sprintf("open loop, %.0f requests/s %s, %d connections", l.RateRPS, l.Arrivals, l.Connections)
-	}
-	fmt.Fprintf(w, "%s\n%s, %d thread(s), %.2f s after %.2f s of warm-up (%s)\n\n", l.URL, loop, l.Threads, l.DurationS, l.WarmupS, l.Generator)
-	fmt.Fprintf(w, "  %.0f requests/s (%d right answers, %d errors, %.1f MB read)\n\n",
-		l.ThroughputRPS, l.Requests-l.Errors.Status-l.Errors.Body, l.Errors.Total(), float64(l.BytesRead)/1e6)
-	fmt.Fprintln(tw, "\tp50\tp90\tp99\tp99.9\tmax\t")
-	row := func(name string, q results.Quantiles) {
-		fmt.Fprintf(tw, "%s\t", name)
-		for _, us := range []float64{q.P50, q.P90, q.P99, q.P999, q.Max} {
-			fmt.Fprintf(tw, "%s\t", micros(us))
-		}
-		fmt.Fprintln(tw)
-	}
-	row("latency (from due)", l.LatencyUS)
-	row("service (from sent)", l.ServiceUS)
-	if l.Model == string(load.Open) {
-		row("send lag", l.SendLagUS)
-	}
-	if len(l.Classes) > 1 {
-		for _, class := range l.Classes {
-			row("class "+class.Class, class.LatencyUS)
-		}
-	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	if e := l.Errors; e.Total() > 0 {
-		fmt.Fprintf(w, "\n  errors: connect %d, read %d, write %d, timeout %d, status %d, body %d, unsent %d\n",
-			e.Connect, e.Read, e.Write, e.Timeout, e.Status, e.Body, e.Unsent)
-	}
-	fmt.Fprintf(w, "\n  generator: %.1f µs of CPU per request, busiest thread %.0f %% busy\n",
-		l.GeneratorCPUUSPerRequest, 100*l.GeneratorCPUUtilisation)
-	if l.Reconnects > 0 {
-		fmt.Fprintf(w, "  %d connections made again, %d requests sent again\n", l.Reconnects, l.Resent)
-	}
-	for _, warning := range l.Warnings {
-		mark := "warning"
-		if warning.Invalid {
-			mark = "not valid"
-		}
-		fmt.Fprintf(w, "\n  %s [%s]: %s\n", mark, warning.Code, warning.Message)
-		if warning.Hint != "" {
-			fmt.Fprintf(w, "    %s\n", warning.Hint)
-		}
-	}
-	return nil
-}
-
-// micros prints a percentile, which is 0 where the samples are too few for it.
-func micros(us float64) string {
-	if us == 0 {
-		return format.None
-	}
-	return format.Duration(us)
 }
