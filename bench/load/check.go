@@ -9,73 +9,86 @@ import (
 	"github.com/dynobench/dyno/protocol/http1"
 )
 
-// A checker judges the answers on one connection: status and length of each,
-// the bytes of some.
-type checker struct {
-	requests []Request
-	class    int
-	seen     []bool // by class: an answer has been compared
-	answers  int
-	sampled  bool // this answer's bytes are compared
-	off      int64
-	wrong    bool
-	digest   hash.Hash // made when first needed
-	sum      [sha256.Size]byte
-	take     func([]byte) // c.piece, bound once
+// An answer is what has come of the one that a connection waits for, and
+// judges it: status and length always, the bytes where they are stated, their
+// digest on a sample. It is reused for the connection's next.
+type answer struct {
+	parser  http1.ResponseParser
+	request *Request // that it is for
+	begun   bool     // something of it has been parsed
+	keeps   bool     // whole: the connection stays
+	bytes   int64    // so far
+	framed  int      // its status, where it was not parsed
+
+	count   int  // of answers begun
+	sampled bool // this one's bytes are compared
+	wrong   bool
+	off     int64
+	digest  hash.Hash // made when first needed
+	sum     [sha256.Size]byte
+	take    func([]byte) // a.piece, bound once
 }
 
-// sampleEvery is which answers are compared beyond the first.
+// sampleEvery is which answers are compared by their digest beyond the first.
 const sampleEvery = 64
 
-func (c *checker) init(requests []Request) {
-	c.requests, c.seen, c.take = requests, make([]bool, len(requests)), c.piece
-}
-
-// begin is called when a request of the class is sent, after p.Reset.
-func (c *checker) begin(class int, p *http1.ResponseParser) {
-	r := &c.requests[class]
-	c.class = class
-	c.answers++
-	c.sampled = (r.Want != nil || r.SHA256 != "") && (!c.seen[class] || c.answers%sampleEvery == 0)
-	p.Body = nil
-	if !c.sampled {
+// begin is called before the first bytes of an answer to r are parsed. compare
+// asks for the digest out of turn.
+func (a *answer) begin(r *Request, compare bool) {
+	a.begun, a.bytes, a.request, a.framed = true, 0, r, 0
+	a.count++
+	a.parser.Reset(r.Method == "HEAD")
+	a.sampled = r.Want != nil || r.SHA256 != "" && (compare || a.count%sampleEvery == 1)
+	a.parser.Body = nil
+	if !a.sampled {
 		return
 	}
-	c.seen[class], c.off, c.wrong = true, 0, false
-	p.Body = c.take
+	if a.take == nil {
+		a.take = a.piece
+	}
+	a.parser.Body, a.off, a.wrong = a.take, 0, false
 	if r.Want == nil {
-		if c.digest == nil {
-			c.digest = sha256.New()
+		if a.digest == nil {
+			a.digest = sha256.New()
 		}
-		c.digest.Reset()
+		a.digest.Reset()
 	}
 }
 
-func (c *checker) piece(b []byte) {
-	want := c.requests[c.class].Want
+// end forgets what has come.
+func (a *answer) end() { a.begun, a.bytes = false, 0 }
+
+func (a *answer) piece(b []byte) {
+	want := a.request.Want
 	if want == nil {
-		c.digest.Write(b)
+		a.digest.Write(b)
 		return
 	}
-	end := c.off + int64(len(b))
-	c.wrong = c.wrong || end > int64(len(want)) || !bytes.Equal(b, want[c.off:end])
-	c.off = end
+	end := a.off + int64(len(b))
+	a.wrong = a.wrong || end > int64(len(want)) || !bytes.Equal(b, want[a.off:end])
+	a.off = end
 }
 
-// verdict is called when the answer is whole.
-func (c *checker) verdict(p *http1.ResponseParser) kind {
-	r := &c.requests[c.class]
-	if !r.rightStatus(p.Status()) {
+// endsHere tells whether the end of the connection is the end of the answer.
+func (a *answer) endsHere() bool { return a.begun && a.parser.EOF() == nil }
+
+// compared tells whether the verdict is about every byte that is stated.
+func (a *answer) compared() bool { return a.sampled || a.request.Want == nil && a.request.SHA256 == "" }
+
+// verdict is for an answer that is whole.
+func (a *answer) verdict() kind {
+	r := a.request
+	if !r.rightStatus(a.parser.Status()) {
 		return wrongStatus
 	}
-	if r.Length >= 0 && p.BodyBytes() != r.Length {
+	if r.Length >= 0 && a.parser.BodyBytes() != r.Length {
 		return wrongBody
 	}
-	if c.sampled {
+	if a.sampled {
 		if r.Want == nil {
-			c.wrong = !r.rightDigest(c.digest.Sum(c.sum[:0]))
+			a.wrong = !r.rightDigest(a.digest.Sum(a.sum[:0]))
 		}
-		if c.wrong {
+		if a.wrong {
 			return wrongBody
 		}
 	}
@@ -93,4 +106,12 @@ func (r *Request) rightDigest(sum []byte) bool {
 	var text [2 * sha256.Size]byte
 	hex.Encode(text[:], sum)
 	return string(text[:]) == r.SHA256
+}
+
+// status is that of the answer.
+func (a *answer) status() int {
+	if a.framed != 0 {
+		return a.framed
+	}
+	return a.parser.Status()
 }

@@ -29,6 +29,8 @@ func bad(field, format string, a ...any) error {
 const (
 	maxConnections = 1 << 20
 	maxThreads     = 1024
+	maxPipeline    = 1024
+	maxSpin        = 10 * time.Millisecond
 )
 
 // withDefaults returns c with the defaults filled in, or what is wrong with it.
@@ -39,7 +41,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Duration, 10*time.Second)
 	set(&c.Timeout, 10*time.Second)
 	set(&c.Seed, 1)
-	set(&c.Generator, "native")
+	set(&c.Pipeline, 1)
 	if c.Model == Open {
 		set(&c.Arrivals, Constant)
 	} else {
@@ -49,6 +51,11 @@ func (c Config) withDefaults() (Config, error) {
 	if err != nil {
 		return c, err
 	}
+	native := "native"
+	if to.tls {
+		native = "vegeta"
+	}
+	set(&c.Generator, native)
 	switch {
 	case c.Generator != "native" && c.Generator != "vegeta":
 		return c, bad("Generator", "unknown generator %q (known: native, vegeta)", c.Generator)
@@ -68,6 +75,18 @@ func (c Config) withDefaults() (Config, error) {
 		return c, bad("Connections", "%d connections: between 1 and %d are possible", c.Connections, maxConnections)
 	case c.Threads < 1 || c.Threads > maxThreads:
 		return c, bad("Threads", "%d threads: between 1 and %d are possible", c.Threads, maxThreads)
+	case c.Pipeline < 1 || c.Pipeline > maxPipeline:
+		return c, bad("Pipeline", "%d requests on a connection at a time: between 1 and %d are possible", c.Pipeline, maxPipeline)
+	case c.Fresh && c.Pipeline > 1:
+		return c, bad("Pipeline", "a connection for each request has none to pipeline: give one of the two")
+	case c.Generator != "native" && (c.Pipeline > 1 || c.Fresh || len(c.Sources) > 0):
+		return c, bad("Generator", "the %s generator has no pipelining, connections per request or source addresses: use the native one", c.Generator)
+	case c.TLS != nil && !to.tls:
+		return c, bad("TLS", "%s: what to trust is for https only", c.URL)
+	case c.Spin < 0 || c.Spin > maxSpin:
+		return c, bad("Spin", "spin %v: between 0 and %v are possible", c.Spin, maxSpin)
+	case c.Spin > 0 && (c.Model != Open || c.Generator != "native"):
+		return c, bad("Spin", "spinning is for the native generator's open model: nothing is due by the clock elsewhere")
 	case c.Duration < 0:
 		return c, bad("Duration", "duration %v: a duration cannot be negative", c.Duration)
 	case c.Warmup < 0:
@@ -198,6 +217,9 @@ func parseURL(raw string) (endpoint, error) {
 	return to, nil
 }
 
+// lookup is a variable for tests.
+var lookup = net.DefaultResolver.LookupNetIP
+
 // resolve looks the host up, once: a run talks to one address, whatever the
 // name server does meanwhile. Among several addresses of a name, such as those
 // of localhost, the first that accepts a connection is taken.
@@ -210,7 +232,7 @@ func (c *Config) resolve(ctx context.Context) (endpoint, error) {
 		to.addr = netip.AddrPortFrom(ip, to.port)
 		return to, nil
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", to.hostname)
+	ips, err := lookup(ctx, "ip", to.hostname)
 	if err != nil {
 		return to, fmt.Errorf("%s: %w", c.URL, err)
 	}

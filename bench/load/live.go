@@ -91,7 +91,7 @@ func (p *progress) measured(seen *Progress, t int64) {
 }
 
 // backlog counts what is due by the schedule. While anything waits, every
-// connection has a request under way; what then is due and neither ended nor
+// connection has all the requests under way that it may have; what then is due and neither ended nor
 // under way is waiting.
 func (p *progress) backlog(t, ended int64) int64 {
 	if p.plan == nil {
@@ -101,7 +101,7 @@ func (p *progress) backlog(t, ended int64) int64 {
 		p.plan.next()
 		p.due++
 	}
-	return max(0, p.due-ended-int64(p.config.Connections))
+	return max(0, p.due-ended-int64(p.config.Connections)*int64(max(1, p.config.Pipeline)))
 }
 
 // percentile is that of the answers in the ten newest steps, of all threads.

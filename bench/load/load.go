@@ -19,6 +19,8 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
+	"net/netip"
 	"time"
 
 	"github.com/dynobench/dyno/results"
@@ -50,14 +52,16 @@ type Request struct {
 	Body   []byte
 
 	// What makes the answer right. Status 0 means any 2xx. Length is that of
-	// the body and checked on every answer, −1 means any. Want nil means any
-	// bytes; otherwise the length of every answer is checked against it, and
-	// a sample is compared byte by byte: the first of the class on each
-	// connection and every 64th answer there.
+	// the body, −1 means any. Want nil means any bytes. All three are checked
+	// on every answer, but for the bytes by the vegeta generator, which
+	// compares a sample.
 	Status int
 	Length int64
 	Want   []byte
-	SHA256 string // of the body, lower-case hex; checked on the same sample where Want is nil
+	// SHA256 is of the body, lower-case hex, for those too long to be given
+	// as Want. It is checked on a sample: the first answer on each connection
+	// and every 64th there.
+	SHA256 string
 }
 
 // Config is one run of the generator. Zero values mean the defaults; URL has
@@ -68,13 +72,18 @@ type Config struct {
 	Model       Model         // default Closed
 	Rate        float64       // requests per second, open model
 	Arrivals    Arrivals      // open model; default Constant
-	Connections int           // each with one request outstanding at most; default 64
+	Connections int           // default 64
+	Pipeline    int           // native: requests outstanding on a connection at most; default 1
+	Fresh       bool          // native: a new connection for each request, which counts as part of it
+	TLS         *tls.Config   // https: whom to trust; default the system's authorities
+	Spin        time.Duration // native, open model: how long before a request is due the thread stays awake for it; default 0
+	Sources     []netip.Addr  // native: local addresses that connections come from, in turn; default: the system's choice
 	Threads     int           // native: locked threads, each with its share of the connections; default 1
 	Duration    time.Duration // the measured window; default 10 s
 	Warmup      time.Duration // at most; the warm-up ends earlier once the rate is steady, 0 means none
 	Timeout     time.Duration // of one request, from intended; default 10 s
 	Seed        uint64        // of the schedule and the choice of classes; default 1
-	Generator   string        // "native" (default) or "vegeta"
+	Generator   string        // "native" or "vegeta"; default native, vegeta for https
 
 	// Phase, where not nil, is called at the edges of the measured window,
 	// as close to them as the clock allows and never on the hot path: once

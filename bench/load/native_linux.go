@@ -2,13 +2,9 @@ package load
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"runtime"
-	"strconv"
+	"slices"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
@@ -18,15 +14,15 @@ import (
 // while they run.
 type job struct {
 	config   *Config
+	to       endpoint
 	window   *window
-	family   int
-	sockaddr func() unix.Sockaddr // one per thread: Connect writes into it
-	requests [][]byte             // one per class, as it goes onto the wire
+	requests [][]byte // one per class, as it goes onto the wire
 	// idempotent says of each class whether a request may be sent again where
 	// it is not known whether the server has seen it (RFC 9110 section 9.2.2).
 	idempotent []bool
 	timeout    int64
-	tick       int64 // how often a thread looks for timeouts, at least
+	look       int64 // how often a thread looks for timeouts, at least, and
+	tick       int64 // for slots that wait after a failure
 	begin      chan struct{}
 }
 
@@ -34,12 +30,10 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	if err := needDescriptors(uint64(c.Connections) + uint64(2*c.Threads) + 32); err != nil {
 		return nil, err
 	}
-	j, err := newJob(c, to)
-	if err != nil {
-		return nil, err
-	}
+	j := newJob(c, to)
 	threads := make([]*thread, c.Threads)
 	for i := range threads {
+		var err error
 		if threads[i], err = newThread(j, i); err != nil {
 			for _, t := range threads[:i] {
 				t.poll.close()
@@ -97,34 +91,19 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	return summarise(c, recs, read)
 }
 
-func newJob(c *Config, to endpoint) (*job, error) {
-	j := &job{config: c, window: newWindow(), timeout: int64(c.Timeout), begin: make(chan struct{})}
-	j.tick = min(max(j.timeout/10, 1e6), 20e6)
+func newJob(c *Config, to endpoint) *job {
+	j := &job{config: c, to: to, window: newWindow(), timeout: int64(c.Timeout), begin: make(chan struct{})}
+	j.look = min(max(j.timeout/50, 1e6), 200e6)
+	j.tick = min(j.look, 20e6)
 	for _, r := range c.Requests {
-		j.requests = append(j.requests, http1.AppendRequest(nil, r.Method, r.Path, to.host, r.Header, r.Body))
+		header := r.Header
+		if c.Fresh {
+			header = append(slices.Clip(header), [2]string{"Connection", "close"})
+		}
+		j.requests = append(j.requests, http1.AppendRequest(nil, r.Method, r.Path, to.host, header, r.Body))
 		j.idempotent = append(j.idempotent, r.Method != "POST" && r.Method != "PATCH" && r.Method != "CONNECT")
 	}
-	switch ip := to.addr.Addr(); {
-	case to.unix != "":
-		j.family, j.sockaddr = unix.AF_UNIX, func() unix.Sockaddr { return &unix.SockaddrUnix{Name: to.unix} }
-	case ip.Is4():
-		j.family = unix.AF_INET
-		j.sockaddr = func() unix.Sockaddr { return &unix.SockaddrInet4{Addr: ip.As4(), Port: int(to.addr.Port())} }
-	default:
-		zone := 0
-		if z := ip.Zone(); z != "" {
-			if ifi, err := net.InterfaceByName(z); err == nil {
-				zone = ifi.Index
-			} else if zone, err = strconv.Atoi(z); err != nil {
-				return nil, fmt.Errorf("%s: no network interface %q", c.URL, z)
-			}
-		}
-		j.family = unix.AF_INET6
-		j.sockaddr = func() unix.Sockaddr {
-			return &unix.SockaddrInet6{Addr: ip.As16(), Port: int(to.addr.Port()), ZoneId: uint32(zone)}
-		}
-	}
-	return j, nil
+	return j
 }
 
 // share is how many of n things thread i of k gets.

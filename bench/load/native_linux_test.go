@@ -109,20 +109,16 @@ func TestStarvationShows(t *testing.T) {
 }
 
 func TestRing(t *testing.T) {
-	slots := make([]slot, 5)
-	for i := range slots {
-		slots[i].index = int32(i)
-	}
 	r := newRing(5)
 	for i := range 5 {
 		r.push(int32(i))
 	}
 	for i := range 23 { // the longest free first, around the end
-		s := r.pop(slots)
-		if s.index != int32(i%5) {
-			t.Fatalf("slot %d as number %d", s.index, i)
+		slot := r.pop()
+		if slot != int32(i%5) {
+			t.Fatalf("slot %d as number %d", slot, i)
 		}
-		r.push(s.index)
+		r.push(slot)
 	}
 	if r.n != 5 {
 		t.Errorf("%d slots in the ring", r.n)

@@ -16,6 +16,8 @@ func unreachable(url string, err error) error {
 		hint = ": is the server running?"
 	case errors.Is(err, syscall.ENOENT):
 		hint = ": there is no such socket; is the server running?"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = ": no local port is left there, or a source address is not this host's"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		hint = ": is a firewall in between, or the server's backlog full?"
 	}

@@ -28,7 +28,11 @@ type responder struct {
 	answer func(w io.Writer, n int64, head []byte) bool
 	greet  func(w io.Writer) bool // called on accept; false closes at once
 	early  bool                   // answer before the request's body is read
-	starve int64                  // so many connections, the first ones, get no answer
+	// together holds answers back while more requests have come, gather until
+	// there are so many of them.
+	together bool
+	gather   int
+	starve   int64 // so many connections, the first ones, get no answer
 	// frozen, while locked, holds every answer up.
 	frozen sync.RWMutex
 
@@ -126,7 +130,12 @@ func (r *responder) serve(c net.Conn) {
 	}
 	in := bufio.NewReader(c)
 	var head []byte
-	for {
+	var out io.Writer = c
+	var held bytes.Buffer
+	if r.together || r.gather > 0 {
+		out = &held
+	}
+	for n := 1; ; n++ {
 		head = head[:0]
 		length := 0
 		for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
@@ -145,8 +154,13 @@ func (r *responder) serve(c net.Conn) {
 			}
 		}
 		r.frozen.RLock()
-		keep := r.answer(c, r.requests.Add(1), head)
+		keep := r.answer(out, r.requests.Add(1), head)
 		r.frozen.RUnlock()
+		if !keep || r.together && in.Buffered() == 0 || r.gather > 0 && n%r.gather == 0 {
+			if _, err := held.WriteTo(c); err != nil {
+				return
+			}
+		}
 		if !keep {
 			return
 		}

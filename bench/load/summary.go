@@ -27,7 +27,7 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 	l := &results.Load{
 		Schema: results.LoadSchema, URL: c.URL, Generator: c.Generator,
 		Model: string(c.Model), Arrivals: string(c.Arrivals), Seed: c.Seed,
-		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate,
+		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate, Fresh: c.Fresh,
 		WindowStart: clockBase.Add(time.Duration(m.start)).Round(0).UTC(),
 		WarmupS:     float64(m.warmup) / 1e9, DurationS: float64(length) / 1e9,
 		Requests: r.answers(), BytesRead: r.bytes, Errors: r.errors(),
@@ -36,6 +36,9 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		GeneratorCPUUtilisation: math.Round(m.utilisation*1e4) / 1e4,
 		Connection:              fairness(r.conns),
 		Reconnects:              r.reconnects, Resent: r.resent, Interrupted: m.interrupted,
+	}
+	if c.Pipeline > 1 {
+		l.Pipeline = c.Pipeline
 	}
 	if length > 0 {
 		l.ThroughputRPS = float64(r.kinds[answered]) / l.DurationS

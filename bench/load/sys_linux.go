@@ -35,15 +35,16 @@ func setTimerSlack() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) }
 type poll struct {
 	fd     int
 	events [256]unix.EpollEvent
-	coarse bool // the kernel has no epoll_pwait2 (Linux before 5.11)
+	coarse bool  // the kernel has no epoll_pwait2 (Linux before 5.11)
+	spin   int64 // ns before the end of a wait that are spent looking
 }
 
-func newPoll() (*poll, error) {
+func newPoll(spin time.Duration) (*poll, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create: %w", err)
 	}
-	return &poll{fd: fd}, nil
+	return &poll{fd: fd, spin: int64(spin)}, nil
 }
 
 func (p *poll) close() { unix.Close(p.fd) }
@@ -56,31 +57,49 @@ func (p *poll) control(op, fd int, events uint32, slot, generation int32) error 
 
 // wait returns the events that are there, having waited for the first one
 // until the time t. It is exact to the microseconds that the kernel takes to
-// wake a thread, and does not spin.
+// wake a thread; with spin the thread is awake by then.
 func (p *poll) wait(t int64) []unix.EpollEvent {
-	// What is there already is taken without telling the Go scheduler, which
-	// costs as much as the call itself; under load that is the usual case.
+	events, errno := p.look()
+	if errno == 0 && len(events) == 0 {
+		events, errno = p.sleep(t - p.spin - now())
+	}
+	for p.spin > 0 && errno == 0 && len(events) == 0 && now() < t {
+		events, errno = p.look()
+	}
+	return events // none after EINTR, or ENOSYS once
+}
+
+// look takes what is there already, without telling the Go scheduler, which
+// costs as much as the call itself; under load that is the usual case.
+func (p *poll) look() ([]unix.EpollEvent, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
-	if errno == 0 && n == 0 {
-		left := t - now()
-		switch {
-		case left <= 0:
-		case p.coarse:
-			ms := min((left+int64(time.Millisecond)-1)/int64(time.Millisecond), math.MaxInt32)
-			n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
-				uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(ms), 0, 0)
-		default:
-			ts := unix.NsecToTimespec(left)
-			n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
-				uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
-			p.coarse = errno == unix.ENOSYS
-		}
+	if errno != 0 {
+		n = 0
 	}
-	if errno != 0 { // EINTR, or ENOSYS once
-		return nil
+	return p.events[:n], errno
+}
+
+// sleep waits for an event for as many ns at most.
+func (p *poll) sleep(left int64) ([]unix.EpollEvent, unix.Errno) {
+	var n uintptr
+	var errno unix.Errno
+	switch {
+	case left <= 0:
+	case p.coarse:
+		ms := min((left+int64(time.Millisecond)-1)/int64(time.Millisecond), math.MaxInt32)
+		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+			uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(ms), 0, 0)
+	default:
+		ts := unix.NsecToTimespec(left)
+		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+			uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
+		p.coarse = errno == unix.ENOSYS
 	}
-	return p.events[:n]
+	if errno != 0 {
+		n = 0
+	}
+	return p.events[:n], errno
 }
 
 // read and write are for nonblocking sockets, whose calls return at once: the

@@ -12,25 +12,34 @@ import (
 // share of the connections in flat slots, a share of the schedule, a recorder.
 // Threads share nothing that changes but the window's edges.
 //
-// A connection has at most one request outstanding, so a request that is due
-// needs a free slot. In the closed model the slot's next request is due with
-// its answer and is sent right from the read handler; in the open model it is
-// the schedule's next, if that is due by then. Where no slot is free, requests
-// wait in the schedule, and their waiting counts.
+// A connection has depth requests outstanding at most, one unless they are
+// pipelined, so a request that is due needs a slot with room. In the closed
+// model the slot's next request is due with its answer and is sent right from
+// the read handler; in the open model it is the schedule's. Where no slot has
+// room, requests wait in the schedule, and their waiting counts.
 type thread struct {
 	*job
-	poll  *poll
-	addr  unix.Sockaddr
-	slots []slot
-	free  ring // slots that may take a request, the longest free first
-	rec   *recorder
-	buf   []byte
+	poll   *poll
+	dialer *dialer
+	depth  int
+	slots  []slot
+	queue  []request // depth of them for each slot
+	free   ring      // slots that may take a request, the longest free first
+	frames []frame   // by class
+	rec    *recorder
+	buf    []byte
+	out    []byte // requests that are written together
 
 	answers     atomic.Int64 // so far, for the conductor
-	outstanding int
-	seen        int64 // answers, the thread's own count
-	kept        int64 // of them, on a connection that had served one before
-	closed      int64 // connections that the server closed between two requests
+	outstanding int          // requests
+	counted     int          // of them, due in the window
+	waiting     int          // slots
+	opening     bool         // the first connections
+	seen        int64        // answers, the thread's own count
+	kept        int64        // of them, on a connection that had served one before
+	closed      int64        // connections that the server closed between two requests
+
+	nextLook int64 // at slots that may have to be woken or given up
 
 	plan    *schedule // open model: of the warm-up, then of the window
 	origin  int64     // when it starts
@@ -46,17 +55,22 @@ type thread struct {
 const readBuffer = 64 << 10
 
 func newThread(j *job, i int) (*thread, error) {
-	p, err := newPoll()
+	d, err := newDialer(j.config, j.to)
 	if err != nil {
 		return nil, err
 	}
-	n := share(j.config.Connections, i, j.config.Threads)
+	p, err := newPoll(j.config.Spin)
+	if err != nil {
+		return nil, err
+	}
+	n, depth := share(j.config.Connections, i, j.config.Threads), j.config.Pipeline
 	t := &thread{
-		job: j, poll: p, addr: j.sockaddr(), index: i, slots: make([]slot, n), free: newRing(n), buf: make([]byte, readBuffer),
+		job: j, poll: p, dialer: d, depth: depth, index: i, free: newRing(n), buf: make([]byte, readBuffer),
+		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.requests)),
 		rec: newRecorder(j.window, len(j.requests), n), mix: newMix(j.config, uint64(i)<<32),
 	}
 	for i := range t.slots {
-		t.slots[i].init(i, t)
+		t.slots[i].index, t.slots[i].fd = int32(i), -1
 	}
 	return t, nil
 }
@@ -80,33 +94,35 @@ const opening = 64
 
 // open makes the first connections.
 func (t *thread) open() error {
+	t.opening = true
 	deadline := now() + int64(connectTimeout(t.config))
-	next := 0
-	for now() < min(deadline, t.window.abort.Load()) {
-		for next < len(t.slots) && t.outstanding < opening {
-			t.connect(&t.slots[next], now())
+	next, tried := 0, 0 // tried: those before are no longer under way
+	for tried < len(t.slots) && now() < min(deadline, t.window.abort.Load()) {
+		for next < len(t.slots) && next-tried < opening {
+			t.connect(&t.slots[next])
 			next++
 		}
-		if t.outstanding == 0 {
-			break
+		for tried < next && !t.slots[tried].underWay() {
+			tried++
+		}
+		if tried == next {
+			continue
 		}
 		t.handle(t.poll.wait(min(deadline, now()+t.tick)))
 		t.expire(now())
 	}
+	t.opening = false
 	standing := 0
 	for i := range t.slots {
 		s := &t.slots[i]
-		if s.state == connecting {
+		if s.underWay() {
 			t.refusal = os.ErrDeadlineExceeded
 			t.drop(s)
-			t.outstanding--
 		}
-		if s.fd >= 0 {
+		if s.state == up {
 			standing++
 		}
-		// The others are tried again when it is their turn.
-		s.state = idle
-		t.free.push(int32(i))
+		t.release(s, now()) // the others are tried again when it is their turn
 	}
 	if standing == 0 {
 		return t.refusal
@@ -131,7 +147,7 @@ func (t *thread) offer() {
 		if at >= end && t.wallEnd == 0 {
 			t.leave(end, at)
 		}
-		if t.wallEnd != 0 && !t.awaited() || at >= t.window.abort.Load() {
+		if t.wallEnd != 0 && t.counted == 0 || at >= t.window.abort.Load() {
 			break
 		}
 		if at >= nextTick {
@@ -176,40 +192,25 @@ func (t *thread) leave(end, at int64) {
 			}
 			t.plan.next()
 			t.rec.late++
-			t.start(t.free.pop(t.slots), due, class)
+			t.give(due, class)
 		}
 	}
 	t.cpuEnd, t.wallEnd = threadCPU(), at
 }
 
-// awaited tells whether a request that counts is outstanding. Those from
-// before the window are not waited for: a server that has forgotten them would
-// hold the run up until they time out.
-func (t *thread) awaited() bool {
-	if t.outstanding == 0 {
-		return false
-	}
-	start := t.window.start.Load()
-	for i := range t.slots {
-		if s := &t.slots[i]; s.state >= connecting && s.intended >= start {
-			return true
-		}
-	}
-	return false
-}
-
 // settle accounts for what has no end yet: requests never sent, those still
-// outstanding when the run was cut short, and those forgotten by the server.
+// outstanding when the run was cut short, and those from before the window
+// that the server has forgotten: they are not waited for, or it would hold the
+// run up until they time out.
 func (t *thread) settle() {
 	at := now()
 	start, end := t.window.start.Load(), t.window.end.Load()
 	for i := range t.slots {
-		s := &t.slots[i]
-		if s.state >= connecting && s.class >= 0 && s.intended < start && start != never {
-			t.rec.starving(s.class, min(at, end)-s.intended)
-		}
-		if s.state >= connecting {
-			t.finish(s, timedOut, at)
+		for s := &t.slots[i]; s.n > 0; {
+			if q := t.at(s, 0); q.intended < start && start != never {
+				t.rec.starving(q.class, min(at, end)-q.intended)
+			}
+			t.finish(s, timedOut, at, 0)
 		}
 	}
 	if t.config.Model != Open || start == never {
@@ -237,7 +238,7 @@ func (t *thread) dispatch(at int64) int64 {
 	}
 	if t.config.Model == Closed {
 		for t.free.n > 0 {
-			t.start(t.free.pop(t.slots), at, t.mix.draw())
+			t.give(at, t.mix.draw())
 		}
 		return never
 	}
@@ -261,22 +262,33 @@ func (t *thread) dispatch(at int64) int64 {
 			}
 		}
 		t.plan.next()
-		t.start(t.free.pop(t.slots), due, class)
+		t.give(due, class)
 	}
+}
+
+// give puts a request that is due to the slot whose turn it is.
+func (t *thread) give(due int64, class int) {
+	s := &t.slots[t.free.pop()]
+	s.free = false
+	t.start(s, due, class)
+	t.release(s, s.readyAt) // there may be room for more
+	t.pump(s)
 }
 
 // expire looks for requests that take too long, and for slots that have waited
 // long enough after a failure.
 func (t *thread) expire(at int64) {
+	if at < t.nextLook && t.waiting == 0 {
+		return
+	}
+	t.nextLook = at + t.look
 	for i := range t.slots {
 		s := &t.slots[i]
-		switch {
-		case s.state >= connecting && s.class >= 0 && at-s.intended > t.timeout:
-			t.fail(s, timedOut, at)
-		case s.state == waiting && at >= s.retryAt:
-			t.release(s, at)
-		case s.state == connecting && s.fd < 0 && at >= s.retryAt:
-			t.connect(s, at)
+		for s.n > 0 && at-t.at(s, 0).intended > t.timeout {
+			t.lose(s, timedOut, at)
+		}
+		if s.state == waiting && at >= s.retryAt {
+			t.resume(s, at)
 		}
 	}
 }
@@ -321,11 +333,11 @@ func (r *ring) push(i int32) {
 	r.n++
 }
 
-func (r *ring) pop(slots []slot) *slot {
-	s := &slots[r.at[r.head]]
+func (r *ring) pop() int32 {
+	i := r.at[r.head]
 	if r.head++; r.head == len(r.at) {
 		r.head = 0
 	}
 	r.n--
-	return s
+	return i
 }

@@ -151,10 +151,10 @@ func judgeLittle(l *results.Load, c *Config, r *recorder, invalid func(code, hin
 	if failed := l.Errors.Total(); l.DurationS == 0 || float64(failed) > maxErrors*float64(r.total) {
 		return // after errors connections back off: judged by those
 	}
-	n, inFlight := float64(c.Connections), float64(r.busy)/(l.DurationS*1e9)
+	n, inFlight := float64(c.Connections*c.Pipeline), float64(r.busy)/(l.DurationS*1e9)
 	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {
 		invalid(CodeLittle, "the generator has a bottleneck of its own: more threads, fewer connections",
-			"%.1f requests were under way on average, but %d connections were in use: latencies miss a part of the waiting", inFlight, c.Connections)
+			"%.1f requests were under way on average, where the connections had room for %.0f: latencies miss a part of the waiting", inFlight, n)
 	}
 }
 

@@ -52,7 +52,7 @@ func TestJudge(t *testing.T) {
 		l, r := closed(), &recorder{total: 10000}
 		r.busy = int64(64 * l.DurationS * 1e9)
 		test.change(l, r)
-		judge(l, &Config{Model: test.model, Connections: 64, Generator: "native"}, r)
+		judge(l, &Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native"}, r)
 		var codes []string
 		for _, w := range l.Warnings {
 			codes = append(codes, w.Code)

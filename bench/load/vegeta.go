@@ -15,6 +15,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -75,6 +76,7 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	transport := &http.Transport{
 		DialContext: dial, DisableCompression: true,
 		MaxIdleConnsPerHost: c.Connections, MaxConnsPerHost: c.Connections,
+		MaxResponseHeaderBytes: http1.MaxResponseHead, TLSClientConfig: c.TLS,
 	}
 	defer transport.CloseIdleConnections()
 	// Of vegeta's options only those that leave the transport alone go
@@ -288,7 +290,7 @@ func failureOf(text string) kind {
 	switch {
 	case strings.Contains(text, "Client.Timeout"):
 		return timedOut
-	case strings.Contains(text, ": dial "):
+	case strings.Contains(text, ": dial "), strings.Contains(text, ": tls: "):
 		return failedConnect
 	case strings.Contains(text, ": write "):
 		return failedWrite

@@ -23,6 +23,11 @@ type loadFlags struct {
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
+	pipeline                      int
+	fresh, insecure               bool
+	spin                          time.Duration
+	sources                       []string
+	authorities                   string
 	progress                      string
 	files                         loadFiles
 }
@@ -61,11 +66,17 @@ answers were wrong, connections starved.`,
 	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the rate is steady")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "longest a request may take")
 	flags.Uint64Var(&f.seed, "seed", 1, "of the schedule and of the choice among request classes")
-	flags.StringVar(&f.generator, "generator", "native", "native or vegeta")
+	flags.StringVar(&f.generator, "generator", "", "native or vegeta (default native, vegeta for https)")
 	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); flags given beside it win")
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
 	flags.StringVar(&f.body, "body", "", "request body")
+	flags.IntVar(&f.pipeline, "pipeline", 1, "requests under way on a connection at most")
+	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
+	flags.StringSliceVar(&f.sources, "source", nil, "local `address` or prefix that connections come from; several take turns")
+	flags.DurationVar(&f.spin, "spin", 0, "open loop: how long before a request is due the generator stays awake, burning a CPU")
+	flags.BoolVar(&f.insecure, "insecure", false, "https: trust any certificate")
+	flags.StringVar(&f.authorities, "cacert", "", "https: trust the authorities in a PEM `file` rather than the system's")
 	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
 	f.files.flags(cmd)
 	return cmd
@@ -134,7 +145,7 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 	config := load.Config{
 		URL: url, Connections: f.connections, Threads: f.threads, Rate: f.rate, Arrivals: load.Arrivals(f.arrivals),
 		Duration: f.duration, Warmup: f.warmup, Timeout: f.timeout, Seed: f.seed, Generator: f.generator,
-		Model: load.Closed,
+		Model: load.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin,
 	}
 	if f.rate != 0 {
 		config.Model = load.Open
@@ -148,8 +159,13 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
+	case f.pipeline < 1:
+		return config, fmt.Errorf("--pipeline %d: at least one request is under way on a connection", f.pipeline)
 	}
-	if f.generator != "native" && f.generator != "vegeta" {
+	if err := f.network(&config); err != nil {
+		return config, err
+	}
+	if f.generator != "" && f.generator != "native" && f.generator != "vegeta" {
 		return config, suggest.Unknown("generator", f.generator, []string{"native", "vegeta"})
 	}
 	if f.scenario == "" {

@@ -1,0 +1,262 @@
+package load
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// echoPath answers with the path that was asked for, so that an answer that is
+// taken for another request's shows.
+func echoPath(w io.Writer, _ int64, head []byte) bool {
+	p := path(head)
+	_, err := fmt.Fprintf(w, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(p), p)
+	return err == nil
+}
+
+func paths(n int) []Request {
+	var all []Request
+	for i := range n {
+		p := "/" + strings.Repeat("x", i)
+		all = append(all, Request{Path: p, Want: []byte(p)})
+	}
+	return all
+}
+
+// Pipelined answers belong to the requests in their order, whatever pieces
+// they come in and wherever the server ends a connection.
+func TestPipelining(t *testing.T) {
+	for name, knobs := range map[string]func(*responder){
+		"kept":     func(r *responder) { r.answer = echoPath },
+		"together": func(r *responder) { r.answer, r.together = echoPath, true },
+		"in pieces": func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				var b bytes.Buffer
+				echoPath(&b, n, head)
+				for b.Len() > 0 {
+					if _, err := w.Write(b.Next(17)); err != nil {
+						return false
+					}
+				}
+				return true
+			}
+		},
+		"closed without notice": func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool { return echoPath(w, n, head) && n%7 != 0 }
+		},
+		"closed with notice": func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				if n%7 != 0 {
+					return echoPath(w, n, head)
+				}
+				p := path(head)
+				fmt.Fprintf(w, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(p), p)
+				return false
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, model := range []Model{Closed, Open} {
+				r := respond(t, "tcp", knobs)
+				c := short(r)
+				c.Requests, c.Pipeline, c.Connections, c.Model, c.Timeout = paths(5), 8, 2, model, 20*time.Second
+				if model == Open {
+					c.Rate = 2000
+				}
+				l := mustRun(t, c)
+				e := l.Errors
+				// A server that closes without notice may do it in the middle of an
+				// answer to nothing; what was under way goes again. It resets the
+				// connection where it has not read all, and answers may be lost with it:
+				// those of a first request on a connection count as failed.
+				if strings.HasPrefix(name, "closed") {
+					e.Read, e.Write = 0, 0
+				}
+				if e.Unsent = 0; l.Requests == 0 || e.Total() != 0 {
+					t.Errorf("%s: %d answers, %+v", model, l.Requests, l.Errors)
+				}
+				if l.Pipeline != 8 {
+					t.Errorf("pipeline %d in the result", l.Pipeline)
+				}
+				for _, class := range l.Classes {
+					if class.Requests == 0 {
+						t.Errorf("%s: no answer of class %s", model, class.Class)
+					}
+				}
+			}
+		})
+	}
+}
+
+// In the closed loop a server that waits for several requests before it
+// answers the first gets them.
+func TestPipelineIsFull(t *testing.T) {
+	r := respond(t, "tcp", func(r *responder) { r.answer, r.gather = echoPath, 16 })
+	c := short(r)
+	c.Requests, c.Pipeline, c.Connections = paths(1), 16, 3
+	if l := mustRun(t, c); l.Requests < 48 || l.Errors.Total() != 0 || !l.Valid && hasCode(l, CodeLittle) {
+		t.Errorf("%d answers, %+v, %v", l.Requests, l.Errors, l.Warnings)
+	}
+}
+
+func hasCode(l *results.Load, code string) bool {
+	return slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == code })
+}
+
+// POST is not sent twice where the server may have seen it.
+func TestNoSecondPost(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	r := respond(t, "tcp", func(r *responder) {
+		r.answer = func(w io.Writer, n int64, head []byte) bool {
+			mu.Lock()
+			seen[string(head[:4])]++
+			mu.Unlock()
+			return echoPath(w, n, head) && n%3 != 0
+		}
+	})
+	c := short(r)
+	c.Requests, c.Pipeline, c.Connections = []Request{{Path: "/", Method: "POST", Length: -1}}, 4, 1
+	l := mustRun(t, c)
+	mu.Lock()
+	defer mu.Unlock()
+	if l.Resent != 0 {
+		t.Errorf("%d POST requests were sent again", l.Resent)
+	}
+	if l.Errors.Read+l.Errors.Write == 0 {
+		t.Errorf("no request failed, though connections were closed under them: %+v", l.Errors)
+	}
+}
+
+// A connection for each request: as many are accepted as requests come, each
+// asks for the end, and connecting is part of the latency.
+func TestFreshConnections(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		for _, model := range []Model{Closed, Open} {
+			var mu sync.Mutex
+			asked := 0
+			r := respond(t, network, func(r *responder) {
+				r.answer = func(w io.Writer, n int64, head []byte) bool {
+					if bytes.Contains(head, []byte("Connection: close\r\n")) {
+						mu.Lock()
+						asked++
+						mu.Unlock()
+					}
+					return reply(hello)(w, n, head) // and it keeps the connection all the same
+				}
+			})
+			c := short(r)
+			c.Fresh, c.Model = true, model
+			if model == Open {
+				c.Rate, c.Timeout = 300, 20*time.Second
+			}
+			l := mustRun(t, c)
+			e := l.Errors
+			if e.Unsent = 0; l.Requests == 0 || e.Total() != 0 || !l.Fresh || l.Reconnects == 0 {
+				t.Errorf("%s, %s: %d answers, %+v, fresh %v, %d reconnects", network, model, l.Requests, l.Errors, l.Fresh, l.Reconnects)
+			}
+			requests := r.requests.Load()
+			mu.Lock()
+			if int64(asked) != requests {
+				t.Errorf("%s, %s: %d of %d requests asked for the connection's end", network, model, asked, requests)
+			}
+			mu.Unlock()
+			// The first connections may not have come to a request yet.
+			if n := r.accepted.Load(); n < requests || n > requests+int64(c.Connections) {
+				t.Errorf("%s, %s: %d connections for %d requests", network, model, n, requests)
+			}
+		}
+	}
+}
+
+// Connections come from the addresses that are given, in turn.
+func TestSources(t *testing.T) {
+	var mu sync.Mutex
+	from := map[string]int{}
+	r := respond(t, "tcp4", func(r *responder) {
+		r.answer = func(w io.Writer, n int64, head []byte) bool {
+			host, _, _ := net.SplitHostPort(w.(net.Conn).RemoteAddr().String())
+			mu.Lock()
+			from[host]++
+			mu.Unlock()
+			return reply(hello)(w, n, head)
+		}
+	})
+	c := short(r)
+	c.Connections = 6
+	c.Sources = []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.4")}
+	if l := mustRun(t, c); l.Errors.Total() != 0 {
+		t.Errorf("%+v", l.Errors)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(from) != 3 {
+		t.Errorf("requests came from %v", from)
+	}
+
+	c.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.1")} // set aside for documentation
+	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "source address") {
+		t.Errorf("from an address that is not ours: %v", err)
+	}
+}
+
+// With the ports of a source used up, the loopback's other addresses serve.
+func TestPortsRunOut(t *testing.T) {
+	r := respond(t, "tcp4", nil)
+	c, err := short(r).withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := c.resolve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDialer(&c, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.ports = uint32(low+3)<<16 | uint32(low) // four of them, fewer if others have some
+	sources := map[string]int{}
+	for range 20 {
+		fd, err := d.dial()
+		if err == unix.ENOPROTOOPT {
+			t.Skip("IP_LOCAL_PORT_RANGE is missing: Linux 6.3 has it")
+		}
+		if err != nil && err != unix.EINPROGRESS {
+			t.Fatalf("%v, after connections from %v", err, sources)
+		}
+		defer unix.Close(fd)
+		name, err := unix.Getsockname(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources[netip.AddrFrom4(name.(*unix.SockaddrInet4).Addr).String()]++
+	}
+	if len(sources) < 5 || sources["127.0.0.1"] == 0 || sources["127.0.0.1"] > 4 {
+		t.Errorf("connections from %v", sources)
+	}
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return min(l.Addr().(*net.TCPAddr).Port, 1<<16-5), nil
+}

@@ -1,0 +1,143 @@
+package load
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A reset is a failed read or write, whenever it comes; what was answered
+// before it stands.
+func TestResets(t *testing.T) {
+	reset := func(w io.Writer) {
+		w.(*net.TCPConn).SetLinger(0)
+		w.(*net.TCPConn).Close()
+	}
+	for name, answer := range map[string]func(io.Writer, int64, []byte) bool{
+		"instead of an answer": func(w io.Writer, n int64, head []byte) bool { reset(w); return false },
+		"in the middle": func(w io.Writer, n int64, head []byte) bool {
+			io.WriteString(w, hello[:len(hello)-4])
+			reset(w)
+			return false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachGenerator(t, func(t *testing.T, generator string) {
+				r := respond(t, "tcp", func(r *responder) {
+					r.answer = func(w io.Writer, n int64, head []byte) bool {
+						if n%5 == 0 {
+							return answer(w, n, head)
+						}
+						return reply(hello)(w, n, head)
+					}
+				})
+				c := short(r)
+				c.Generator = generator
+				c.Requests[0].Method = "POST" // nobody sends it a second time
+				l := mustRun(t, c)
+				if failed := l.Errors.Read + l.Errors.Write; failed == 0 || failed != l.Errors.Total() || l.Requests == 0 || l.Valid {
+					t.Errorf("%d answers, %+v, valid %v", l.Requests, l.Errors, l.Valid)
+				}
+			})
+		})
+	}
+}
+
+// An answer of a hundred megabytes is read to its end in bounded memory, and
+// is no answer where a short one is due.
+func TestHugeAnswer(t *testing.T) {
+	const size = 100 << 20
+	eachGenerator(t, func(t *testing.T, generator string) {
+		if generator == "vegeta" {
+			return // it keeps what it reads, up to a bound of its own
+		}
+		r := respond(t, "tcp", func(r *responder) {
+			r.answer = func(w io.Writer, _ int64, _ []byte) bool {
+				io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n")
+				piece := make([]byte, 1<<20)
+				for range size / len(piece) {
+					if _, err := w.Write(piece); err != nil {
+						return false
+					}
+				}
+				return true
+			}
+		})
+		for _, length := range []int64{size, 13} {
+			c := short(r)
+			c.Connections, c.Timeout = 1, time.Minute
+			c.Requests = []Request{{Path: "/", Length: length}}
+			l := mustRun(t, c)
+			if l.Requests == 0 || (l.Errors.Total() == 0) != (length == size) || l.Errors.Body != l.Errors.Total() {
+				t.Errorf("length %d: %d answers, %+v", length, l.Requests, l.Errors)
+			}
+			if l.BytesRead < l.Requests*size {
+				t.Errorf("length %d: %d bytes of %d answers", length, l.BytesRead, l.Requests)
+			}
+		}
+		var m runtime.MemStats
+		if runtime.ReadMemStats(&m); m.HeapSys > size {
+			t.Errorf("the heap has grown to %d bytes", m.HeapSys)
+		}
+	})
+}
+
+// A run talks to one address: that the name is gone meanwhile is nobody's loss.
+func TestNameGoesAway(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		r := respond(t, "tcp4", func(r *responder) {
+			r.answer = closing(reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!"))
+		})
+		var asked atomic.Int64
+		old := lookup
+		defer func() { lookup = old }()
+		lookup = func(context.Context, string, string) ([]netip.Addr, error) {
+			if asked.Add(1) > 1 {
+				return nil, errors.New("no such host")
+			}
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		}
+		c := short(r)
+		c.Generator = generator
+		c.URL = strings.Replace(c.URL, "127.0.0.1", "server.test", 1)
+		if l := mustRun(t, c); l.Requests == 0 || l.Errors.Total() != 0 || l.Reconnects == 0 {
+			t.Errorf("%d answers, %+v, %d reconnects", l.Requests, l.Errors, l.Reconnects)
+		}
+		if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "server.test") {
+			t.Errorf("a name that does not resolve: %v", err)
+		}
+	})
+}
+
+// https is vegeta's, and a certificate has to be one that is trusted.
+func TestHTTPS(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are the point
+	s.StartTLS()
+	defer s.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	c := Config{URL: s.URL + "/hello", Connections: 2, Duration: 100 * time.Millisecond, Requests: []Request{{Path: "/hello", Want: []byte("Hello, World!")}}}
+	for name, trust := range map[string]*tls.Config{"authorities": {RootCAs: pool}, "anybody": {InsecureSkipVerify: true}} {
+		c.TLS = trust
+		if l := mustRun(t, c); l.Generator != "vegeta" || l.Requests == 0 || l.Errors.Total() != 0 {
+			t.Errorf("%s: %s, %d answers, %+v", name, l.Generator, l.Requests, l.Errors)
+		}
+	}
+	c.TLS = nil
+	if l := mustRun(t, c); l.Requests != 0 || l.Errors.Total() == 0 || l.Valid {
+		t.Errorf("an unknown authority: %d answers, %+v", l.Requests, l.Errors)
+	}
+}
