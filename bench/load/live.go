@@ -10,7 +10,7 @@ type Progress struct {
 	Elapsed, Total time.Duration // Total with the longest warm-up that there may be
 	Measuring      bool          // the window has begun; what follows RPS is of the window
 	RPS            float64       // answers per second since the last call
-	P99US          float64       // latency of the answers of the last second, 0 where that is not known
+	P50US, P99US   float64       // latency of the answers of the last second, 0 where too few tell
 	Errors         int64         // failed so far
 	Backlog        int64         // open model: due and not yet sent
 }
@@ -87,7 +87,8 @@ func (p *progress) measured(seen *Progress, t int64) {
 	if p.config.Model == Open {
 		seen.Backlog = p.backlog(t, ended)
 	}
-	seen.P99US = p.percentile(99, t)
+	answers, buckets := p.recent(t)
+	seen.P50US, seen.P99US = percentile(buckets, answers, 50), percentile(buckets, answers, 99)
 }
 
 // backlog counts what is due by the schedule. While anything waits, every
@@ -104,8 +105,8 @@ func (p *progress) backlog(t, ended int64) int64 {
 	return max(0, p.due-ended-int64(p.config.Connections)*int64(max(1, p.config.Pipeline)))
 }
 
-// percentile is that of the answers in the ten newest steps, of all threads.
-func (p *progress) percentile(percent, t int64) float64 {
+// recent is what was answered in the ten newest steps, on all threads.
+func (p *progress) recent(t int64) (answers int64, merged []bucket) {
 	const steps = 10
 	newest := 0
 	for _, r := range p.window.recorders {
@@ -114,13 +115,12 @@ func (p *progress) percentile(percent, t int64) float64 {
 		}
 	}
 	if newest == 0 || t/seriesStep-int64(newest) > steps {
-		return 0 // nothing has been answered for a while
+		return 0, nil // nothing has been answered for a while
 	}
 	if p.fine == nil {
 		p.fine = make([]uint32, coarseBuckets)
 	}
 	clear(p.fine)
-	answers := int64(0)
 	for _, r := range p.window.recorders {
 		c := r.live.closed.Load()
 		if c == nil {
@@ -133,11 +133,10 @@ func (p *progress) percentile(percent, t int64) float64 {
 			}
 		}
 	}
-	var merged []bucket
 	for i, n := range p.fine {
 		if n > 0 {
 			merged = append(merged, bucket{uint16(i), n})
 		}
 	}
-	return percentile(merged, answers, percent)
+	return answers, merged
 }

@@ -140,8 +140,11 @@ func standing(p load.Progress) string {
 	if !p.Measuring {
 		return text + ", warming up"
 	}
-	if p.P99US > 0 {
+	switch {
+	case p.P99US > 0:
 		text += ", p99 " + format.Duration(p.P99US)
+	case p.P50US > 0:
+		text += ", p50 " + format.Duration(p.P50US)
 	}
 	if p.Errors > 0 {
 		text += ", " + counted(p.Errors, "error")
