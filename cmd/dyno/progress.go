@@ -118,8 +118,17 @@ func watchLoad(w io.Writer, mode string) (seen func(load.Progress), done func())
 	case mode == "none" || !isTerminal(w):
 		return nil, func() {}
 	}
-	bar := newBar(w, 1)
-	return func(p load.Progress) { bar.show(int64(p.Elapsed), int64(p.Total), standing(p), p.Total-p.Elapsed) }, bar.close
+	var b *bar // its length stays as it was when it was made
+	return func(p load.Progress) {
+			if b == nil {
+				b = newBar(w, int64(p.Total))
+			}
+			b.show(int64(p.Elapsed), int64(p.Total), standing(p), p.Total-p.Elapsed)
+		}, func() {
+			if b != nil {
+				b.close()
+			}
+		}
 }
 
 // plainProgress prints a line now and then.
