@@ -25,8 +25,8 @@ func (d *conductor) prepare() {
 		if d.config.Progress != nil {
 			r.live.next = 0
 		}
-		if d.config.Trace != nil {
-			r.trace = d.config.Trace.add(len(d.window.recorders))
+		if d.config.Journal != nil {
+			r.journal = d.config.Journal.add(len(d.window.recorders))
 		}
 	}
 	d.released = now()

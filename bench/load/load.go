@@ -93,8 +93,8 @@ type Config struct {
 	Progress func(Progress)
 	// Steps asks for a histogram of each step of the series.
 	Steps bool
-	// Trace, where not nil, gets each request that is due in the window.
-	Trace *Trace
+	// Journal, where not nil, gets each request that is due in the window.
+	Journal *Journal
 }
 
 // Phase is an edge of the measured window.
@@ -118,8 +118,8 @@ func Run(ctx context.Context, c Config) (*results.Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Trace != nil {
-		if err := c.Trace.begin(&c); err != nil {
+	if c.Journal != nil {
+		if err := c.Journal.begin(&c); err != nil {
 			return nil, err
 		}
 	}

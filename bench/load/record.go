@@ -55,7 +55,7 @@ type recorder struct {
 	conns   []int64 // answers by connection
 	series  series
 	live    live
-	trace   *tracer // where each request is kept
+	journal *diary // where each request is kept
 
 	reconnects int64
 	resent     int64 // requests sent again, since an idle close had cut them
@@ -116,8 +116,8 @@ func (r *recorder) count(o *outcome) {
 	}
 	r.total++
 	r.series.waited(o.intended-start, left-start, end-start)
-	if r.trace != nil {
-		r.trace.keep(o)
+	if r.journal != nil {
+		r.journal.keep(o)
 	}
 	r.kinds[o.kind]++
 	if o.resent {

@@ -182,7 +182,7 @@ func TestStepHistogram(t *testing.T) {
 }
 
 // What one request costs the recorder, at 50,000 a second: alone, with a line
-// of progress, kept in a trace.
+// of progress, kept in a journal.
 func BenchmarkRecord(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -190,7 +190,7 @@ func BenchmarkRecord(b *testing.B) {
 	}{
 		{"alone", func(*recorder) {}},
 		{"progress", func(r *recorder) { r.live.next = 0 }},
-		{"trace", func(r *recorder) { r.trace = new(Trace).add(1) }},
+		{"journal", func(r *recorder) { r.journal = new(Journal).add(1) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			r := newRecorder(opened(0, 1<<60), 1, 64)

@@ -57,8 +57,8 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		return nil, err
 	}
 	judge(l, c, r)
-	if c.Trace != nil {
-		c.Trace.end(l)
+	if c.Journal != nil {
+		c.Journal.end(l)
 	}
 	return l, nil
 }

@@ -58,14 +58,14 @@ func (f *loadFiles) prepare(config *load.Config, json bool) (all []loadFile, err
 	})
 	add("hlog", f.hlog, func(w io.Writer, l *results.Load) error { return results.WriteLog(w, l, "") })
 	if f.vegeta != "" {
-		trace := new(load.Trace)
-		config.Trace = trace
+		journal := new(load.Journal)
+		config.Journal = journal
 		encoding := map[string]string{"": "gob", ".bin": "gob", ".gob": "gob", ".csv": "csv", ".json": "json"}
 		name, ok := encoding[suffix(f.vegeta)]
 		if !ok || suffix(f.vegeta) == "" && f.vegeta != "-" {
 			return nil, fmt.Errorf("--vegeta %s: the ending of the name tells the encoding: .gob or .bin, .csv or .json", f.vegeta)
 		}
-		add("vegeta", f.vegeta, func(w io.Writer, _ *results.Load) error { return trace.WriteVegeta(w, name) })
+		add("vegeta", f.vegeta, func(w io.Writer, _ *results.Load) error { return journal.WriteVegeta(w, name) })
 	}
 	switch s := suffix(f.heatmap); {
 	case f.heatmap == "":

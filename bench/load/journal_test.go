@@ -48,16 +48,16 @@ func TestVegetaReadsTheTrace(t *testing.T) {
 			}
 		})
 		c := short(r)
-		c.Generator, c.Model, c.Rate, c.Trace = generator, Open, 400, new(Trace)
+		c.Generator, c.Model, c.Rate, c.Journal = generator, Open, 400, new(Journal)
 		began := time.Now()
 		l := mustRun(t, c)
 		for _, format := range VegetaFormats {
 			var b bytes.Buffer
-			if err := c.Trace.WriteVegeta(&b, format); err != nil {
+			if err := c.Journal.WriteVegeta(&b, format); err != nil {
 				t.Fatal(err)
 			}
 			all := decodeAll(t, b.Bytes())
-			if n := int64(len(all)); n != l.Requests+l.Errors.Total()-l.Errors.Status-l.Errors.Body || n != c.Trace.Len() || l.Errors.Status == 0 || l.Errors.Body == 0 {
+			if n := int64(len(all)); n != l.Requests+l.Errors.Total()-l.Errors.Status-l.Errors.Body || n != c.Journal.Len() || l.Errors.Status == 0 || l.Errors.Body == 0 {
 				t.Errorf("%s: %d results of %d answers, %+v", format, n, l.Requests, l.Errors)
 			}
 			var m vegeta.Metrics
@@ -88,41 +88,41 @@ func TestVegetaReadsTheTrace(t *testing.T) {
 				t.Errorf("%s: a median of %v µs, the result has %v", format, q.P50, l.LatencyUS.P50)
 			}
 		}
-		if err := c.Trace.WriteVegeta(io.Discard, "xml"); err == nil {
+		if err := c.Journal.WriteVegeta(io.Discard, "xml"); err == nil {
 			t.Error("xml is no encoding of vegeta's")
 		}
 		var bad *ConfigError
-		if _, err := Run(t.Context(), c); !errors.As(err, &bad) || bad.Field != "Trace" {
-			t.Errorf("a second run into one Trace: %v", err)
+		if _, err := Run(t.Context(), c); !errors.As(err, &bad) || bad.Field != "Journal" {
+			t.Errorf("a second run into one Journal: %v", err)
 		}
 	})
 }
 
-// Beyond its limit a trace counts, and the result says so.
+// Beyond its limit a journal counts, and the result says so.
 func TestTraceLimit(t *testing.T) {
-	trace := &Trace{Limit: 2 * traceChunk}
-	if err := trace.begin(&Config{Requests: []Request{{Path: "/"}}}); err != nil {
+	journal := &Journal{Limit: 2 * journalChunk}
+	if err := journal.begin(&Config{Requests: []Request{{Path: "/"}}}); err != nil {
 		t.Fatal(err)
 	}
-	threads := []*tracer{trace.add(2), trace.add(2)}
-	for i := range 3 * traceChunk {
+	threads := []*diary{journal.add(2), journal.add(2)}
+	for i := range 3 * journalChunk {
 		o := outcome{intended: int64(i ^ 5), done: int64(i) + 100, status: 200, bytes: 1 << 40, kind: kind(i % int(kinds))}
 		threads[i&1].keep(&o)
 	}
 	l := &results.Load{Valid: true}
-	trace.end(l)
-	if trace.Len() != 2*traceChunk || trace.Lost() != traceChunk || !l.Valid || len(l.Warnings) != 1 || l.Warnings[0].Code != CodeTraceFull {
-		t.Errorf("%d kept, %d lost, %+v", trace.Len(), trace.Lost(), l.Warnings)
+	journal.end(l)
+	if journal.Len() != 2*journalChunk || journal.Lost() != journalChunk || !l.Valid || len(l.Warnings) != 1 || l.Warnings[0].Code != CodeJournalFull {
+		t.Errorf("%d kept, %d lost, %+v", journal.Len(), journal.Lost(), l.Warnings)
 	}
 	last, n := time.Time{}, 0
-	for r := range trace.All() {
+	for r := range journal.All() {
 		if r.Intended.Before(last) || r.Bytes != 1<<32-1 || (r.Status != 0) != (r.Failure == "" || r.Failure[:10] == "unexpected") {
 			t.Fatalf("%+v after %v", r, last)
 		}
 		last = r.Intended
 		n++
 	}
-	if n != 2*traceChunk {
-		t.Errorf("%d of %d", n, 2*traceChunk)
+	if n != 2*journalChunk {
+		t.Errorf("%d of %d", n, 2*journalChunk)
 	}
 }

@@ -10,30 +10,30 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// DefaultTraceLimit is how many requests a Trace keeps where it sets no limit
+// DefaultJournalLimit is how many requests a Journal keeps where it sets no limit
 // of its own: 1.2 GB of them.
-const DefaultTraceLimit = 50_000_000
+const DefaultJournalLimit = 50_000_000
 
-// CodeTraceFull marks a result of which a Trace is not the whole.
-const CodeTraceFull = "trace-full"
+// CodeJournalFull marks a result of which a Journal is not the whole.
+const CodeJournalFull = "journal-full"
 
-// Trace keeps every request of a run, for those who want to look at each. It
+// Journal keeps every request of a run, for those who want to look at each. It
 // takes 24 bytes of fresh memory for a request, and the generator's time for
 // touching it: next to nothing on most hosts, half a µs where a hypervisor
 // hands memory out late. Run alone writes it; the zero value is ready for one
 // run.
-type Trace struct {
-	Limit int64 // requests to keep at most; DefaultTraceLimit where 0
+type Journal struct {
+	Limit int64 // requests to keep at most; DefaultJournalLimit where 0
 
 	config  *Config
 	base    time.Time
-	threads []*tracer
+	threads []*diary
 	lost    int64
 }
 
-// Traced is one request of a Trace.
-type Traced struct {
-	Request  *Request      // its class; the Trace owns it
+// Entry is one request of a Journal.
+type Entry struct {
+	Request  *Request      // its class; the Journal owns it
 	Intended time.Time     // when it was due
 	Latency  time.Duration // from then; of what failed, how long it was waited for
 	Status   int           // of the answer, 0 without one
@@ -41,15 +41,15 @@ type Traced struct {
 	Failure  string        // what went wrong, in words; empty if the answer was right
 }
 
-// A tracer is one thread's part of a Trace: chunks, so that a long run moves
+// A diary is one thread's part of a Journal: chunks, so that a long run moves
 // nothing.
-type tracer struct {
-	chunks [][]traced
+type diary struct {
+	chunks [][]entry
 	left   int64 // how many more may come
 	lost   int64
 }
 
-type traced struct {
+type entry struct {
 	intended int64
 	latency  int64
 	bytes    uint32
@@ -58,71 +58,71 @@ type traced struct {
 }
 
 const (
-	traceChunk = 1 << 14
-	kindBits   = 4
+	journalChunk = 1 << 14
+	kindBits     = 4
 )
 
 // add returns the part of one thread out of n.
-func (t *Trace) add(n int) *tracer {
-	tr := &tracer{left: cmp.Or(t.Limit, DefaultTraceLimit) / int64(n)}
-	t.threads = append(t.threads, tr)
-	return tr
+func (j *Journal) add(n int) *diary {
+	d := &diary{left: cmp.Or(j.Limit, DefaultJournalLimit) / int64(n)}
+	j.threads = append(j.threads, d)
+	return d
 }
 
-func (t *tracer) keep(o *outcome) {
-	if t.left == 0 {
-		t.lost++
+func (d *diary) keep(o *outcome) {
+	if d.left == 0 {
+		d.lost++
 		return
 	}
-	t.left--
-	last := len(t.chunks) - 1
-	if last < 0 || len(t.chunks[last]) == traceChunk {
-		t.chunks = append(t.chunks, make([]traced, 0, traceChunk))
+	d.left--
+	last := len(d.chunks) - 1
+	if last < 0 || len(d.chunks[last]) == journalChunk {
+		d.chunks = append(d.chunks, make([]entry, 0, journalChunk))
 		last++
 	}
 	status := 0
 	if o.kind <= wrongBody {
 		status = o.status
 	}
-	t.chunks[last] = append(t.chunks[last], traced{
+	d.chunks[last] = append(d.chunks[last], entry{
 		intended: o.intended, latency: o.done - o.intended, bytes: uint32(min(o.bytes, 1<<32-1)),
 		class: uint16(o.class), how: uint16(status)<<kindBits | uint16(o.kind),
 	})
 }
 
 // begin is called before the load begins.
-func (t *Trace) begin(c *Config) error {
-	if t.config != nil {
-		return bad("Trace", "a Trace is for one run: use a new one")
+func (j *Journal) begin(c *Config) error {
+	if j.config != nil {
+		return bad("Journal", "a Journal is for one run: use a new one")
 	}
 	if len(c.Requests) > 1<<16 {
-		return bad("Trace", "%d request classes: a Trace tells %d apart", len(c.Requests), 1<<16)
+		return bad("Journal", "%d request classes: a Journal tells %d apart", len(c.Requests), 1<<16)
 	}
-	if t.Limit < 0 {
-		return bad("Trace", "a limit of %d requests: at least 1 is needed, or 0 for %d", t.Limit, DefaultTraceLimit)
+	if j.Limit < 0 {
+		return bad("Journal", "a limit of %d requests: at least 1 is needed, or 0 for %d", j.Limit, DefaultJournalLimit)
 	}
-	t.config, t.base = c, clockBase
+	j.config, j.base = c, clockBase
 	return nil
 }
 
 // end is called once nothing is added any more.
-func (t *Trace) end(l *results.Load) {
-	for _, tr := range t.threads {
-		t.lost += tr.lost
+func (j *Journal) end(l *results.Load) {
+	for _, d := range j.threads {
+		j.lost += d.lost
 	}
-	if t.lost > 0 {
+	if j.lost > 0 {
 		l.Warn(results.Warning{
-			Code: CodeTraceFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
-			Message: fmt.Sprintf("the record of single requests is full: %d of them are not in it", t.lost),
+			Code: CodeJournalFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
+			Message: fmt.Sprintf("the record of single requests is full: %d of them are not in it", j.lost),
 		})
 	}
 }
 
 // Len is the number of requests that were kept.
-func (t *Trace) Len() int64 {
+func (j *Journal) Len() int64 {
 	n := int64(0)
-	for _, tr := range t.threads {
-		for _, c := range tr.chunks {
+	for _, d := range j.threads {
+		for _, c := range d.chunks {
 			n += int64(len(c))
 		}
 	}
@@ -130,31 +130,31 @@ func (t *Trace) Len() int64 {
 }
 
 // Lost is the number of requests that were too many to be kept.
-func (t *Trace) Lost() int64 { return t.lost }
+func (j *Journal) Lost() int64 { return j.lost }
 
 // All yields the requests in the order in which they were due. It sorts them
 // in place when it is called first and must not be called while the run lasts.
-func (t *Trace) All() iter.Seq[Traced] {
-	var runs [][]traced
-	for _, tr := range t.threads {
-		for _, c := range tr.chunks {
-			slices.SortFunc(c, func(a, b traced) int { return cmp.Compare(a.intended, b.intended) })
+func (j *Journal) All() iter.Seq[Entry] {
+	var runs [][]entry
+	for _, d := range j.threads {
+		for _, c := range d.chunks {
+			slices.SortFunc(c, func(a, b entry) int { return cmp.Compare(a.intended, b.intended) })
 			runs = append(runs, c)
 		}
 	}
-	return func(yield func(Traced) bool) {
+	return func(yield func(Entry) bool) {
 		for r := range merged(runs) {
-			if !yield(t.traced(r)) {
+			if !yield(j.entry(r)) {
 				return
 			}
 		}
 	}
 }
 
-func (t *Trace) traced(r traced) Traced {
+func (j *Journal) entry(r entry) Entry {
 	kind, status := kind(r.how&(1<<kindBits-1)), int(r.how>>kindBits)
-	return Traced{
-		Request: &t.config.Requests[r.class], Intended: t.base.Add(time.Duration(r.intended)).Round(0),
+	return Entry{
+		Request: &j.config.Requests[r.class], Intended: j.base.Add(time.Duration(r.intended)).Round(0),
 		Latency: time.Duration(r.latency), Status: status, Bytes: int64(r.bytes), Failure: kind.describe(status),
 	}
 }
@@ -181,9 +181,9 @@ func (k kind) describe(status int) string {
 }
 
 // merged yields what sorted runs hold, in order, by a heap of their heads.
-func merged(runs [][]traced) iter.Seq[traced] {
-	return func(yield func(traced) bool) {
-		h := make([][]traced, 0, len(runs)) // none is empty; the least head first
+func merged(runs [][]entry) iter.Seq[entry] {
+	return func(yield func(entry) bool) {
+		h := make([][]entry, 0, len(runs)) // none is empty; the least head first
 		down := func(i int) {
 			for {
 				least := i

@@ -19,7 +19,7 @@ var VegetaFormats = []string{"gob", "csv", "json"}
 // Vegeta takes a result for a success by its status alone. An answer whose
 // status or body is not what it has to be therefore has status 0 where its own
 // would make it one; the error text names the status.
-func (t *Trace) WriteVegeta(w io.Writer, format string) error {
+func (j *Journal) WriteVegeta(w io.Writer, format string) error {
 	var encode vegeta.Encoder
 	switch format {
 	case "gob":
@@ -31,16 +31,16 @@ func (t *Trace) WriteVegeta(w io.Writer, format string) error {
 	default:
 		return fmt.Errorf("unknown encoding %q of vegeta's results (known: %v)", format, VegetaFormats)
 	}
-	to, err := parseURL(t.config.URL)
+	to, err := parseURL(j.config.URL)
 	if err != nil {
 		return err
 	}
 	var seq uint64
 	urls := map[*Request]string{}
-	for _, target := range vegetaTargets(t.config, to) {
-		urls[&t.config.Requests[len(urls)]] = target.URL[:len(target.URL)-1] // less the fragment
+	for _, target := range vegetaTargets(j.config, to) {
+		urls[&j.config.Requests[len(urls)]] = target.URL[:len(target.URL)-1] // less the fragment
 	}
-	for r := range t.All() {
+	for r := range j.All() {
 		result := vegeta.Result{
 			Attack: "dyno", Seq: seq, Code: uint16(r.Status), Timestamp: r.Intended, Latency: r.Latency,
 			BytesOut: uint64(len(r.Request.Body)), BytesIn: uint64(r.Bytes), Error: r.Failure,
