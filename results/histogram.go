@@ -21,10 +21,21 @@ func NewHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(histogramMin, histogramMax, histogramDigits)
 }
 
+// NewStepHistogram returns an empty histogram like NewHistogram's, but to two
+// significant digits, for the steps of a series. It takes some 30 KiB.
+func NewStepHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(histogramMin, histogramMax, 2)
+}
+
 // RecordNS records ns, brought into the histogram's range: a clock that
 // stands still counts as 1 ns, a wait of more than an hour as an hour.
 func RecordNS(h *hdrhistogram.Histogram, ns int64) {
 	h.RecordValue(min(max(ns, histogramMin), histogramMax)) //nolint:errcheck // in range by construction
+}
+
+// RecordManyNS records ns n times.
+func RecordManyNS(h *hdrhistogram.Histogram, ns, n int64) {
+	h.RecordValues(min(max(ns, histogramMin), histogramMax), n) //nolint:errcheck // in range by construction
 }
 
 // EncodeHistogram returns h in HdrHistogram's V2 encoding, deflated, base64:
@@ -75,7 +86,7 @@ func QuantilesOf(h *hdrhistogram.Histogram) Quantiles {
 	}
 	return Quantiles{
 		Min: float64(h.Min()) / 1e3, Mean: h.Mean() / 1e3, Max: float64(h.Max()) / 1e3,
-		P50: at(50), P90: at(90), P99: at(99), P999: at(99.9),
+		P50: at(50), P90: at(90), P95: at(95), P99: at(99), P999: at(99.9), P9999: at(99.99),
 	}
 }
 

@@ -40,12 +40,13 @@ type Load struct {
 	RateRPS     float64 `json:"rate_rps"`               // offered rate, the mean of a profile; 0 in the closed model
 	RateProfile string  `json:"rate_profile,omitempty"` // where the rate changes over the window
 
-	WarmupS       float64 `json:"warmup_s"`   // what went before and is not counted below
-	DurationS     float64 `json:"duration_s"` // the measured window
-	Requests      int64   `json:"requests"`   // answered, right or wrong, within the window
-	BytesRead     int64   `json:"bytes_read"`
-	ThroughputRPS float64 `json:"throughput_rps"` // right answers per second of the window
-	Errors        Errors  `json:"errors"`
+	WindowStart   time.Time `json:"window_start,omitzero"` // of the measured window, in UTC
+	WarmupS       float64   `json:"warmup_s"`              // what went before and is not counted below
+	DurationS     float64   `json:"duration_s"`            // the measured window
+	Requests      int64     `json:"requests"`              // answered, right or wrong, within the window
+	BytesRead     int64     `json:"bytes_read"`
+	ThroughputRPS float64   `json:"throughput_rps"` // right answers per second of the window
+	Errors        Errors    `json:"errors"`
 
 	LatencyUS Quantiles `json:"latency_us"`  // done − intended: what a user waits
 	ServiceUS Quantiles `json:"service_us"`  // done − sent: what the server adds
@@ -106,13 +107,15 @@ func (e Errors) Total() int64 {
 // Quantiles summarises one histogram in microseconds. A percentile that the
 // number of samples does not support is absent.
 type Quantiles struct {
-	Min  float64 `json:"min,omitempty"`
-	Mean float64 `json:"mean,omitempty"`
-	P50  float64 `json:"p50,omitempty"`
-	P90  float64 `json:"p90,omitempty"`
-	P99  float64 `json:"p99,omitempty"`
-	P999 float64 `json:"p99_9,omitempty"`
-	Max  float64 `json:"max,omitempty"`
+	Min   float64 `json:"min,omitempty"`
+	Mean  float64 `json:"mean,omitempty"`
+	P50   float64 `json:"p50,omitempty"`
+	P90   float64 `json:"p90,omitempty"`
+	P95   float64 `json:"p95,omitempty"`
+	P99   float64 `json:"p99,omitempty"`
+	P999  float64 `json:"p99_9,omitempty"`
+	P9999 float64 `json:"p99_99,omitempty"`
+	Max   float64 `json:"max,omitempty"`
 }
 
 // ClassStats is what one class of requests saw.
@@ -130,12 +133,12 @@ type Point struct {
 	Sent    int64   `json:"sent,omitempty"` // sent in the step
 	Done    int64   `json:"done"`           // answered in the step, whenever due
 	Errors  int64   `json:"errors,omitempty"`
-	Backlog int64   `json:"backlog,omitempty"` // open model: due and not yet sent at the end of the step
+	Backlog int64   `json:"backlog,omitempty"` // open model: due in the window and not yet sent, or given up, at the end of the step
 	P50US   float64 `json:"p50_us,omitempty"`
 	P99US   float64 `json:"p99_us,omitempty"`
 	MaxUS   float64 `json:"max_us,omitempty"`
-	// Histogram is of the step's latencies in ns, to two digits, where the
-	// steps were asked for: EncodeHistogram.
+	// Histogram is of the latencies in ns of what was answered in the step, to
+	// two digits, where the steps were asked for: EncodeHistogram.
 	Histogram string `json:"histogram,omitempty"`
 }
 
@@ -166,6 +169,10 @@ type Fairness struct {
 	P50     int64 `json:"p50"`               // of the median connection
 	Max     int64 `json:"max"`               // of the best-served connection
 	Starved int   `json:"starved,omitempty"` // connections with no answer at all
+	// Jain is Jain's fairness index (Jain, Chiu and Hawe, DEC-TR-301, 1984):
+	// (Σx)² / n·Σx² of the answers x of n connections. It is 1 where all got
+	// as many, and k/n where k of them share everything.
+	Jain float64 `json:"jain,omitempty"`
 }
 
 // Warning says what is wrong with a trial, or odd about it. Codes are stable;

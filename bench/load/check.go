@@ -18,6 +18,7 @@ type answer struct {
 	begun   bool     // something of it has been parsed
 	keeps   bool     // whole: the connection stays
 	bytes   int64    // so far
+	framed  int      // its status, where it was not parsed
 
 	count   int  // of answers begun
 	sampled bool // this one's bytes are compared
@@ -34,7 +35,7 @@ const sampleEvery = 64
 // begin is called before the first bytes of an answer to r are parsed. compare
 // asks for the digest out of turn.
 func (a *answer) begin(r *Request, compare bool) {
-	a.begun, a.bytes, a.request = true, 0, r
+	a.begun, a.bytes, a.request, a.framed = true, 0, r, 0
 	a.count++
 	a.parser.Reset(r.Method == "HEAD")
 	a.sampled = r.Want != nil || r.SHA256 != "" && (compare || a.count%sampleEvery == 1)
@@ -105,4 +106,12 @@ func (r *Request) rightDigest(sum []byte) bool {
 	var text [2 * sha256.Size]byte
 	hex.Encode(text[:], sum)
 	return string(text[:]) == r.SHA256
+}
+
+// status is that of the answer.
+func (a *answer) status() int {
+	if a.framed != 0 {
+		return a.framed
+	}
+	return a.parser.Status()
 }

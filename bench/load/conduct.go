@@ -21,6 +21,14 @@ const interruptGrace = 250 * time.Millisecond
 
 // prepare is called before the load begins.
 func (d *conductor) prepare() {
+	for _, r := range d.window.recorders {
+		if d.config.Progress != nil {
+			r.live.next = 0
+		}
+		if d.config.Journal != nil {
+			r.journal = d.config.Journal.add(len(d.window.recorders))
+		}
+	}
 	d.released = now()
 	if d.config.Warmup == 0 {
 		d.openAt(d.released + int64(lead))
@@ -35,7 +43,7 @@ func (d *conductor) openAt(start int64) {
 // run is called once the load has begun and returns when the window has ended,
 // by the clock or with ctx.
 func (d *conductor) run(ctx context.Context) reading {
-	d.progress = progress{config: d.config, answers: d.answers, began: d.released}
+	d.progress = progress{config: d.config, window: d.window, answers: d.answers, began: d.released}
 	w := d.window
 	if w.start.Load() == never {
 		d.warmUp(ctx)
@@ -109,26 +117,4 @@ func (d *conductor) sleepTo(ctx context.Context, t int64) bool {
 	}
 	sleepUntil(t)
 	return ctx.Err() == nil
-}
-
-// progress calls Config.Progress a few times a second.
-type progress struct {
-	config  *Config
-	answers func() int64
-	began   int64
-	at      int64 // of the last call
-	seen    int64
-}
-
-func (p *progress) show() {
-	const every = int64(250 * time.Millisecond)
-	t := now()
-	since := t - max(p.at, p.began)
-	if p.config.Progress == nil || since < every {
-		return
-	}
-	n := p.answers()
-	rate := float64(n-p.seen) / (float64(since) / 1e9)
-	p.at, p.seen = t, n
-	p.config.Progress(time.Duration(t-p.began), p.config.Warmup+p.config.Duration, rate)
 }

@@ -187,6 +187,14 @@ type endpoint struct {
 	path     string         // of the URL, with query
 }
 
+// base is what a URL begins with, up to its path.
+func (to endpoint) base() string {
+	if to.tls {
+		return "https://" + to.host
+	}
+	return "http://" + to.host
+}
+
 // PathOf returns the path of a Config.URL, with its query: what is requested
 // where Config.Requests is empty.
 func PathOf(rawURL string) (string, error) {

@@ -15,6 +15,7 @@ const maxMissed = 8
 // differs is parsed. The zero value remembers nothing.
 type frame struct {
 	bytes  []byte
+	status int
 	missed int // answers parsed since the last that was the same
 }
 
@@ -34,9 +35,9 @@ func (f *frame) wanted() bool { return f.missed < maxMissed }
 
 // learn is told of each answer that is parsed; right tells that b is the whole
 // of it, that it has an end of its own and has been compared.
-func (f *frame) learn(b []byte, right bool) {
+func (f *frame) learn(b []byte, status int, right bool) {
 	f.missed++
 	if right && len(b) <= maxFrame {
-		f.bytes = append(f.bytes[:0], b...)
+		f.bytes, f.status = append(f.bytes[:0], b...), status
 	}
 }

@@ -11,21 +11,21 @@ func TestFrame(t *testing.T) {
 	if f.matches([]byte(a)) || f.matches(nil) || !f.wanted() {
 		t.Fatal("an empty frame matches, or wants to stay empty")
 	}
-	f.learn([]byte(a), false)
+	f.learn([]byte(a), 200, false)
 	if f.matches([]byte(a)) {
 		t.Fatal("a wrong answer is remembered")
 	}
-	f.learn([]byte(a), true)
+	f.learn([]byte(a), 200, true)
 	for in, want := range map[string]bool{a: true, a + b: true, a[:len(a)-1]: false, b: false, "": false} {
 		if f.matches([]byte(in)) != want {
 			t.Errorf("%q: matches %v", in, !want)
 		}
 	}
-	f.learn([]byte(b), true)
+	f.learn([]byte(b), 200, true)
 	if f.matches([]byte(a)) || !f.matches([]byte(b)) {
 		t.Error("the last right answer is not what is remembered")
 	}
-	f.learn([]byte(strings.Repeat("x", maxFrame+1)), true)
+	f.learn([]byte(strings.Repeat("x", maxFrame+1)), 200, true)
 	if !f.matches([]byte(b)) {
 		t.Error("an answer beyond the limit replaced one within it")
 	}
@@ -34,7 +34,7 @@ func TestFrame(t *testing.T) {
 		if !f.wanted() {
 			t.Fatal("gave up early")
 		}
-		f.learn([]byte(a), false)
+		f.learn([]byte(a), 200, false)
 	}
 	if f.wanted() {
 		t.Error("still wanted after as many misses as are allowed")

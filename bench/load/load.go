@@ -106,7 +106,11 @@ type Config struct {
 	// with MeasureStart, once with MeasureEnd.
 	Phase func(Phase)
 	// Progress, where not nil, is called a few times a second.
-	Progress func(elapsed, total time.Duration, rate float64)
+	Progress func(Progress)
+	// Steps asks for a histogram of each step of the series.
+	Steps bool
+	// Journal, where not nil, gets each request that is due in the window.
+	Journal *Journal
 
 	curve *profile.Curve // of Profile, where the rate is not constant
 	among [][]uint64     // for each class of Trace, bounds of its mix
@@ -132,6 +136,11 @@ func Run(ctx context.Context, c Config) (*results.Load, error) {
 	to, err := c.resolve(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if c.Journal != nil {
+		if err := c.Journal.begin(&c); err != nil {
+			return nil, err
+		}
 	}
 	if c.Generator == "vegeta" {
 		return runVegeta(ctx, &c, to)

@@ -33,6 +33,7 @@ type outcome struct {
 	sent     int64 // first byte given to the system
 	done     int64 // last byte of the answer received, or given up
 	bytes    int64 // read
+	status   int   // of the answer
 	resent   bool  // sent a second time, on a new connection
 }
 
@@ -53,6 +54,8 @@ type recorder struct {
 	classes []classRecord
 	conns   []int64 // answers by connection
 	series  series
+	live    live
+	journal *diary // where each request is kept
 
 	reconnects int64
 	resent     int64 // requests sent again, since an idle close had cut them
@@ -74,6 +77,8 @@ func newRecorder(w *window, classes, conns int) *recorder {
 	for i := range r.classes {
 		r.classes[i].latency = results.NewHistogram()
 	}
+	r.live.next = never
+	w.recorders = append(w.recorders, r)
 	return r
 }
 
@@ -82,6 +87,13 @@ func newRecorder(w *window, classes, conns int) *recorder {
 // never sent has been waited for, and counts with its age, which is the least
 // that its latency would have been.
 func (r *recorder) record(o *outcome) {
+	r.count(o)
+	if o.done >= r.live.next {
+		r.live.publish(r, o.done)
+	}
+}
+
+func (r *recorder) count(o *outcome) {
 	start, end := r.window.start.Load(), r.window.end.Load()
 	if o.kind != neverSent {
 		r.busy += max(0, min(o.done, end)-max(o.intended, start))
@@ -93,10 +105,20 @@ func (r *recorder) record(o *outcome) {
 			r.conns[o.conn]++
 		}
 	}
+	left := o.done // where it was never sent
+	if o.kind != neverSent && o.kind != failedConnect && o.sent >= o.intended {
+		if left = o.sent; left >= start && left < end {
+			r.series.sent(left - start)
+		}
+	}
 	if o.intended < start || o.intended >= end {
 		return
 	}
 	r.total++
+	r.series.waited(o.intended-start, left-start, end-start)
+	if r.journal != nil {
+		r.journal.keep(o)
+	}
 	r.kinds[o.kind]++
 	if o.resent {
 		r.resent++

@@ -78,8 +78,8 @@ func TestSeriesMerge(t *testing.T) {
 	parts[0].fail(1020 * ms)
 	parts[1].add(&parts[2])
 	parts[0].add(&parts[1])
-	want := one.points(1050 * ms)
-	if diff := cmp.Diff(want, parts[0].points(1050*ms)); diff != "" {
+	want := points(t, &one, 1050*ms)
+	if diff := cmp.Diff(want, points(t, &parts[0], 1050*ms)); diff != "" {
 		t.Error(diff)
 	}
 	if len(want) != 11 || want[0].Done != 5000 || want[10].Done != 2500 || want[3].TS != 0.3 {
@@ -97,7 +97,7 @@ func TestSeriesGap(t *testing.T) {
 	s.answer(420*ms, 7, false)
 	s.answer(390*ms, 9, false) // late by a step
 	var done []int64
-	for _, p := range s.points(500 * ms) {
+	for _, p := range points(t, &s, 500*ms) {
 		done = append(done, p.Done)
 	}
 	if diff := cmp.Diff([]int64{1, 0, 0, 0, 2}, done); diff != "" {

@@ -397,7 +397,7 @@ func TestInterruptedBeforeTheWindow(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		c := short(r)
 		c.Generator, c.Warmup, c.Timeout = generator, time.Hour, 50*time.Millisecond
-		c.Progress = func(time.Duration, time.Duration, float64) { cancel() }
+		c.Progress = func(Progress) { cancel() }
 		l, err := Run(ctx, c)
 		cancel()
 		if err != nil {
@@ -469,10 +469,10 @@ func TestPhasesAndProgress(t *testing.T) {
 		var phases []Phase
 		shown := 0
 		c.Phase = func(p Phase) { phases = append(phases, p) }
-		c.Progress = func(elapsed, total time.Duration, rate float64) {
+		c.Progress = func(p Progress) {
 			shown++
-			if elapsed <= 0 || total != 800*time.Millisecond || rate < 0 {
-				t.Errorf("progress %v of %v, %v/s", elapsed, total, rate)
+			if p.Elapsed <= 0 || p.Total != 800*time.Millisecond || p.RPS < 0 || p.Errors != 0 || p.Backlog != 0 {
+				t.Errorf("%+v", p)
 			}
 		}
 		l := mustRun(t, c)

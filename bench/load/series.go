@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/dynobench/dyno/results"
 )
 
@@ -11,16 +13,30 @@ import (
 const seriesStep = int64(100 * time.Millisecond)
 
 // A series is the window in steps. Each step has a histogram of its own,
-// coarser than those of the whole window: 32 buckets an octave, so that a
-// percentile is off by 1.6 % at most. The open step is an array; a closed one
+// coarser than those of the whole window: 64 buckets an octave, so that a
+// percentile is off by 0.8 % at most. The open step is an array; a closed one
 // keeps the buckets that are not empty, some hundreds of bytes.
+//
+// Answers come in order, so that only one step is open. What was sent is told
+// with the answer, which may be many steps later: flow can be added to in all
+// of its steps.
 type series struct {
 	steps []step
+	flow  []flow
 	slab  []bucket // of all closed steps, in their order
 	open  int      // index of the open step
 	fine  [coarseBuckets]uint32
 	low   int // of the buckets in use
 	high  int
+}
+
+// flow is what left in a step.
+type flow struct {
+	sent int64
+	// waiting is by how much more requests came to wait in the step than
+	// ceased to. Most requests leave in the step in which they are due and
+	// change nothing.
+	waiting int64
 }
 
 type step struct {
@@ -35,11 +51,11 @@ type bucket struct {
 }
 
 const (
-	coarseBits    = 5
+	coarseBits    = 6
 	coarseBuckets = (64 - coarseBits) << coarseBits
 )
 
-// coarse is the bucket of v: the octave, and its next five bits.
+// coarse is the bucket of v: the octave, and its next six bits.
 func coarse(v int64) int {
 	if v < 1<<coarseBits {
 		return int(max(v, 0))
@@ -89,6 +105,31 @@ func (s *series) answer(t, latency int64, wrong bool) {
 	s.fine[i]++
 }
 
+// sent counts a request sent at t within the window.
+func (s *series) sent(t int64) { s.flowAt(t).sent++ }
+
+// waited counts a request that waited from due, within a window of length ns,
+// until it was sent or given up. It is free where that was within a step. What
+// waits at the end of the window is in the backlog of its last step.
+func (s *series) waited(due, left, length int64) {
+	if left >= length {
+		left = length + seriesStep - 1 // in the step after the last
+	}
+	if due/seriesStep == left/seriesStep {
+		return
+	}
+	s.flowAt(left).waiting--
+	s.flowAt(due).waiting++
+}
+
+func (s *series) flowAt(t int64) *flow {
+	i := int(max(t, 0) / seriesStep)
+	for len(s.flow) <= i {
+		s.flow = append(s.flow, flow{})
+	}
+	return &s.flow[i]
+}
+
 func (s *series) fail(t int64) { s.at(max(t, int64(s.open)*seriesStep)).errors++ }
 
 // close puts the open step's buckets into the slab. Once closed, a step stays so.
@@ -130,35 +171,66 @@ func (s *series) add(from *series) {
 		merged.open, merged.low, merged.high = i, 0, coarseBuckets
 		merged.close()
 	}
+	merged.flow = s.flow
+	for i, f := range from.flow {
+		to := merged.flowAt(int64(i) * seriesStep)
+		to.sent += f.sent
+		to.waiting += f.waiting
+	}
 	*s = merged
 }
 
-// points returns the steps within a window of length ns.
-func (s *series) points(length int64) []results.Point {
+// points returns the steps within a window of length ns: with the backlog,
+// where requests are due by the clock, and with histograms, where they are
+// wanted.
+func (s *series) points(length int64, backlog, histograms bool) ([]results.Point, error) {
 	s.close()
 	n := int((length + seriesStep - 1) / seriesStep)
 	points := make([]results.Point, n)
+	waiting := int64(0)
+	var h *hdrhistogram.Histogram
+	if histograms {
+		h = results.NewStepHistogram()
+	}
 	for i := range points {
 		p := &points[i]
 		p.TS = float64(int64(i)*seriesStep) / 1e9
+		if i < len(s.flow) {
+			p.Sent = s.flow[i].sent
+			waiting += s.flow[i].waiting
+		}
+		if backlog {
+			p.Backlog = waiting
+		}
 		if i >= len(s.steps) {
 			continue
 		}
 		st := &s.steps[i]
 		p.Done, p.Errors, p.MaxUS = st.answers, st.errors, float64(st.max)/1e3
-		p.P50US = s.percentile(st, 50)
-		p.P99US = s.percentile(st, 99)
+		buckets := s.slab[st.first : st.first+st.n]
+		p.P50US, p.P99US = percentile(buckets, st.answers, 50), percentile(buckets, st.answers, 99)
+		if h == nil || st.n == 0 {
+			continue
+		}
+		h.Reset()
+		for _, b := range buckets {
+			results.RecordManyNS(h, coarseValue(int(b.index)), int64(b.count))
+		}
+		var err error
+		if p.Histogram, err = results.EncodeHistogram(h); err != nil {
+			return nil, err
+		}
 	}
-	return points
+	return points, nil
 }
 
-// percentile is in µs, 0 with fewer than ten answers beyond it.
-func (s *series) percentile(st *step, percent int64) float64 {
-	if st.answers*(100-percent) < 10*100 {
+// percentile of so many answers is in µs, 0 with fewer than ten beyond it.
+func percentile(buckets []bucket, answers, percent int64) float64 {
+	if answers*(100-percent) < 10*100 {
 		return 0
 	}
-	rank := (st.answers*percent + 99) / 100
-	for _, b := range s.slab[st.first : st.first+st.n] {
+	rank := (answers*percent + 99) / 100
+	for _, b := range buckets {
 		if rank -= int64(b.count); rank <= 0 {
 			return float64(coarseValue(int(b.index))) / 1e3
 		}

@@ -222,7 +222,7 @@ func (t *thread) take(s *slot, b []byte) (used int, done bool, kind kind, err er
 	a := &s.answer
 	if !a.begun {
 		if f := &t.frames[class]; f.matches(b) {
-			a.bytes, a.keeps = int64(len(f.bytes)), true
+			a.bytes, a.keeps, a.framed = int64(len(f.bytes)), true, f.status
 			return len(f.bytes), true, answered, nil
 		}
 		a.begin(&t.config.Requests[class], t.frames[class].wanted())
@@ -235,7 +235,7 @@ func (t *thread) take(s *slot, b []byte) (used int, done bool, kind kind, err er
 	}
 	kind = a.verdict()
 	a.keeps = a.parser.KeepAlive()
-	t.frames[class].learn(b[:used], first && kind == answered && a.keeps && a.compared())
+	t.frames[class].learn(b[:used], a.parser.Status(), first && kind == answered && a.keeps && a.compared())
 	return used, true, kind, nil
 }
 
@@ -356,7 +356,7 @@ func (t *thread) finish(s *slot, kind kind, at, bytes int64) {
 	q := t.at(s, 0)
 	t.rec.record(&outcome{
 		kind: kind, class: q.class, conn: int(s.index), intended: q.intended, ready: q.ready,
-		acted: q.acted, sent: q.sent, done: at, bytes: bytes, resent: q.resent,
+		acted: q.acted, sent: q.sent, done: at, bytes: bytes, resent: q.resent, status: s.answer.status(),
 	})
 	if s.head++; s.head == t.depth {
 		s.head = 0

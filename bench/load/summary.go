@@ -3,6 +3,7 @@ package load
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/dynobench/dyno/results"
 )
@@ -28,12 +29,12 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		Model: string(c.Model), Arrivals: string(c.Arrivals), Seed: c.Seed,
 		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate, Fresh: c.Fresh, Transport: c.Transport,
 		RateProfile: c.Profile,
+		WindowStart: clockBase.Add(time.Duration(m.start)).Round(0).UTC(),
 		WarmupS:     float64(m.warmup) / 1e9, DurationS: float64(length) / 1e9,
 		Requests: r.answers(), BytesRead: r.bytes, Errors: r.errors(),
 		LatencyUS: results.QuantilesOf(r.latency), ServiceUS: results.QuantilesOf(r.service),
 		SendLagUS: results.QuantilesOf(r.sendLag), GeneratorLagUS: results.QuantilesOf(r.ownLag),
 		GeneratorCPUUtilisation: math.Round(m.utilisation*1e4) / 1e4,
-		Series:                  r.series.points(length),
 		Connection:              fairness(r.conns),
 		Reconnects:              r.reconnects, Resent: r.resent, Interrupted: m.interrupted,
 	}
@@ -47,6 +48,9 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		l.GeneratorCPUUSPerRequest = float64(m.processCPU) / 1e3 / float64(l.Requests)
 	}
 	var err error
+	if l.Series, err = r.series.points(length, c.Model == Open, c.Steps); err != nil {
+		return nil, err
+	}
 	if l.Histogram, err = results.EncodeHistogram(r.latency); err != nil {
 		return nil, err
 	}
@@ -54,6 +58,9 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		return nil, err
 	}
 	judge(l, c, r)
+	if c.Journal != nil {
+		c.Journal.end(l)
+	}
 	return l, nil
 }
 
@@ -90,5 +97,14 @@ func fairness(answers []int64) results.Fairness {
 	}
 	sorted := slices.Sorted(slices.Values(answers))
 	starved, _ := slices.BinarySearch(sorted, 1)
-	return results.Fairness{Min: sorted[0], P50: sorted[len(sorted)/2], Max: sorted[len(sorted)-1], Starved: starved}
+	f := results.Fairness{Min: sorted[0], P50: sorted[len(sorted)/2], Max: sorted[len(sorted)-1], Starved: starved}
+	sum, squares := 0.0, 0.0
+	for _, n := range sorted {
+		sum += float64(n)
+		squares += float64(n) * float64(n)
+	}
+	if squares > 0 {
+		f.Jain = math.Round(sum*sum/squares/float64(len(sorted))*1e4) / 1e4
+	}
+	return f
 }

@@ -239,7 +239,7 @@ func (a *attack) collect(r *vegeta.Result) {
 	taken := int64(r.Timestamp.Sub(clockBase))
 	o := outcome{
 		class: h.class, conn: -1, intended: h.due, ready: h.ready, acted: taken, sent: taken,
-		done: taken + int64(r.Latency), bytes: int64(r.BytesIn), kind: a.verdict(h.class, r),
+		done: taken + int64(r.Latency), bytes: int64(r.BytesIn), kind: a.verdict(h.class, r), status: int(r.Code),
 	}
 	if a.config.Model == Closed {
 		o.intended, o.ready = taken, taken

@@ -18,10 +18,7 @@ type aim struct {
 }
 
 func newAims(c *Config, to endpoint) ([]aim, error) {
-	base := "http://" + to.host
-	if to.tls {
-		base = "https://" + to.host
-	}
+	base := to.base()
 	aims := make([]aim, len(c.Requests))
 	for i := range aims {
 		r := &c.Requests[i]

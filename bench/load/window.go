@@ -20,6 +20,8 @@ const never = math.MaxInt64
 type window struct {
 	start, end atomic.Int64
 	abort      atomic.Int64 // what is still outstanding then is given up
+
+	recorders []*recorder // of the run; all are there before the load begins
 }
 
 func newWindow() *window {

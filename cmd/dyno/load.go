@@ -8,13 +8,11 @@ import (
 	"math"
 	"os"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -37,6 +35,8 @@ type loadFlags struct {
 	spin                          time.Duration
 	sources                       []string
 	authorities                   string
+	progress                      string
+	files                         loadFiles
 }
 
 func (c *cli) loadCommand() *cobra.Command {
@@ -62,6 +62,10 @@ arrival a line, as seconds since the start, in ascending order, and the class of
 request behind a comma or a blank (0.0012,fast), or as JSON
 ({"t": 0.0012, "class": "fast"}). It plays once, and the window ends with it.
 
+Beside the summary, or the JSON document (--json), it writes files for other
+tools: --hdr, --hlog, --vegeta and --heatmap. They are written at the end, and
+when the run was interrupted as well.
+
 ` + placeholdersHelp + `
 
 It exits with 1 if the run is not valid: the generator itself was the limit,
@@ -70,6 +74,7 @@ answers were wrong, connections starved.`,
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
   dyno load http://127.0.0.1:8000/hello -r 500@900ms,5k@100ms -d 20s
   dyno load http://127.0.0.1:8000/hello --arrivals recorded --trace access.txt --speed 2
+  dyno load http://127.0.0.1:8000/hello -r 5000 --heatmap latency.svg --vegeta each.gob
   dyno load unix:/tmp/dyno.sock --scenario mixed
   dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'
   dyno load 'http://127.0.0.1:8000/items/${rand:1-1000}?user=${query.name}' --data users.csv
@@ -106,6 +111,8 @@ answers were wrong, connections starved.`,
 	flags.StringVar(&f.data, "data", "", "rows for ${data.FIELD}: a CSV `file` with a header line, or .jsonl with a flat object per line")
 	flags.StringVar(&f.dataOrder, "data-order", "sequence", "how requests take the rows: sequence or random")
 	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")
+	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
+	f.files.flags(cmd)
 	return cmd
 }
 
@@ -119,34 +126,52 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 		return usageError(err)
 	}
 	config.Phase = phase
-	if isTerminal(c.stderr) {
-		bar := newBar(c.stderr, int64(config.Warmup+config.Duration))
-		config.Progress = func(elapsed, total time.Duration, rate float64) {
-			bar.show(int64(elapsed), int64(total), fmt.Sprintf("%.0f requests/s", rate), total-elapsed)
-		}
-		defer bar.close()
+	if err := checkProgress(f.progress); err != nil {
+		return usageError(err)
 	}
+	files, err := f.files.prepare(&config, c.json)
+	if err != nil {
+		return usageError(err)
+	}
+	seen, done := watchLoad(c.stderr, f.progress)
+	config.Progress = seen
 	result, err := load.Run(cmd.Context(), config)
+	done()
 	var bad *load.ConfigError
 	if errors.As(err, &bad) {
 		return usageError(err)
 	} else if err != nil {
 		return failed(err)
 	}
-	if c.json {
-		err = json.NewEncoder(c.stdout).Encode(result)
-	} else {
-		err = printLoad(c.stdout, result)
+	if err := c.writeLoad(result, files); err != nil {
+		return failed(err)
 	}
 	switch {
-	case err != nil:
-		return failed(err)
 	case result.Interrupted:
 		return errInterrupted
 	case !result.Valid:
 		return &exitError{code: exitFailed}
 	}
 	return nil
+}
+
+// writeLoad writes the result in all the forms that were asked for. Where a
+// file takes standard output, the summary gives way.
+func (c *cli) writeLoad(result *results.Load, files []loadFile) error {
+	var err error
+	out := c.stdout
+	if takeStdout(files) {
+		out = c.stderr
+	}
+	if c.json {
+		err = json.NewEncoder(out).Encode(result)
+	} else {
+		err = printLoad(out, result, width(out), plainText())
+	}
+	for _, file := range files {
+		err = errors.Join(err, file.store(c.stdout, result))
+	}
+	return err
 }
 
 // config is what the flags and the scenario ask for together.
@@ -253,69 +278,4 @@ func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string
 	if !given("warmup") {
 		config.Warmup = s.Warmup
 	}
-}
-
-// printLoad is the summary for people.
-func printLoad(w io.Writer, l *results.Load) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	loop := fmt.Sprintf("closed loop, %d connections", l.Connections)
-	if l.Model == string(load.Open) {
-		rate := fmt.Sprintf("%.0f requests/s", l.RateRPS)
-		if l.RateProfile != "" {
-			rate = fmt.Sprintf("%s requests/s, %.0f on average,", l.RateProfile, l.RateRPS)
-		}
-		loop = fmt.Sprintf("open loop, %s %s, %d connections", rate, l.Arrivals, l.Connections)
-	}
-	fmt.Fprintf(w, "%s\n%s, %d thread(s), %.2f s after %.2f s of warm-up (%s)\n\n", l.URL, loop, l.Threads, l.DurationS, l.WarmupS, l.Generator)
-	fmt.Fprintf(w, "  %.0f requests/s (%d right answers, %d errors, %.1f MB read)\n\n",
-		l.ThroughputRPS, l.Requests-l.Errors.Status-l.Errors.Body, l.Errors.Total(), float64(l.BytesRead)/1e6)
-	fmt.Fprintln(tw, "\tp50\tp90\tp99\tp99.9\tmax\t")
-	row := func(name string, q results.Quantiles) {
-		fmt.Fprintf(tw, "%s\t", name)
-		for _, us := range []float64{q.P50, q.P90, q.P99, q.P999, q.Max} {
-			fmt.Fprintf(tw, "%s\t", micros(us))
-		}
-		fmt.Fprintln(tw)
-	}
-	row("latency (from due)", l.LatencyUS)
-	row("service (from sent)", l.ServiceUS)
-	if l.Model == string(load.Open) {
-		row("send lag", l.SendLagUS)
-	}
-	if len(l.Classes) > 1 {
-		for _, class := range l.Classes {
-			row("class "+class.Class, class.LatencyUS)
-		}
-	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	if e := l.Errors; e.Total() > 0 {
-		fmt.Fprintf(w, "\n  errors: connect %d, read %d, write %d, timeout %d, status %d, body %d, unsent %d\n",
-			e.Connect, e.Read, e.Write, e.Timeout, e.Status, e.Body, e.Unsent)
-	}
-	fmt.Fprintf(w, "\n  generator: %.1f µs of CPU per request, busiest thread %.0f %% busy\n",
-		l.GeneratorCPUUSPerRequest, 100*l.GeneratorCPUUtilisation)
-	if l.Reconnects > 0 {
-		fmt.Fprintf(w, "  %d connections made again, %d requests sent again\n", l.Reconnects, l.Resent)
-	}
-	for _, warning := range l.Warnings {
-		mark := "warning"
-		if warning.Invalid {
-			mark = "not valid"
-		}
-		fmt.Fprintf(w, "\n  %s [%s]: %s\n", mark, warning.Code, warning.Message)
-		if warning.Hint != "" {
-			fmt.Fprintf(w, "    %s\n", warning.Hint)
-		}
-	}
-	return nil
-}
-
-// micros prints a percentile, which is 0 where the samples are too few for it.
-func micros(us float64) string {
-	if us == 0 {
-		return format.None
-	}
-	return format.Duration(us)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/format"
 )
 
 // bar is one progress bar with a text and the time left, gone when closed.
@@ -100,4 +102,64 @@ func watch(w io.Writer, plan *bench.Plan) (seen func(bench.Event), done func()) 
 			}
 		}
 	}, stop
+}
+
+// plainEvery is how often --progress plain prints a line.
+const plainEvery = 5 * time.Second
+
+// watchLoad shows a run of the generator on w: by auto a bar where a person
+// watches and nothing elsewhere, so that the output of a script holds results
+// only; by plain a line every few seconds, for a log. It returns what to call
+// while the run lasts, nil where nothing is shown, and at its end.
+func watchLoad(w io.Writer, mode string) (seen func(load.Progress), done func()) {
+	switch {
+	case mode == "plain":
+		return plainProgress(w), func() {}
+	case mode == "none" || !isTerminal(w):
+		return nil, func() {}
+	}
+	var b *bar // its length stays as it was when it was made
+	return func(p load.Progress) {
+			if b == nil {
+				b = newBar(w, int64(p.Total))
+			}
+			b.show(int64(p.Elapsed), int64(p.Total), standing(p), p.Total-p.Elapsed)
+		}, func() {
+			if b != nil {
+				b.close()
+			}
+		}
+}
+
+// plainProgress prints a line now and then.
+func plainProgress(w io.Writer) func(load.Progress) {
+	next := plainEvery
+	return func(p load.Progress) {
+		if p.Elapsed < next {
+			return
+		}
+		next = p.Elapsed - p.Elapsed%plainEvery + plainEvery
+		fmt.Fprintf(w, "%v of %v: %s\n", p.Elapsed.Round(time.Second), p.Total, standing(p))
+	}
+}
+
+// standing is how a run stands, in a line.
+func standing(p load.Progress) string {
+	text := format.Significant(p.RPS, 3) + " requests/s"
+	if !p.Measuring {
+		return text + ", warming up"
+	}
+	switch {
+	case p.P99US > 0:
+		text += ", p99 " + format.Duration(p.P99US)
+	case p.P50US > 0:
+		text += ", p50 " + format.Duration(p.P50US)
+	}
+	if p.Errors > 0 {
+		text += ", " + counted(p.Errors, "error")
+	}
+	if p.Backlog > 0 {
+		text += ", " + format.Count(p.Backlog) + " waiting"
+	}
+	return text
 }

@@ -105,7 +105,9 @@ func samples(n int) []Figure {
 		curves = append(curves, Curve{name, curve})
 		panels = append(panels, Panel{name, [][]Step{{{0, v, 2 * v}, {0.1, v, 0}, {0.2, v * 1.1, 3 * v}, {0.3, v, 2 * v}}}})
 	}
+	heat := heatSteps(20 * n)
 	return []Figure{
+		HeatMap("hello: latency over time", heat, float64(2*n)),
 		Bars("hello: throughput, right answers/s", bars, func(v float64) string { return format.Significant(v, 3) }),
 		BarsOfTime("hello: CPU time per request", bars),
 		BarsOfTime("mixed: p99", far),
@@ -184,7 +186,7 @@ func TestPNGHasTwoPixelsForEachOne(t *testing.T) {
 
 func TestFiguresWithoutDataAreEmpty(t *testing.T) {
 	for _, f := range []Figure{
-		Bars("", nil, nil), Bars("", []Bar{{Target: "a"}}, nil), BarsOfTime("", nil), Percentiles("", "", []Curve{{Target: "a"}}),
+		HeatMap("", nil, 1), HeatMap("", []HeatStep{{Errors: 3}}, 0.1), Bars("", nil, nil), Bars("", []Bar{{Target: "a"}}, nil), BarsOfTime("", nil), Percentiles("", "", []Curve{{Target: "a"}}),
 		OverTime("", "", []Panel{{"a", [][]Step{{{0, 0, 0}}}}}),
 	} {
 		if !f.Empty {

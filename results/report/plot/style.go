@@ -152,6 +152,9 @@ func DarkCSS() string {
 	for _, s := range others {
 		add(s)
 	}
+	for _, s := range heatRamp {
+		add(s)
+	}
 	return b.String()
 }
 
