@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1"},
+	"bench/load": {"results", "protocol", "protocol/http1", "internal/suggest"},
 	"bench":      {"bench/load", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},

@@ -90,7 +90,7 @@ func (c Config) withDefaults() (Config, error) {
 			return c, bad(fmt.Sprintf("Requests[%d].Weight", i), "the weights sum up to more than %d", math.MaxInt32)
 		}
 	}
-	return c, nil
+	return c, c.completeGroups()
 }
 
 func set[T comparable](field *T, value T) {

@@ -13,6 +13,9 @@
 // unsent. After the window nothing new is sent; what is outstanding is waited
 // for, until it is answered or its Timeout is over.
 //
+// Beside the busy connections there may be groups of others (Group): idle,
+// slow, or coming and going in storms.
+//
 // Two generators share Config and the result: native, locked threads on raw
 // epoll (Linux), and vegeta, the well-known library, kept as a cross-check.
 package load
@@ -65,6 +68,7 @@ type Request struct {
 type Config struct {
 	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty
 	Requests    []Request
+	Groups      []Group       // connections beside the busy ones; native generator
 	Model       Model         // default Closed
 	Rate        float64       // requests per second, open model
 	Arrivals    Arrivals      // open model; default Constant

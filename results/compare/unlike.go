@@ -96,6 +96,7 @@ func differs(old, new *results.Run, a, b *results.Trial) string {
 		{"load model", a.Model, b.Model}, {"load model", x.Model, y.Model}, {"arrivals", x.Arrivals, y.Arrivals}, {"rate", x.RateRPS, y.RateRPS},
 		{"connections", x.Connections, y.Connections}, {"request classes", strings.Join(x.Classes, " "), strings.Join(y.Classes, " ")},
 		{"requests", strings.Join(x.Requests, ", "), strings.Join(y.Requests, ", ")},
+		{"connection groups", strings.Join(x.Groups, " "), strings.Join(y.Groups, " ")},
 		{"generator", a.Generator, b.Generator}, {"protocol", a.Protocol, b.Protocol},
 	} {
 		if d.old != d.new {
