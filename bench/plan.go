@@ -114,6 +114,9 @@ func NewPlan(o Options) (*Plan, error) {
 	if o.Generator == "" {
 		o.Generator = "native"
 	}
+	if err := o.checkGroups(); err != nil {
+		return nil, err
+	}
 	for o.Seed == 0 {
 		o.Seed = uint64(rand.Uint32()) // short enough to type
 	}
@@ -209,7 +212,7 @@ func (p *Plan) Describe() results.Plan {
 		ps := results.PlanScenario{
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,
 			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Rate, Connections: s.Load.Connections,
-			DurationS: p.duration(s).Seconds(),
+			DurationS: p.duration(s).Seconds(), Groups: groupSpecs(s),
 		}
 		seen := map[string]bool{}
 		for _, r := range s.Requests {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/suggest"
@@ -21,7 +22,7 @@ import (
 type loadFlags struct {
 	scenario, arrivals, generator string
 	method, body                  string
-	header                        []string
+	header, groups                []string
 	rate                          float64
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
@@ -44,6 +45,7 @@ answers were wrong, connections starved.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
   dyno load unix:/tmp/dyno.sock --scenario mixed
+  dyno load http://127.0.0.1:8000/hello --group idle,connections=10000 --group slow-send,rate=10
   dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.load(cmd, args[0], f) },
@@ -62,6 +64,7 @@ answers were wrong, connections starved.`,
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
 	flags.StringVar(&f.body, "body", "", "request body")
+	flags.StringArrayVar(&f.groups, "group", nil, groupUsage)
 	return cmd
 }
 
@@ -128,6 +131,10 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 	if f.generator != "native" && f.generator != "vegeta" {
 		return config, suggest.Unknown("generator", f.generator, []string{"native", "vegeta"})
 	}
+	var err error
+	if config.Groups, err = parseGroups(f.groups); err != nil {
+		return config, err
+	}
 	if f.scenario == "" {
 		return config, f.request(&config)
 	}
@@ -184,6 +191,9 @@ func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string
 		}
 		config.Requests = append(config.Requests, lr)
 	}
+	if !given("group") {
+		config.Groups = bench.Groups(s)
+	}
 	if !given("rate") {
 		config.Model, config.Rate = load.Model(s.Load.Model), s.Load.Rate
 	}
@@ -233,6 +243,9 @@ func printLoad(w io.Writer, l *results.Load) error {
 		}
 	}
 	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if err := printGroups(w, l); err != nil {
 		return err
 	}
 	if e := l.Errors; e.Total() > 0 {
