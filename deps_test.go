@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile", "internal/template"},
+	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile", "internal/suggest", "internal/template"},
 	"bench":      {"bench/load", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},

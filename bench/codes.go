@@ -35,7 +35,7 @@ var hostCodes = []string{CodeSteal, CodeMeterLate, load.CodeSendLag, load.CodeRa
 
 // limitCodes are findings about the pair of server and generator rather than
 // failures: the trial does not count, and the report says why.
-var limitCodes = []string{load.CodeGeneratorBound, load.CodeLittle, load.CodeStarvation, load.CodeInterrupted}
+var limitCodes = []string{load.CodeGeneratorBound, load.CodeGroupsBound, load.CodeLittle, load.CodeStarvation, load.CodeInterrupted}
 
 // Disturbed tells whether a trial is invalid through the host's doing alone.
 func Disturbed(t *results.Trial) bool { return !t.Valid && !hasOther(t, hostCodes) }

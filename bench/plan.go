@@ -115,6 +115,9 @@ func NewPlan(o Options) (*Plan, error) {
 	if o.Generator == "" {
 		o.Generator = "native"
 	}
+	if err := o.checkGroups(); err != nil {
+		return nil, err
+	}
 	for o.Seed == 0 {
 		o.Seed = uint64(rand.Uint32()) // short enough to type
 	}
@@ -215,7 +218,7 @@ func (p *Plan) Describe() results.Plan {
 		ps := results.PlanScenario{
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,
 			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Mean(p.duration(s)), RateProfile: s.Load.Profile,
-			Connections: s.Load.Connections, DurationS: p.duration(s).Seconds(),
+			Connections: s.Load.Connections, DurationS: p.duration(s).Seconds(), Groups: groupSpecs(s),
 		}
 		seen := map[string]bool{}
 		for _, r := range s.Requests {

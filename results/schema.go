@@ -59,14 +59,15 @@ type Load struct {
 	GeneratorCPUUSPerRequest float64 `json:"generator_cpu_us_per_request,omitempty"`
 	GeneratorCPUUtilisation  float64 `json:"generator_cpu_utilisation,omitempty"` // busiest thread, 0 to 1
 
-	Histogram   string       `json:"histogram"`             // of latency in ns: EncodeHistogram
-	Classes     []ClassStats `json:"classes,omitempty"`     // one per request class, in the scenario's order
-	Series      []Point      `json:"series,omitempty"`      // the window in steps of 100 ms
-	Connection  Fairness     `json:"connection"`            // how the answers spread over the connections
-	Groups      []Group      `json:"groups,omitempty"`      // connections beside the busy ones
-	Reconnects  int64        `json:"reconnects,omitempty"`  // connections made again after the first ones, within the window
-	Resent      int64        `json:"resent,omitempty"`      // requests sent again, since an idle close had cut them
-	Interrupted bool         `json:"interrupted,omitempty"` // stopped before its time; what is here is what was seen
+	Histogram   string       `json:"histogram"`              // of latency in ns: EncodeHistogram
+	Classes     []ClassStats `json:"classes,omitempty"`      // one per request class, in the scenario's order
+	Series      []Point      `json:"series,omitempty"`       // the window in steps of 100 ms
+	Connection  Fairness     `json:"connection"`             // how the answers spread over the connections
+	Groups      []Group      `json:"groups,omitempty"`       // connections beside the busy ones
+	GroupsCPUS  float64      `json:"groups_cpu_s,omitempty"` // what they cost the generator in the window; part of its CPU per request
+	Reconnects  int64        `json:"reconnects,omitempty"`   // connections made again after the first ones, within the window
+	Resent      int64        `json:"resent,omitempty"`       // requests sent again, since an idle close had cut them
+	Interrupted bool         `json:"interrupted,omitempty"`  // stopped before its time; what is here is what was seen
 
 	Objective *Objective `json:"objective,omitempty"` // what was asked of the server
 	Valid     bool       `json:"valid"`
@@ -146,15 +147,20 @@ type Point struct {
 // storms. Its requests are in no other figure of the Load.
 type Group struct {
 	Name        string `json:"name"`
-	Kind        string `json:"kind"` // idle, slow-send, slow-read or storm
-	Connections int    `json:"connections"`
-	Opened      int64  `json:"opened"`            // connections made within the window, and those that stood at its beginning
-	Refused     int64  `json:"refused,omitempty"` // could not be made
-	Closed      int64  `json:"closed,omitempty"`  // by the server while they were in use
-	Requests    int64  `json:"requests,omitempty"`
-	Errors      int64  `json:"errors,omitempty"` // requests answered wrongly or not at all
-	// LatencyUS is of the group's requests, from when the first byte was sent;
-	// ConnectUS is of its connections.
+	Kind        string `json:"kind"`               // idle, slow-send, slow-read or storm
+	Spec        string `json:"spec"`               // all that was asked, in the form of dyno load --group
+	Connections int    `json:"connections"`        // held; in a storm, opened at a time
+	Opened      int64  `json:"opened"`             // connections made within the window, and those that stood at its beginning
+	Refused     int64  `json:"refused,omitempty"`  // could not be made
+	Unopened    int64  `json:"unopened,omitempty"` // of a storm: due while as many as are allowed were still open
+	Closed      int64  `json:"closed,omitempty"`   // by the server while they were in use
+	Standing    int64  `json:"standing,omitempty"` // at the end of the window
+	Requests    int64  `json:"requests,omitempty"` // answered within the window, right or wrong
+	Errors      int64  `json:"errors,omitempty"`   // requests answered wrongly or not at all
+	BytesSent   int64  `json:"bytes_sent,omitempty"`
+	BytesRead   int64  `json:"bytes_read,omitempty"`
+	// LatencyUS is of the answers, from when the first byte of the request was
+	// sent; ConnectUS is of the connections opened.
 	LatencyUS Quantiles `json:"latency_us,omitzero"`
 	ConnectUS Quantiles `json:"connect_us,omitzero"`
 	// HeldUS is how long the server kept those connections that it closed.
@@ -269,6 +275,7 @@ type PlanScenario struct {
 	DurationS   float64  `json:"duration_s"`
 	Classes     []string `json:"classes,omitempty"`
 	Requests    []string `json:"requests,omitempty"` // as "99 × GET /hello"; with a body, its length and digest
+	Groups      []string `json:"groups,omitempty"`   // connections beside the busy ones, in the form of dyno load --group
 }
 
 // PlanTarget is a server that the plan compares.

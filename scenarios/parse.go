@@ -174,6 +174,7 @@ func (d *decoder) scenario(n ast.Node, s *Scenario) {
 				"arrivals":    d.text(&s.Load.Arrivals),
 				"connections": d.integer(&s.Load.Connections),
 				"timeout":     d.duration(&s.Load.Timeout),
+				"groups":      d.groups(&s.Load.Groups),
 			}, "model")
 		},
 	}, "name", "summary", "requests", "load")

@@ -121,7 +121,7 @@ func (l *Offer) problems(given func(path string) bool) []problem {
 	if l.Timeout <= 0 {
 		add("timeout", "a timeout of 0 fails every request; write one, as 10s")
 	}
-	return list
+	return append(list, l.groupProblems(given)...)
 }
 
 // peak is the highest rate.

@@ -62,7 +62,17 @@ requests:
   - path: /b/${data.id}
     expect: {body: ""}
 data: {file: dir/b.jsonl, order: random}
-load: {model: open, rate: 0.5, arrivals: poisson, connections: 1, timeout: 1m30s}
+load:
+  model: open
+  rate: 0.5
+  arrivals: poisson
+  connections: 1
+  timeout: 1m30s
+  groups:
+    - {kind: idle, name: still, connections: 5, path: /a, every: 1s}
+    - {kind: slow-send, every: 10ms, rate: 0.5, part: body, size: 7}
+    - {kind: slow-read}
+    - {kind: storm, connections: 3, rate: 30, request: true, abort: true, limit: 9}
 duration: 1.5s
 warmup: 0s
 `))
@@ -78,8 +88,13 @@ warmup: 0s
 				Status: 201, Headers: common, Bytes: &two, SHA256: "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"}},
 			{Method: "GET", Path: "/b/${data.id}", Weight: 1, Class: "/b/${data.id}", Expect: scenarios.Expect{Status: 200, Body: &empty}},
 		},
-		Data:     scenarios.Data{File: "dir/b.jsonl", Order: "random"},
-		Load:     scenarios.Offer{Model: "open", Rate: 0.5, Arrivals: "poisson", Connections: 1, Timeout: 90 * time.Second},
+		Data: scenarios.Data{File: "dir/b.jsonl", Order: "random"},
+		Load: scenarios.Offer{Model: "open", Rate: 0.5, Arrivals: "poisson", Connections: 1, Timeout: 90 * time.Second, Groups: []scenarios.Group{
+			{Kind: "idle", Name: "still", Connections: 5, Path: "/a", Every: time.Second},
+			{Kind: "slow-send", Every: 10 * time.Millisecond, Rate: 0.5, Part: "body", Size: 7},
+			{Kind: "slow-read"},
+			{Kind: "storm", Connections: 3, Rate: 30, Request: true, Abort: true, Limit: 9},
+		}},
 		Duration: 1500 * time.Millisecond,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -169,6 +184,25 @@ var bad = []struct {
 	{name: "data with an unknown key", from: "/a}]", to: "\"/${data.x}\"}]\ndata: {file: a.csv, odrer: random}", want: `x.yaml:4:21: unknown key "odrer": did you mean "order"?`},
 	{name: "order unknown", from: "/a}]", to: "\"/${data.x}\"}]\ndata: {file: a.csv, order: randm}", want: `x.yaml:4:28: unknown order "randm": did you mean "random"?`},
 	{name: "data not used", from: "summary: s", to: "summary: s\ndata: {file: a.csv}", want: "x.yaml:3:14: no request takes a field from it", parseOnly: true},
+	{name: "groups a mapping", from: "closed", to: "closed, groups: {kind: idle}", want: "x.yaml:4:31: load.groups: a mapping; write a list of groups"},
+	{name: "group a string", from: "closed", to: "closed, groups: [idle]", want: `x.yaml:4:32: a group: "idle"; write key: value pairs`},
+	{name: "group without kind", from: "closed", to: "closed, groups: [{connections: 1}]", want: "x.yaml:4:32: a group: kind is missing"},
+	{name: "group of unknown kind", from: "closed", to: "closed, groups: [{kind: idel}]", want: `x.yaml:4:39: unknown kind of group "idel": did you mean "idle"? Known: idle, slow-read`},
+	{name: "group key unknown", from: "closed", to: "closed, groups: [{kind: idle, evry: 1s}]", want: `x.yaml:4:45: unknown key "evry": did you mean "every"?`},
+	{name: "group key of another kind", from: "closed", to: "closed, groups: [{kind: idle, rate: 1}]", want: "x.yaml:4:51: a group of kind idle has no rate; it has connections, path, every"},
+	{name: "group name", from: "closed", to: "closed, groups: [{kind: idle, name: A}]", want: `x.yaml:4:51: name "A"; use lower-case`},
+	{name: "group names alike", from: "closed", to: "closed, groups: [{kind: idle, name: a}, {kind: storm, name: a}]", want: "x.yaml:4:75: two groups of the name a", parseOnly: true},
+	{name: "group connections 0", from: "closed", to: "closed, groups: [{kind: idle, connections: 0}]", want: "x.yaml:4:58: 0 connections; write 1 to 1048576"},
+	{name: "group path", from: "closed", to: "closed, groups: [{kind: idle, path: a}]", want: `x.yaml:4:51: path "a"; start it with /`},
+	{name: "group every 0", from: "closed", to: "closed, groups: [{kind: idle, every: 0s}]", want: "x.yaml:4:52: every 0s; write 1ms to 24h0m0s"},
+	{name: "group rate 0", from: "closed", to: "closed, groups: [{kind: slow-read, rate: 0}]", want: "x.yaml:4:56: rate 0; write 0.01 to 1000000"},
+	{name: "group rate too high", from: "closed", to: "closed, groups: [{kind: storm, rate: 1000000.5}]", want: "x.yaml:4:52: rate 1.0000005e+06"},
+	{name: "group pieces too large", from: "closed", to: "closed, groups: [{kind: slow-read, every: 12m}]", want: "x.yaml:4:57: every 12m0s at 100 bytes per second", parseOnly: true},
+	{name: "group part", from: "closed", to: "closed, groups: [{kind: slow-send, part: hed}]", want: `x.yaml:4:56: unknown part "hed": did you mean "head"?`},
+	{name: "group size 0", from: "closed", to: "closed, groups: [{kind: slow-send, size: 0}]", want: "x.yaml:4:56: size 0; write 1 to 1048576 bytes"},
+	{name: "group abort in words", from: "closed", to: "closed, groups: [{kind: storm, abort: often}]", want: `x.yaml:4:53: load.groups[0].abort: "often"; write true or false`},
+	{name: "storm with rate and every", from: "closed", to: "closed, groups: [{kind: storm, rate: 1, every: 1s}]", want: "x.yaml:4:62: a storm with both"},
+	{name: "storm limit below a burst", from: "closed", to: "closed, groups: [{kind: storm, limit: 49}]", want: "x.yaml:4:53: limit 49; write 50, a burst, to", parseOnly: true},
 	{name: "alias of nothing", from: "/a}", to: "/a, headers: *none}", want: "x.yaml:", parseOnly: true},
 	{name: "merge key", from: "/a}", to: "/a, <<: {weight: 2}}", want: `x.yaml:3:23: unknown key "<<"`, parseOnly: true},
 }

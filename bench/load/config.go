@@ -124,8 +124,10 @@ func (c Config) withDefaults() (Config, error) {
 			return c, bad("Trace", "%v", err)
 		}
 	}
-	err = c.checkTemplates()
-	return c, err
+	if err := c.checkTemplates(); err != nil {
+		return c, err
+	}
+	return c, c.completeGroups()
 }
 
 func set[T comparable](field *T, value T) {

@@ -236,7 +236,7 @@ func TestPortsRunOut(t *testing.T) {
 	d.ports = uint32(low+3)<<16 | uint32(low) // four of them, fewer if others have some
 	sources := map[string]int{}
 	for range 20 {
-		fd, err := d.dial()
+		fd, err := d.dial(0)
 		if err == unix.ENOPROTOOPT {
 			t.Skip("IP_LOCAL_PORT_RANGE is missing: Linux 6.3 has it")
 		}

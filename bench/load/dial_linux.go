@@ -28,6 +28,11 @@ type dialer struct {
 // a million connections.
 const loopbackSources = 40
 
+// networkSegment is the segment of connections with a small receive buffer. On
+// the loopback one would be larger than the buffer, and the window would open
+// by timeouts alone.
+const networkSegment = 1460
+
 func newDialer(c *Config, to endpoint) (*dialer, error) {
 	d := &dialer{sources: []netip.Addr{{}}}
 	switch ip := to.addr.Addr(); {
@@ -77,11 +82,12 @@ func zoneID(zone string) (uint32, error) {
 
 // dial returns a socket that is connected or, with unix.EINPROGRESS, about to
 // be. Other errors come without a socket; unix.EAGAIN is a Unix socket with a
-// full backlog.
-func (d *dialer) dial() (fd int, err error) {
+// full backlog. The socket's receive buffer has the size in bytes, or with 0
+// what the system thinks best.
+func (d *dialer) dial(receive int) (fd int, err error) {
 	for range d.sources {
 		source := d.sources[d.next]
-		fd, err = d.dialFrom(source)
+		fd, err = d.dialFrom(source, receive)
 		out := err == unix.EADDRNOTAVAIL || err == unix.EADDRINUSE // of ports, there
 		if d.spread || out {
 			d.next = (d.next + 1) % len(d.sources)
@@ -93,13 +99,19 @@ func (d *dialer) dial() (fd int, err error) {
 	return fd, err
 }
 
-func (d *dialer) dialFrom(source netip.Addr) (int, error) {
+func (d *dialer) dialFrom(source netip.Addr, receive int) (int, error) {
 	fd, err := unix.Socket(d.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
 	if d.family != unix.AF_UNIX {
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // slower without, no less right
+	}
+	if receive > 0 { // before the window is agreed on
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receive)
+		if d.family != unix.AF_UNIX {
+			_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, networkSegment)
+		}
 	}
 	if d.ports != 0 {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_LOCAL_PORT_RANGE, int(d.ports))

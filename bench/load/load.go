@@ -13,6 +13,9 @@
 // unsent. After the window nothing new is sent; what is outstanding is waited
 // for, until it is answered or its Timeout is over.
 //
+// Beside the busy connections there may be groups of others (Group): idle,
+// slow, or coming and going in storms.
+//
 // Two generators share Config and the result: native, locked threads on raw
 // io_uring or epoll (Linux), and vegeta, the well-known library, kept as a cross-check.
 package load
@@ -88,6 +91,7 @@ type Config struct {
 	Trace       *Trace         // of Recorded arrivals: it plays once, and the window ends with it
 	Speed       float64        // of Recorded arrivals: so many times as fast; default 1
 	Connections int            // default 64
+	Groups      []Group        // native: connections beside these, the busy ones
 	Pipeline    int            // native: requests outstanding on a connection at most; default 1
 	Fresh       bool           // native: a new connection for each request, which counts as part of it
 	TLS         *tls.Config    // https: whom to trust; default the system's authorities

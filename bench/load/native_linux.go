@@ -27,7 +27,7 @@ type job struct {
 }
 
 func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, error) {
-	if err := needDescriptors(uint64(c.Connections) + uint64(2*c.Threads) + 32); err != nil {
+	if err := needDescriptors(uint64(c.Connections) + uint64(2*c.Threads) + crowdDescriptors(c) + 32); err != nil {
 		return nil, err
 	}
 	if err := chooseTransport(c); err != nil {
@@ -37,6 +37,11 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	if err != nil {
 		return nil, err
 	}
+	crowd, err := newCrowd(j, to.host)
+	if err != nil {
+		return nil, err
+	}
+	defer crowd.end()
 	threads := make([]*thread, c.Threads)
 	for i := range threads {
 		if threads[i], err = newThread(j, i); err != nil {
@@ -46,19 +51,20 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	// One processor of the Go scheduler beyond the threads, so that the
 	// conductor is not kept from the window's edges by a thread that never
 	// blocks; the kernel gives it the CPU at once.
-	if procs := runtime.GOMAXPROCS(0); procs <= c.Threads {
-		runtime.GOMAXPROCS(c.Threads + 1)
+	if procs, busy := runtime.GOMAXPROCS(0), c.Threads+crowd.threads(); procs <= busy {
+		runtime.GOMAXPROCS(busy + 1)
 		defer runtime.GOMAXPROCS(procs)
-	}
-	var running sync.WaitGroup
-	opened := make(chan error, c.Threads)
-	for _, t := range threads {
-		running.Go(func() { t.run(opened) })
 	}
 	// An early end, so that the threads give up whatever they are at.
 	stop := context.AfterFunc(ctx, func() { j.window.abort.CompareAndSwap(never, now()+int64(interruptGrace)+2*int64(lead)) })
 	defer stop()
 
+	crowd.open()
+	var running sync.WaitGroup
+	opened := make(chan error, c.Threads)
+	for _, t := range threads {
+		running.Go(func() { t.run(opened) })
+	}
 	var refused []error
 	for range threads {
 		if err := <-opened; err != nil {
@@ -91,13 +97,16 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	close(j.begin)
 	read := conductor.run(ctx)
 	running.Wait()
+	crowd.end()
 
 	recs := make([]*recorder, len(threads))
 	for i, t := range threads {
 		recs[i] = t.rec
 		read.utilisation = max(read.utilisation, t.utilisation())
 	}
-	return summarise(c, recs, read)
+	l, err := summarise(c, recs, read)
+	crowd.addTo(l, read)
+	return l, err
 }
 
 func newJob(c *Config, to endpoint) (*job, error) {

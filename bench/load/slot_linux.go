@@ -128,7 +128,7 @@ func (t *thread) connect(s *slot) {
 	s.generation++
 	s.answers = 0
 	s.state = connecting
-	fd, err := t.dialer.dial()
+	fd, err := t.dialer.dial(0)
 	if err != nil && err != unix.EINPROGRESS {
 		if err == unix.EAGAIN { // a Unix socket with a full backlog tells nobody when it has room
 			t.wait(s, at+backoffMin)

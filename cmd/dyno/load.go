@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
@@ -23,7 +24,7 @@ type loadFlags struct {
 	rate, trace                   string
 	speed                         float64
 	method, body                  string
-	header, request               []string
+	header, request, groups       []string
 	data, dataOrder               string
 	verbatim                      bool
 	connections, threads          int
@@ -76,6 +77,7 @@ answers were wrong, connections starved.`,
   dyno load http://127.0.0.1:8000/hello --arrivals recorded --trace access.txt --speed 2
   dyno load http://127.0.0.1:8000/hello -r 5000 --heatmap latency.svg --vegeta each.gob
   dyno load unix:/tmp/dyno.sock --scenario mixed
+  dyno load http://127.0.0.1:8000/hello --group idle,connections=10000 --group slow-send,rate=10
   dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'
   dyno load 'http://127.0.0.1:8000/items/${rand:1-1000}?user=${query.name}' --data users.csv
   dyno load http://127.0.0.1:8000/items -X POST --body @item.json -H 'X-Request: ${uuid}'
@@ -112,6 +114,7 @@ answers were wrong, connections starved.`,
 	flags.StringVar(&f.dataOrder, "data-order", "sequence", "how requests take the rows: sequence or random")
 	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")
 	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
+	flags.StringArrayVar(&f.groups, "group", nil, groupUsage)
 	f.files.flags(cmd)
 	return cmd
 }
@@ -211,6 +214,10 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 	if f.generator != "" && f.generator != "native" && f.generator != "vegeta" {
 		return config, suggest.Unknown("generator", f.generator, []string{"native", "vegeta"})
 	}
+	var err error
+	if config.Groups, err = parseGroups(f.groups); err != nil {
+		return config, err
+	}
 	if recorded {
 		if err := f.replay(&config, given("duration")); err != nil {
 			return config, err
@@ -260,6 +267,9 @@ func (f loadFlags) replay(config *load.Config, window bool) error {
 // applyScenario fills config from s where the command line says nothing else.
 func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string) bool) {
 	applyRequests(config, s)
+	if !given("group") {
+		config.Groups = bench.Groups(s)
+	}
 	if !given("rate") {
 		config.Model, config.Rate, config.Profile = load.Model(s.Load.Model), s.Load.Rate, s.Load.Profile
 	}

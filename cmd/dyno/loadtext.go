@@ -239,6 +239,12 @@ func (t *loadText) groups() {
 		}
 	}
 	t.WriteString("\n" + table.Text())
+	for _, g := range t.load.Groups {
+		if g.Unopened > 0 {
+			t.fact("not opened", fmt.Sprintf("%s of %s, since too many were still open", format.Count(g.Unopened), g.Name))
+		}
+	}
+	t.fact("their cost", fmt.Sprintf("%.2f s of the generator's CPU", t.load.GroupsCPUS))
 }
 
 func (t *loadText) objective() {

@@ -97,6 +97,7 @@ func differs(old, new *results.Run, a, b *results.Trial) string {
 		{"rate", x.RateProfile, y.RateProfile},
 		{"connections", x.Connections, y.Connections}, {"request classes", strings.Join(x.Classes, " "), strings.Join(y.Classes, " ")},
 		{"requests", strings.Join(x.Requests, ", "), strings.Join(y.Requests, ", ")},
+		{"connection groups", strings.Join(x.Groups, " "), strings.Join(y.Groups, " ")},
 		{"generator", a.Generator, b.Generator}, {"protocol", a.Protocol, b.Protocol},
 	} {
 		if d.old != d.new {
