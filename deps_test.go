@@ -57,8 +57,9 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1"},
-	"bench":      {"bench/load", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
+	"bench/load":   {"results", "protocol", "protocol/http1"},
+	"bench/rig":    {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
+	"bench":        {"bench/rig", "bench/load", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
 	"scripts/figures": {"results", "results/stats"},
