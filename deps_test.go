@@ -59,10 +59,11 @@ var mayImport = map[string][]string{
 	// in one place, and reads answers with the codec that the servers use.
 	"bench/load":   {"results", "protocol", "protocol/http1"},
 	"bench/rig":    {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
+	"bench/doctor": {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench":        {"bench/rig", "bench/load", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
-	"scripts/figures": {"results", "results/stats"},
+	"scripts/figures": {"results", "results/stats", "bench/doctor"},
 }
 
 func TestImports(t *testing.T) {
