@@ -75,8 +75,12 @@ func freeze(t *testing.T, generator string, arrivals load.Arrivals) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := l.Requests + l.Errors.Total(); n != int64(len(due)) || l.Errors.Total() > 0 {
+	unsent := l.Errors.Unsent
+	if n := l.Requests + l.Errors.Total(); n != int64(len(due)) || l.Errors.Total() > unsent {
 		t.Errorf("%d requests accounted for with errors %+v, %d were due", n, l.Errors, len(due))
+	}
+	if unsent > 0 {
+		return fmt.Errorf("%d requests were still waiting at the window's end", unsent)
 	}
 	h, err := results.DecodeHistogram(l.Histogram)
 	if err != nil {
