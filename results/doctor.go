@@ -85,11 +85,12 @@ type Pacing struct {
 
 // LimitRPS is the highest rate that the generator can ask for in a closed
 // loop, as far as the calibration tells. Where it was busy at the ceiling, that
-// is the ceiling; where null was at its end before it, the generator could
-// have gone on as far as its idle time reaches, and a server that comes close
-// to null is not by that at the generator's limit.
+// is the ceiling; where null was at its end before it, or somebody else had the
+// CPUs, the generator could have gone on as far as its idle time reaches, and a
+// server that comes close to null is not by that at the generator's limit.
 func (c *Calibration) LimitRPS() float64 {
-	if c.GeneratorBusy > 0 && c.GeneratorBusy < c.ServerBusy {
+	const busy = 0.85
+	if c.GeneratorBusy > 0 && (c.GeneratorBusy < c.ServerBusy || c.GeneratorBusy < busy) {
 		return c.CeilingRPS / c.GeneratorBusy
 	}
 	return c.CeilingRPS

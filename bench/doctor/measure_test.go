@@ -123,6 +123,7 @@ func TestCalibrationLimit(t *testing.T) {
 	}{
 		"the generator was busier": {0.98, 0.9, 1000},
 		"null was":                 {0.5, 0.99, 2000},
+		"neither was":              {0.25, 0.2, 4000},
 		"unknown":                  {0, 0, 1000},
 	} {
 		c := results.Calibration{CeilingRPS: 1000, GeneratorBusy: test.generator, ServerBusy: test.server}
