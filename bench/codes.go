@@ -15,6 +15,8 @@ const (
 	CodeTreeChanged = "tree-changed"   // worker processes ended or came in the window
 	CodeGenerator   = "generator"      // the generator failed, or could not reach the server
 	CodeNear        = "generator-near" // the generator was nearly at its end, the server not
+	CodeNullCeiling = "null-ceiling"   // as fast as the generator is on this host, the server not at its end
+	CodePacing      = "pacing"         // requests left later than the generator paces here by itself
 	CodeMeterLate   = "meter-late"     // the meters were not read at the window's edges
 	CodeKilled      = "killed"         // the server did not end when asked
 )
@@ -25,6 +27,9 @@ const (
 	saturated   = 0.95 // of its CPUs' time used by the server: it could not have done more
 	nearBusy    = 0.85 // of a closed loop's generator, beside a server below nearIdle
 	nearIdle    = 0.90
+	nearCeiling = 0.85 // of what the generator can do on this host
+	lagFactor   = 5.0  // of the calibrated lag, and more than lagSlackUS beyond it
+	lagSlackUS  = 100.0
 	maxEdgeLate = 0.02 // of the window, for the meters at each edge
 )
 
@@ -35,7 +40,7 @@ var hostCodes = []string{CodeSteal, CodeMeterLate, load.CodeSendLag, load.CodeRa
 
 // limitCodes are findings about the pair of server and generator rather than
 // failures: the trial does not count, and the report says why.
-var limitCodes = []string{load.CodeGeneratorBound, load.CodeGroupsBound, load.CodeLittle, load.CodeStarvation, load.CodeInterrupted}
+var limitCodes = []string{load.CodeGeneratorBound, load.CodeGroupsBound, CodeNullCeiling, load.CodeLittle, load.CodeStarvation, load.CodeInterrupted}
 
 // Disturbed tells whether a trial is invalid through the host's doing alone.
 func Disturbed(t *results.Trial) bool { return !t.Valid && !hasOther(t, hostCodes) }

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -42,7 +43,10 @@ type Options struct {
 
 	ServerCPUs    []int // default: meter's split of the CPUs this process may use
 	GeneratorCPUs []int
-	oneCore       bool // both are on one core
+
+	// Calibration is what dyno doctor found of this host's generator, for the
+	// gates that need it; see CheckCalibration. May be nil.
+	Calibration *results.Calibration
 
 	// Seen tells what happens while it happens; may be nil. It is called from
 	// one goroutine.
@@ -84,6 +88,7 @@ type Step struct {
 type Plan struct {
 	Options
 	Steps []Step // in the order in which they run
+	cpus  rig.CPUs
 }
 
 // NewPlan fills the defaults in and draws the order. Equal options and seed
@@ -121,9 +126,11 @@ func NewPlan(o Options) (*Plan, error) {
 	for o.Seed == 0 {
 		o.Seed = uint64(rand.Uint32()) // short enough to type
 	}
-	if err := o.splitCPUs(); err != nil {
+	cpus, err := rig.ChooseCPUs(o.ServerCPUs, o.GeneratorCPUs)
+	if err != nil {
 		return nil, err
 	}
+	o.ServerCPUs, o.GeneratorCPUs = cpus.Server, cpus.Generator
 	names := map[string]bool{}
 	for _, t := range o.Targets {
 		if names[t.Name] {
@@ -139,7 +146,7 @@ func NewPlan(o Options) (*Plan, error) {
 		names[s.Name] = true
 	}
 
-	p := &Plan{Options: o}
+	p := &Plan{Options: o, cpus: cpus}
 	for _, s := range o.Scenarios {
 		if d := p.duration(s); s.Load.Profile != "" && s.Load.Mean(d) == 0 {
 			return nil, fmt.Errorf("scenario %q: nothing is due within %v of rate %s: a longer duration is needed", s.Name, d, s.Load.Profile)
@@ -155,6 +162,9 @@ func NewPlan(o Options) (*Plan, error) {
 	}
 	return p, nil
 }
+
+// Environment is what the figures of the plan will depend on.
+func (p *Plan) Environment() results.Environment { return p.cpus.Environment() }
 
 // duration is the measured window of a trial of s, warmup its longest warm-up.
 func (p *Plan) duration(s *scenarios.Scenario) time.Duration {
@@ -200,7 +210,7 @@ func (p *Plan) Load(s Step, addr string) target.Command {
 		"--duration", p.duration(s.Scenario).String(),
 		"--warmup", p.warmup(s.Scenario).String(),
 		"--seed", strconv.FormatUint(p.loadSeed(s), 10),
-		"--threads", strconv.Itoa(max(1, len(p.GeneratorCPUs))),
+		"--threads", strconv.Itoa(p.cpus.Threads()),
 		"--generator", p.Generator,
 		"--json",
 	}

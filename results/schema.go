@@ -222,6 +222,8 @@ type Run struct {
 	Plan        Plan        `json:"plan"`
 	Trials      []Trial     `json:"trials"` // in the order in which they ran
 	Interrupted bool        `json:"interrupted,omitempty"`
+
+	Calibration *Calibration `json:"calibration,omitempty"` // of the generator on this host, that the trials were judged against
 }
 
 // Build says which dyno measured.

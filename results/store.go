@@ -150,5 +150,5 @@ func storeError(where string, err error) error {
 	case isFull(err):
 		hint = "free some space, or " + hint + "; what was stored before is whole"
 	}
-	return fmt.Errorf("cannot store the run in %s: %w: %s", where, err, hint)
+	return fmt.Errorf("cannot store in %s: %w: %s", where, err, hint)
 }

@@ -10,10 +10,16 @@ import (
 )
 
 // startChild starts a server in a process of its own.
-func startChild(b testing.TB) string {
+func startChild(b testing.TB) (url string) {
+	url, _ = startServer(b, "plain")
+	return url
+}
+
+// startServer starts one of that kind.
+func startServer(b testing.TB, kind string) (url string, process *os.Process) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childServer+"=1")
+	cmd.Env = append(os.Environ(), childServer+"="+kind)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -34,7 +40,7 @@ func startChild(b testing.TB) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return "http://" + strings.TrimSpace(addr) + "/hello"
+	return "http://" + strings.TrimSpace(addr) + "/hello", cmd.Process
 }
 
 // BenchmarkCost compares what a request costs the two generators, in CPU, in

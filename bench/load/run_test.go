@@ -292,49 +292,6 @@ func due(t *testing.T, c Config, l *results.Load) int64 {
 	}
 }
 
-// A server that stops answering for a while cannot hide the requests that it
-// kept from being sent: all are accounted for, and those due in the first half
-// of the freeze have waited for the second half at least.
-func TestFreeze(t *testing.T) {
-	const freeze, rate = 120 * time.Millisecond, 1000
-	eachGenerator(t, func(t *testing.T, generator string) {
-		r := respond(t, "tcp", nil)
-		c := short(r)
-		c.Generator, c.Model, c.Rate, c.Duration = generator, Open, rate, 400*time.Millisecond
-		thawed := make(chan struct{})
-		c.Phase = func(p Phase) {
-			if p == MeasureStart {
-				r.frozen.Lock()
-				go func() {
-					defer close(thawed)
-					time.Sleep(freeze)
-					r.frozen.Unlock()
-				}()
-			}
-		}
-		l := mustRun(t, c)
-		<-thawed
-		if got, want := l.Requests+l.Errors.Total(), due(t, c, l); got != want || want != rate*4/10 {
-			t.Errorf("%d requests accounted for, %d were due", got, want)
-		}
-		h, err := results.DecodeHistogram(l.Histogram)
-		if err != nil {
-			t.Fatal(err)
-		}
-		waited := int64(0)
-		for _, bar := range h.Distribution() {
-			if bar.From >= int64(freeze/2)*99/100 {
-				waited += bar.Count
-			}
-		}
-		// The freeze begins at the window's start or later, by as much as it
-		// then lasts beyond freeze; but a request on its way may slip through.
-		if want := int64(rate * freeze.Seconds() / 2); waited < want-int64(c.Connections)-1 {
-			t.Errorf("%d latencies of half the freeze or more, expected %d", waited, want)
-		}
-	})
-}
-
 // With more offered than served the rest is unsent, not forgotten.
 func TestOverload(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {

@@ -28,13 +28,7 @@ func ReadFacts() (Facts, error) {
 
 // factsUnder reads the facts that are files.
 func factsUnder(root string) Facts {
-	line := func(path string) string {
-		b, err := os.ReadFile(filepath.Join(root, path))
-		if err != nil {
-			return ""
-		}
-		return strings.TrimSpace(string(b))
-	}
+	line := func(path string) string { return lineUnder(root, path) }
 	f := Facts{
 		Kernel:      line("proc/sys/kernel/osrelease"),
 		ClockSource: line("sys/devices/system/clocksource/clocksource0/current_clocksource"),
@@ -60,6 +54,15 @@ func factsUnder(root string) Facts {
 		f.Virtual = cmp.Or(machine, "yes")
 	}
 	return f
+}
+
+// lineUnder is a file of one line, empty where it cannot be read.
+func lineUnder(root, path string) string {
+	b, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
 }
 
 // virtualMachine knows the names that hypervisors give their machines.

@@ -45,10 +45,10 @@ func TestHost(t *testing.T) {
 	})
 	a.Time, b.Time = 0, 2*time.Second
 	for _, c := range []struct {
-		cpus  []int
-		steal float64
-	}{{[]int{0}, 20}, {[]int{1}, 0}, {nil, 10}, {[]int{0, 1}, 10}, {[]int{7}, 0}} {
-		want := HostUsage{StealPct: c.steal, PSICPUSomePct: 25, HasPSI: true}
+		cpus        []int
+		steal, busy float64
+	}{{[]int{0}, 20, 50}, {[]int{1}, 0, 0}, {nil, 10, 25}, {[]int{0, 1}, 10, 25}, {[]int{7}, 0, 0}} {
+		want := HostUsage{StealPct: c.steal, BusyPct: c.busy, PSICPUSomePct: 25, HasPSI: true}
 		if diff := cmp.Diff(want, b.Sub(a, c.cpus)); diff != "" {
 			t.Errorf("CPUs %v: %s", c.cpus, diff)
 		}

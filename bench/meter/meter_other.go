@@ -28,3 +28,6 @@ func CPUs() ([]int, error) { return nil, ErrUnsupported }
 
 // ReadTopology knows nothing.
 func ReadTopology() Topology { return nil }
+
+// ReadLimits returns ErrUnsupported.
+func ReadLimits() (Limits, error) { return Limits{}, ErrUnsupported }

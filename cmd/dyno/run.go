@@ -170,7 +170,8 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 		described.Command = append(described.Command, "--seed", strconv.FormatUint(plan.Seed, 10))
 	}
 	env := plan.Environment()
-	store, err := results.Create(folder, &results.Run{Dyno: build(), Environment: env, Plan: described})
+	c.calibrate(plan, env, folder)
+	store, err := results.Create(folder, &results.Run{Dyno: build(), Environment: env, Plan: described, Calibration: plan.Calibration})
 	if err != nil {
 		return failed(err)
 	}

@@ -85,8 +85,17 @@ func plan(run *results.Run) []fact {
 	p := run.Plan
 	return given([]fact{
 		{"run", run.ID}, {"started", run.Created.UTC().Format("2 January 2006, 15:04 UTC")}, {"trials per scenario and target", fmt.Sprint(p.Trials)},
-		{"generator", p.Generator}, {"seed", fmt.Sprint(p.Seed)},
+		{"generator", p.Generator}, {"seed", fmt.Sprint(p.Seed)}, {"generator's limit", calibrated(run)},
 	})
+}
+
+// calibrated says what the trials were held against, if they were.
+func calibrated(run *results.Run) string {
+	c := run.Calibration
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s/s on this host, by dyno doctor of %s", format.Significant(c.LimitRPS(), 3), c.Created.UTC().Format("2 January 2006, 15:04 UTC"))
 }
 
 // order lists the trials as they ran.

@@ -399,3 +399,22 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 }
+
+func TestCalibrationIsNamed(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"goroutine"}})
+	if text := terminal(t, Build(run), 80); strings.Contains(text, "limit is") {
+		t.Errorf("a run without a calibration names one:\n%s", text)
+	}
+	run.Calibration = &results.Calibration{CeilingRPS: 123_456, Created: run.Created}
+	const want = "123,000/s on this host, by dyno doctor of"
+	if text := strings.Join(strings.Fields(terminal(t, Build(run), 80)), " "); !strings.Contains(text, "The generator's limit is "+want) {
+		t.Errorf("the terminal does not name the calibration:\n%s", text)
+	}
+	var b bytes.Buffer
+	if err := Markdown(&b, run); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), want) {
+		t.Error("the page does not name the calibration")
+	}
+}

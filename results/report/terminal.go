@@ -29,6 +29,9 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 		b.WriteString(format.Wrap(legend+".", width, "", ""))
 	}
 	b.WriteString(format.Wrap("n: trials that count of those that ran. "+r.basis(), width, "", ""))
+	if limit := calibrated(r.Run); limit != "" {
+		b.WriteString(format.Wrap("The generator's limit is "+limit+".", width, "", ""))
+	}
 	b.WriteString(format.Wrap(fmt.Sprintf("Run %s: %d of %d trials count, seed %d.", r.Run.ID, r.Valid, r.Trials, r.Run.Plan.Seed), width, "", ""))
 	_, err := io.WriteString(w, b.String())
 	return err
