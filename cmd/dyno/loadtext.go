@@ -71,9 +71,9 @@ func (t *loadText) title() {
 	t.WriteString(format.Wrap(l.URL, t.width, "", "  "))
 	loop := fmt.Sprintf("closed loop, %s", count(l.Connections, "connection"))
 	if l.Model == string(load.Open) {
-		rate := fmt.Sprintf("%s requests/s", format.Significant(l.RateRPS, 4))
+		rate := fmt.Sprintf("%s requests/s", offered(l.RateRPS))
 		if l.RateProfile != "" {
-			rate = l.RateProfile + " requests/s, " + format.Significant(l.RateRPS, 4) + " on average,"
+			rate = l.RateProfile + " requests/s, " + offered(l.RateRPS) + " on average,"
 		}
 		loop = fmt.Sprintf("open loop, %s %s, %s", rate, l.Arrivals, count(l.Connections, "connection"))
 	}
@@ -213,6 +213,15 @@ func (t *loadText) connections() {
 		t.fact("reconnected", text)
 	}
 	t.fact("generator", fmt.Sprintf("%.1f µs of CPU per request, busiest thread %.0f %% busy", l.GeneratorCPUUSPerRequest, 100*l.GeneratorCPUUtilisation))
+}
+
+// offered is a rate that was asked for: 500 is no 500.0.
+func offered(rps float64) string {
+	text := format.Significant(rps, 4)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
 }
 
 // counted is count with commas between the thousands.
