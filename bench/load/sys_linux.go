@@ -37,6 +37,7 @@ type poll struct {
 	events [256]unix.EpollEvent
 	coarse bool  // the kernel has no epoll_pwait2 (Linux before 5.11)
 	spin   int64 // ns before the end of a wait that are spent looking
+	wake   wake
 }
 
 func newPoll(spin time.Duration) (*poll, error) {
@@ -56,17 +57,25 @@ func (p *poll) control(op, fd int, events uint32, slot, generation int32) error 
 }
 
 // wait returns the events that are there, having waited for the first one
-// until the time t. It is exact to the microseconds that the kernel takes to
-// wake a thread; with spin the thread is awake by then.
+// until the time t. It is exact to some microseconds, as far as the kernel is
+// predictable, and with spin the thread is awake by then.
 func (p *poll) wait(t int64) []unix.EpollEvent {
 	events, errno := p.look()
-	if errno == 0 && len(events) == 0 {
-		events, errno = p.sleep(t - p.spin - now())
+	if errno != 0 || len(events) > 0 {
+		return events
 	}
-	for p.spin > 0 && errno == 0 && len(events) == 0 && now() < t {
+	alarm := p.wake.alarm(t - p.spin)
+	if left := alarm - now(); left > 0 {
+		events, errno = p.sleep(left)
+		if errno != 0 || len(events) > 0 {
+			return events // none after EINTR, or ENOSYS once
+		}
+		p.wake.woke(alarm, now())
+	}
+	for at := now(); errno == 0 && len(events) == 0 && (p.wake.dozes(t, at) || p.spin > 0 && at < t); at = now() {
 		events, errno = p.look()
 	}
-	return events // none after EINTR, or ENOSYS once
+	return events
 }
 
 // look takes what is there already, without telling the Go scheduler, which

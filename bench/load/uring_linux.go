@@ -23,6 +23,7 @@ type uring struct {
 	*thread
 	ring *uringQueue
 	spin int64
+	wake wake
 }
 
 var _ transport = (*uring)(nil)
@@ -110,13 +111,13 @@ func (u *uring) drop(s *slot) {
 }
 
 func (u *uring) wait(until int64) {
-	left := until - u.spin - now()
-	if left > 0 {
-		u.ring.enter(1, left)
-	} else {
+	alarm := u.wake.alarm(until - u.spin)
+	if left := alarm - now(); left <= 0 {
 		u.ring.enter(0, 0)
+	} else if u.ring.enter(1, left) == unix.ETIME {
+		u.wake.woke(alarm, now())
 	}
-	for u.spin > 0 && u.ring.empty() && now() < until {
+	for at := now(); u.ring.empty() && (u.wake.dozes(until, at) || u.spin > 0 && at < until); at = now() {
 		u.ring.enter(0, 0)
 	}
 	for {
