@@ -11,7 +11,8 @@ type Capacity struct {
 	Connections int    `json:"connections"`
 	Threads     int    `json:"threads"`
 
-	Objective string `json:"objective,omitempty"` // as it was held against the probes; a sweep may have none
+	Objective string        `json:"objective,omitempty"` // as it was held against the probes; a sweep may have none
+	Bound     *LatencyBound `json:"bound,omitempty"`     // its first one on a latency, for plots
 	// CapacityRPS is the rate at which the objective is as likely kept as not,
 	// in windows as long as those of the search. It is absent where the
 	// objective was kept at no rate, and in a sweep.
@@ -33,6 +34,12 @@ type Capacity struct {
 	DurationS   float64   `json:"duration_s"` // of the whole search
 	Interrupted bool      `json:"interrupted,omitempty"`
 	Warnings    []Warning `json:"warnings,omitempty"`
+}
+
+// LatencyBound is an objective's bound on a latency from when a request was due.
+type LatencyBound struct {
+	Figure string  `json:"figure"` // as "p99"
+	US     float64 `json:"us"`
 }
 
 // Interval holds the capacity with the probability Confidence, given the model

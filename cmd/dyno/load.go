@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +25,7 @@ type loadFlags struct {
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
+	capacityFlags
 }
 
 func (c *cli) loadCommand() *cobra.Command {
@@ -40,10 +40,17 @@ it has its answer. With --rate it is open: requests are due by the clock, and a
 request that waits because the server is slow counts that wait as latency.
 
 It exits with 1 if the run is not valid: the generator itself was the limit,
-answers were wrong, connections starved.`,
+answers were wrong, connections starved; or if --slo is missed.
+
+--capacity searches the highest rate that keeps --slo and draws the curve of
+latency by throughput, --sweep draws it at given rates; both offer Poisson
+arrivals unless --arrivals says otherwise.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
   dyno load unix:/tmp/dyno.sock --scenario mixed
+  dyno load http://127.0.0.1:8000/hello -r 5000 --slo 'p99<10ms,errors<0.1%'
+  dyno load http://127.0.0.1:8000/hello --capacity --slo 'p99<10ms' --plot curve.svg
+  dyno load http://127.0.0.1:8000/hello --sweep 1000..50000/8
   dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.load(cmd, args[0], f) },
@@ -62,13 +69,22 @@ answers were wrong, connections starved.`,
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
 	flags.StringVar(&f.body, "body", "", "request body")
+	f.capacityFlags.add(flags)
 	return cmd
 }
 
 func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
-	config, err := f.config(url, func(name string) bool { return cmd.Flags().Changed(name) })
+	given := func(name string) bool { return cmd.Flags().Changed(name) }
+	config, err := f.config(url, given)
 	if err != nil {
 		return usageError(err)
+	}
+	slo, err := f.check(given)
+	if err != nil {
+		return usageError(err)
+	}
+	if f.surveys() {
+		return c.survey(cmd.Context(), config, f.capacityFlags, slo, given)
 	}
 	phase, err := load.OpenPhaseFD()
 	if err != nil {
@@ -89,8 +105,11 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	} else if err != nil {
 		return failed(err)
 	}
+	if err := hold(result, slo); err != nil {
+		return failed(err)
+	}
 	if c.json {
-		err = json.NewEncoder(c.stdout).Encode(result)
+		err = encode(c.stdout, result)
 	} else {
 		err = printLoad(c.stdout, result)
 	}
@@ -99,7 +118,7 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 		return failed(err)
 	case result.Interrupted:
 		return errInterrupted
-	case !result.Valid:
+	case !result.Valid || result.Objective != nil && !result.Objective.Met:
 		return &exitError{code: exitFailed}
 	}
 	return nil
@@ -120,7 +139,7 @@ func (f loadFlags) config(url string, given func(string) bool) (load.Config, err
 		return config, fmt.Errorf("--connections %d: at least one is needed", f.connections)
 	case f.threads < 1:
 		return config, fmt.Errorf("--threads %d: at least one is needed", f.threads)
-	case f.scenario == "" && f.rate == 0 && given("arrivals"):
+	case f.scenario == "" && f.rate == 0 && !f.surveys() && given("arrivals"):
 		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
@@ -244,6 +263,7 @@ func printLoad(w io.Writer, l *results.Load) error {
 	if l.Reconnects > 0 {
 		fmt.Fprintf(w, "  %d connections made again, %d requests sent again\n", l.Reconnects, l.Resent)
 	}
+	printObjective(w, l.Objective)
 	for _, warning := range l.Warnings {
 		mark := "warning"
 		if warning.Invalid {

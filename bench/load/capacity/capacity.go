@@ -92,6 +92,7 @@ const (
 	CodeAtLeast     = "at-least"     // the limit is the generator's or the host's, not the server's
 	CodeNeverKept   = "never-kept"   // the objective was kept at no rate
 	CodeTooSlow     = "too-slow"     // windows of the budget hold too few requests to judge the objective
+	CodeUndecided   = "undecided"    // too few windows could be judged
 	CodeWide        = "wide"         // the interval is wide
 	CodeNotMonotone = "not-monotone" // the objective is missed below the limit, too
 	CodeSpoiled     = "spoiled"      // many probes were
@@ -129,7 +130,7 @@ func (c Config) start() (*survey, error) {
 	s := &survey{
 		Config: c, began: c.Now(), random: rand.New(rand.NewPCG(c.Seed, 0x6361706163697479)),
 		doc: &results.Capacity{
-			Schema: results.CapacitySchema, Seed: c.Seed, Objective: c.Objective.String(), BudgetS: c.Budget.Seconds(),
+			Schema: results.CapacitySchema, Seed: c.Seed, Objective: c.Objective.String(), Bound: c.Objective.Bound(), BudgetS: c.Budget.Seconds(),
 			Points: []results.CapacityPoint{}, Probes: []results.Probe{},
 		},
 	}

@@ -194,11 +194,14 @@ func (s *survey) conclude() {
 			most = max(most, p.RateRPS)
 		}
 	}
+	if s.verdicts < undecided {
+		s.warn(CodeUndecided, "a longer --budget; a quieter host",
+			"%d windows could be judged, which is too few to tell a limit", s.verdicts)
+		return
+	}
 	if !kept {
-		if s.verdicts > 0 {
-			s.warn(CodeNeverKept, "the curve shows what the server does at its best",
-				"%s was kept at no rate; the lowest that was probed is %.3g requests/s", s.Objective, least)
-		}
+		s.warn(CodeNeverKept, "the curve shows what the server does at its best",
+			"%s was kept at no rate; the lowest that was probed is %.3g requests/s", s.Objective, least)
 		return
 	}
 	limit, low, high := s.belief.quantile(0.5), s.belief.quantile((1-confidence)/2), s.belief.quantile((1+confidence)/2)
@@ -225,6 +228,9 @@ func (s *survey) conclude() {
 		}
 	}
 }
+
+// undecided is how many windows are too few to say anything.
+const undecided = 4
 
 // wideInterval is the half-width from which an interval is complained about.
 const wideInterval = 0.15

@@ -212,3 +212,14 @@ func (o Objective) Samples() int64 {
 	}
 	return n
 }
+
+// Bound returns the first bound on a latency from when a request was due, nil
+// if there is none.
+func (o Objective) Bound() *results.LatencyBound {
+	for _, t := range o.terms {
+		if t.figure <= maximum && !t.service {
+			return &results.LatencyBound{Figure: t.name(), US: t.bound}
+		}
+	}
+	return nil
+}
