@@ -99,6 +99,9 @@ func truth(w window, low, high float64) float64 {
 // the distribution of their errors and how often the interval holds the truth.
 // Where theory knows the limit of an endless window it is compared with that.
 func TestBisection(t *testing.T) {
+	if raceDetector {
+		t.Skip("arithmetic of one goroutine, ten times slower with the race detector")
+	}
 	const searches = 200
 	mm1 := 1000 - math.Log(100)/0.030 // P(T>t) = exp(−(μ−λ)t) for μ = 1000/s and 30 ms
 	drifting := func() window {
