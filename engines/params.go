@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dynobench/dyno/internal/suggest"
 )
@@ -74,6 +75,22 @@ func (p *Params) Int(key string, least, most int) int {
 		p.fail(fmt.Errorf("%s=%s: must be between %d and %d", key, v, least, most))
 	default:
 		return n
+	}
+	return least
+}
+
+// Duration is the setting key, a time such as 1ms, which must lie between
+// least and most.
+func (p *Params) Duration(key string, least, most time.Duration) time.Duration {
+	v := p.value(key)
+	d, err := time.ParseDuration(v)
+	switch {
+	case err != nil:
+		p.fail(fmt.Errorf("%s=%s: not a time such as 1ms", key, v))
+	case d < least || d > most:
+		p.fail(fmt.Errorf("%s=%s: must be between %v and %v", key, v, least, most))
+	default:
+		return d
 	}
 	return least
 }

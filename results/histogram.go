@@ -3,6 +3,7 @@ package results
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -73,6 +74,9 @@ func Percentile(h *hdrhistogram.Histogram, p float64) (us float64, ok bool) {
 	}
 	return float64(h.ValueAtQuantile(p)) / 1e3, true
 }
+
+// SamplesFor is how many samples Percentile needs for the p-th percentile.
+func SamplesFor(p float64) int64 { return int64(math.Ceil(100*minBeyond/(100-p) - 1e-6)) }
 
 // QuantilesOf summarises h in microseconds. Percentiles with fewer than ten
 // samples beyond them stay zero and so are absent from JSON.

@@ -86,6 +86,8 @@ type Term struct {
 	Text string   `json:"text"`           // as "p99<10ms"
 	Seen *float64 `json:"seen,omitempty"` // in the unit of the term: µs, requests/s or per cent; absent where too few samples tell
 	Met  bool     `json:"met"`
+	// Reason says why nothing was seen.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Errors counts failed requests by what failed. A request is in one of them at

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,14 +29,15 @@ type loadFlags struct {
 	connections, threads          int
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
-	transport                     string
-	pipeline                      int
-	fresh, insecure               bool
-	spin                          time.Duration
-	sources                       []string
-	authorities                   string
-	progress                      string
-	files                         loadFiles
+	capacityFlags
+	transport       string
+	pipeline        int
+	fresh, insecure bool
+	spin            time.Duration
+	sources         []string
+	authorities     string
+	progress        string
+	files           loadFiles
 }
 
 func (c *cli) loadCommand() *cobra.Command {
@@ -70,13 +70,20 @@ when the run was interrupted as well.
 ` + placeholdersHelp + `
 
 It exits with 1 if the run is not valid: the generator itself was the limit,
-answers were wrong, connections starved.`,
+answers were wrong, connections starved; or if --slo is missed.
+
+--capacity searches the highest rate that keeps --slo and draws the curve of
+latency by throughput, --sweep draws it at given rates; both offer Poisson
+arrivals unless --arrivals says otherwise.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
   dyno load http://127.0.0.1:8000/hello -r 500@900ms,5k@100ms -d 20s
   dyno load http://127.0.0.1:8000/hello --arrivals recorded --trace access.txt --speed 2
   dyno load http://127.0.0.1:8000/hello -r 5000 --heatmap latency.svg --vegeta each.gob
   dyno load unix:/tmp/dyno.sock --scenario mixed
+  dyno load http://127.0.0.1:8000/hello -r 5000 --slo 'p99<10ms,errors<0.1%'
+  dyno load http://127.0.0.1:8000/hello --capacity --slo 'p99<10ms' --plot curve.svg
+  dyno load http://127.0.0.1:8000/hello --sweep 1000..50000/8
   dyno load http://127.0.0.1:8000/hello --group idle,connections=10000 --group slow-send,rate=10
   dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'
   dyno load 'http://127.0.0.1:8000/items/${rand:1-1000}?user=${query.name}' --data users.csv
@@ -116,13 +123,22 @@ answers were wrong, connections starved.`,
 	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
 	flags.StringArrayVar(&f.groups, "group", nil, groupUsage)
 	f.files.flags(cmd)
+	f.capacityFlags.add(flags)
 	return cmd
 }
 
 func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
-	config, err := f.config(url, func(name string) bool { return cmd.Flags().Changed(name) }, cmd.InOrStdin())
+	given := func(name string) bool { return cmd.Flags().Changed(name) }
+	config, err := f.config(url, given, cmd.InOrStdin())
 	if err != nil {
 		return usageError(err)
+	}
+	slo, err := f.check(given)
+	if err != nil {
+		return usageError(err)
+	}
+	if f.surveys() {
+		return c.survey(cmd.Context(), config, f.capacityFlags, slo, given)
 	}
 	phase, err := load.OpenPhaseFD()
 	if err != nil {
@@ -146,13 +162,16 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	} else if err != nil {
 		return failed(err)
 	}
+	if err := hold(result, slo); err != nil {
+		return failed(err)
+	}
 	if err := c.writeLoad(result, files); err != nil {
 		return failed(err)
 	}
 	switch {
 	case result.Interrupted:
 		return errInterrupted
-	case !result.Valid:
+	case !result.Valid || result.Objective != nil && !result.Objective.Met:
 		return &exitError{code: exitFailed}
 	}
 	return nil
@@ -167,7 +186,7 @@ func (c *cli) writeLoad(result *results.Load, files []loadFile) error {
 		out = c.stderr
 	}
 	if c.json {
-		err = json.NewEncoder(out).Encode(result)
+		err = encode(out, result)
 	} else {
 		err = printLoad(out, result, width(out), plainText())
 	}
@@ -201,7 +220,7 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 		return config, errors.New("--trace and --speed are for --arrivals recorded")
 	case given("speed") && (!(f.speed > 0) || math.IsInf(f.speed, 1)):
 		return config, fmt.Errorf("--speed %v: how many times as fast, above 0", f.speed)
-	case f.scenario == "" && !f.open() && !recorded && given("arrivals"):
+	case f.scenario == "" && !f.open() && !recorded && !f.surveys() && given("arrivals"):
 		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)

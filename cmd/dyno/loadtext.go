@@ -268,7 +268,7 @@ func (t *loadText) objective() {
 	t.WriteString("\n")
 	t.fact("objective", o.Text+": "+verdict)
 	for _, term := range o.Terms {
-		mark, seen := "✓", "too few samples tell"
+		mark, seen := "✓", term.Reason
 		if !term.Met {
 			mark = "✗"
 		}
@@ -283,12 +283,12 @@ func (t *loadText) objective() {
 func seenAs(term results.Term) string {
 	v := *term.Seen
 	switch {
-	case strings.HasPrefix(term.Text, "errors"):
+	case strings.HasSuffix(term.Text, "%"):
 		return format.Significant(v, 3) + " %"
-	case strings.HasPrefix(term.Text, "p"), strings.HasPrefix(term.Text, "m"): // p99, max, mean
-		return format.Duration(v)
+	case strings.HasPrefix(term.Text, "rate"):
+		return format.Significant(v, 4) + " requests/s"
 	}
-	return format.Significant(v, 4) + " requests/s"
+	return format.Duration(v)
 }
 
 func (t *loadText) warnings() {

@@ -54,9 +54,9 @@ func sample(t *testing.T, answers int) *results.Load {
 			{Name: "idle", Kind: "idle", Connections: 1000, Opened: 1000, Closed: 12},
 			{Name: "slowloris", Kind: "slow-send", Connections: 50, Opened: 61, Refused: 3, Requests: 412, Errors: 9, LatencyUS: results.Quantiles{P50: 1.2e6, P99: 4e6}},
 		},
-		Objective: &results.Objective{Text: "p99<10ms,errors<0.1%,throughput>9000/s,p99.9<1s", Terms: []results.Term{
+		Objective: &results.Objective{Text: "p99<10ms,errors<0.1%,rate>9000,p99.9<1s", Terms: []results.Term{
 			{Text: "p99<10ms", Seen: ref(1234.0), Met: true}, {Text: "errors<0.1%", Seen: ref(1.23)},
-			{Text: "throughput>9000/s", Seen: ref(9987.0), Met: true}, {Text: "p99.9<1s"},
+			{Text: "rate>9000", Seen: ref(9987.0), Met: true}, {Text: "p99.9<1s", Reason: "too few samples tell"},
 		}},
 		Warnings: []results.Warning{
 			{Code: "errors", Message: "1224 of 100000 requests failed (connect 0, read 0, write 0, timeout 4, status 17, body 0)", Hint: "see the server's log", Invalid: true},

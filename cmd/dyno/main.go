@@ -24,6 +24,7 @@ import (
 const (
 	exitFailed      = 1   // the thing asked for failed: a regression, a wrong answer, an invalid trial
 	exitUsage       = 2   // usage or configuration
+	exitUndecided   = 3   // what was seen does not tell
 	exitInterrupted = 130 // interrupted; what was measured is stored
 )
 

@@ -11,7 +11,7 @@ func TestNew(t *testing.T) {
 	for _, spec := range []string{
 		"sync", "sync,keepalive=pinned", "prefork", "prefork:goroutine,processes=4", "prefork:threads,threads=3,socket=inherited",
 		"threads,threads=64,queue=0", "pool,size=3,full=refuse", "goroutine,per=request", "eventloop,loops=2", "eventloop,loops=cpus",
-		"nethttp", "fasthttp", "prefork:fasthttp", "null",
+		"nethttp", "fasthttp", "prefork:fasthttp", "null", "null,service=250us",
 	} {
 		e, err := New(spec)
 		if err != nil {
@@ -38,6 +38,8 @@ func TestNewRefuses(t *testing.T) {
 		"prefork:threads,processses=2": `did you mean "processes"? Known: processes, queue, socket, threads`,
 		"prefork,processes=0":          "processes=0",
 		"prefork:pool,size=none":       "size=none: not an integer",
+		"null,service=1":               "service=1: not a time such as 1ms",
+		"null,service=-1ms":            "service=-1ms: must be between 0s and",
 		"sync,keepalive=on":            `unknown value of keepalive "on"`,
 	} {
 		e, err := New(spec)

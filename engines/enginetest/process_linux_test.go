@@ -473,3 +473,51 @@ func TestNull(t *testing.T) {
 		t.Errorf("exit: %v", err)
 	}
 }
+
+// TestNullServes: with a service time the floor is a queue before one server.
+// Its departures are computed (see the engine's own tests); here they are
+// counted and put in order, over connections, a pipeline and clients that go.
+func TestNullServes(t *testing.T) {
+	p := startProcess(t, "null,loops=2,service=1ms")
+	c := p.dial()
+	for range 3 {
+		if got := c.get("/hello").text(); got != Hello {
+			t.Fatal(got)
+		}
+	}
+	began := time.Now()
+	gone := p.dial()
+	gone.send(request("GET", "/hello", ""))
+	gone.Close()
+	c.send(strings.Repeat(request("GET", "/hello", ""), 20))
+	for range 20 {
+		if got := c.receive("GET").text(); got != Hello {
+			t.Fatal(got)
+		}
+	}
+	if took := time.Since(began); took < 20*time.Millisecond {
+		t.Errorf("20 requests of 1 ms are answered after %v", took)
+	}
+	others := make([]*client, 8)
+	for i := range others {
+		others[i] = p.dial()
+		others[i].send(request("GET", "/hello", ""))
+	}
+	for _, o := range others {
+		o.receive("GET")
+		o.Close()
+	}
+	// An answer is counted once it is written, which a client may be faster
+	// than. One more may have gone to the client that went.
+	for requests, ask := 0, 1; requests < 31; ask++ {
+		fmt.Fprintln(p.stdin, "stats")
+		line := p.await("Stats must count 31 answers", "stats ", ask)
+		if _, err := fmt.Sscanf(line, "requests=%d", &requests); err != nil || requests > 32 {
+			t.Fatalf("31 answers or 32: %s", line)
+		}
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if err := p.exit(); err != nil {
+		t.Errorf("exit: %v", err)
+	}
+}

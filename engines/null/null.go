@@ -2,6 +2,11 @@
 // a request ends with the same bytes, and parses nothing. What it costs is the
 // floor of what any server costs on this host, and what it answers is all that
 // a generator can be made to receive.
+//
+// With a service time it is a server of known capacity instead, to calibrate
+// by: one virtual server that serves one request at a time, each for exactly
+// that long, and a queue before it. Under Poisson arrivals that is the queue
+// M/D/1, whose latencies are known at every load.
 package null
 
 import "github.com/dynobench/dyno/engines"
@@ -9,4 +14,5 @@ import "github.com/dynobench/dyno/engines"
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: "1", Doc: "epoll loops, each on an OS thread; cpus is one for each processor"},
+	{Key: "service", Default: "0s", Doc: "time that each request is served for, one at a time: service=1ms answers exactly 1000 a second; 0s answers at once"},
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,14 +21,19 @@ var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Leng
 // end of a header, which is right for clients that do not pipeline.
 type Engine struct {
 	engines.Meter
-	loops int
+	loops  int
+	server *server // nil answers at once
 }
 
 var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	return &Engine{loops: p.Int("loops", 1, 1024)}, p.Err()
+	e := &Engine{loops: p.Int("loops", 1, 1024)}
+	if service := p.Duration("service", 0, time.Minute); service > 0 {
+		e.server = &server{service: int64(service)}
+	}
+	return e, p.Err()
 }
 
 // Serve implements engines.Engine. It has nothing in flight to drain.
@@ -99,10 +105,33 @@ func (e *Engine) loop(set, ln, wake int, svc *protocol.Service) error {
 		return err
 	}
 	open := make(map[int]struct{})
+	var q *line // nil where answers leave at once
 	hangUp := func(fd int) {
 		unix.Close(fd)
 		delete(open, fd)
+		if q != nil {
+			q.forget(fd)
+		}
 		e.Busy.Add(-1)
+	}
+	answerTo := func(fd int) {
+		if k, _ := unix.Write(fd, answer); k < len(answer) {
+			hangUp(fd) // it does not read
+			return
+		}
+		svc.Counters.Requests.Add(1)
+	}
+	timer := -1
+	if e.server != nil {
+		var err error
+		if q, err = newLine(e.server); err != nil {
+			return err
+		}
+		defer q.close()
+		timer = q.timer
+		if err := add(timer, unix.EPOLLIN); err != nil {
+			return err
+		}
 	}
 	defer func() {
 		for fd := range open {
@@ -121,11 +150,16 @@ func (e *Engine) loop(set, ln, wake int, svc *protocol.Service) error {
 				return err
 			}
 		}
+		if q != nil {
+			q.arrive()
+		}
 		for i := range max(n, 0) {
 			fd := int(events[i].Fd)
 			switch fd {
 			case wake:
 				return nil
+			case timer:
+				q.release(answerTo)
 			case ln:
 				c, _, err := unix.Accept4(ln, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 				switch err {
@@ -141,9 +175,15 @@ func (e *Engine) loop(set, ln, wake int, svc *protocol.Service) error {
 					continue
 				}
 				open[c] = struct{}{}
+				if q != nil {
+					q.greet(c)
+				}
 				e.Accepted.Add(1)
 				e.Busy.Add(1)
 			default:
+				if q != nil && !q.queue.has(fd) {
+					continue // an answer has just found it gone
+				}
 				n, err := unix.Read(fd, buf)
 				switch {
 				case err == unix.EAGAIN || err == unix.EINTR:
@@ -152,12 +192,10 @@ func (e *Engine) loop(set, ln, wake int, svc *protocol.Service) error {
 					if err := listen(); err != nil {
 						return err
 					}
+				case q != nil:
+					q.join(fd, bytes.Count(buf[:n], endOfHeader))
 				case bytes.Contains(buf[:n], endOfHeader):
-					if k, _ := unix.Write(fd, answer); k < len(answer) {
-						hangUp(fd) // it does not read
-						continue
-					}
-					svc.Counters.Requests.Add(1)
+					answerTo(fd)
 				}
 			}
 		}

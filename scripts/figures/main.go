@@ -122,6 +122,10 @@ func measure(dyno string) (missed int, err error) {
 	fmt.Printf("generator, closed loop of 64 against null: native %.2f µs, vegeta %.2f µs of CPU per request\n",
 		stats.Median(native), stats.Median(vegeta))
 	f.say("native / vegeta", ratio, true, 0.25)
+
+	if err := capacityFigures(dyno, &f); err != nil {
+		return 0, err
+	}
 	return f.missed, nil
 }
 
