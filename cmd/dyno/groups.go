@@ -6,7 +6,7 @@ import (
 	"github.com/dynobench/dyno/bench/load"
 )
 
-const groupUsage = "connections beside the busy ones, as `kind,key=value…`: idle, slow-send, slow-read or storm; may be repeated"
+const groupUsage = "connections beside the busy ones, as `kind,key=value,...`: idle, slow-send, slow-read or storm; may be repeated"
 
 // parseGroups reads the values of --group.
 func parseGroups(specs []string) ([]load.Group, error) {

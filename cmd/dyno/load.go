@@ -116,7 +116,7 @@ arrivals unless --arrivals says otherwise.`,
 	flags.BoolVar(&f.insecure, "insecure", false, "https: trust any certificate")
 	flags.StringVar(&f.authorities, "cacert", "", "https: trust the authorities in a PEM `file` rather than the system's")
 	flags.StringVar(&f.body, "body", "", "request body; `text`, or @FILE for a file's content, @- for standard input")
-	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path: `'METHOD PATH [weight=N] [class=NAME] [status=CODE] [body=TEXT]'`, the body last; may be repeated")
+	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path, as `'METHOD PATH ...'` and then weight=N, class=NAME, status=CODE, body=TEXT, the body last; may be repeated")
 	flags.StringVar(&f.data, "data", "", "rows for ${data.FIELD}: a CSV `file` with a header line, or .jsonl with a flat object per line")
 	flags.StringVar(&f.dataOrder, "data-order", "sequence", "how requests take the rows: sequence or random")
 	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")

@@ -96,6 +96,7 @@ the command line comes first, then the environment, then the file.`,
 			return nil
 		},
 	}
+	wrapUsage(root, width(c.stdout))
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON document on standard output and nothing else there")
