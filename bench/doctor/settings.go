@@ -209,9 +209,9 @@ func (j *judgement) network(f facts) {
 	switch v := f.limits.IOUringDisabled; v {
 	case "":
 	case "0":
-		j.word(results.LevelOK, CodeIOUring, "allowed", "Servers that use io_uring may.", "", "")
+		j.word(results.LevelOK, CodeIOUring, "allowed", "The generator uses it, at up to half the CPU that epoll costs, and servers may.", "", "")
 	default:
-		j.word(results.LevelNote, CodeIOUring, "restricted", "Servers that use io_uring cannot, or fall back on something else.", "sysctl -w kernel.io_uring_disabled=0", "")
+		j.word(results.LevelNote, CodeIOUring, "restricted", "The generator falls back on epoll, which costs it more CPU; servers that use io_uring cannot.", "sysctl -w kernel.io_uring_disabled=0", "")
 	}
 }
 

@@ -154,6 +154,21 @@ func TestModelsAreNeverCompared(t *testing.T) {
 	}
 }
 
+// A generator that talks to the kernel in another way loads a server otherwise.
+func TestTransportsAreNotCompared(t *testing.T) {
+	run := func(transport string) *results.Run {
+		r := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}})
+		for i := range r.Trials {
+			r.Trials[i].Transport = transport
+		}
+		return r
+	}
+	r := must(t, run("epoll"), run("io_uring"), compare.Options{})
+	if len(r.Comparisons) != 1 || r.Comparisons[0].Verdict != compare.NotComparable || !strings.Contains(r.Comparisons[0].Reason, "transport differs: epoll, now io_uring") {
+		t.Errorf("%+v", r.Comparisons)
+	}
+}
+
 func TestUnlikeEnvironments(t *testing.T) {
 	old := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}})
 	new := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}})

@@ -98,7 +98,7 @@ func differs(old, new *results.Run, a, b *results.Trial) string {
 		{"connections", x.Connections, y.Connections}, {"request classes", strings.Join(x.Classes, " "), strings.Join(y.Classes, " ")},
 		{"requests", strings.Join(x.Requests, ", "), strings.Join(y.Requests, ", ")},
 		{"connection groups", strings.Join(x.Groups, " "), strings.Join(y.Groups, " ")},
-		{"generator", a.Generator, b.Generator}, {"protocol", a.Protocol, b.Protocol},
+		{"generator", a.Generator, b.Generator}, {"generator's transport", a.Transport, b.Transport}, {"protocol", a.Protocol, b.Protocol},
 	} {
 		if d.old != d.new {
 			return fmt.Sprintf("the %s differs: %s, now %s", d.name, orNone(d.old), orNone(d.new))
