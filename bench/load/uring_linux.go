@@ -21,8 +21,9 @@ import (
 // also hold answers back before their clock is read.
 type uring struct {
 	*thread
-	ring *uringQueue
-	spin int64
+	ring   *uringQueue
+	spin   int64
+	widest int // bytes that a request counts with, where others are outstanding
 }
 
 var _ transport = (*uring)(nil)
@@ -39,9 +40,11 @@ const (
 	// out the kernel says so, and goes on when it is asked again.
 	uringBuffers    = 512
 	uringBufferSize = 8 << 10
-	// smallSend always fits into a socket that nothing else is sent on, so that
-	// nobody needs to be told that it has been taken.
+	// smallSend always fits into a socket that nothing else waits in, so that
+	// nobody needs to be told that it has been taken. The kernel counts at
+	// least leastSend for each piece.
 	smallSend = 8 << 10
+	leastSend = 512
 )
 
 func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
@@ -50,7 +53,17 @@ func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &uring{thread: t, ring: q, spin: int64(spin)}, nil
+	u := &uring{thread: t, ring: q, spin: int64(spin), widest: leastSend}
+	if t == nil {
+		return u, nil
+	}
+	for i := range t.wires {
+		b := t.wires[i].fixed()
+		if u.widest = max(u.widest, len(b)); b == nil {
+			u.widest = smallSend + 1
+		}
+	}
+	return u, nil
 }
 
 // prepare is a submission for the connection of s.
@@ -92,11 +105,18 @@ func (u *uring) send(s *slot, b []byte, lasting bool) {
 	e := u.prepare(s, opSend)
 	e.opcode, e.opFlags = ringOpSend, unix.MSG_NOSIGNAL|unix.MSG_WAITALL
 	e.addr, e.len = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), uint32(len(b))
-	if lasting && len(b) <= smallSend {
+	if lasting && u.fits(s, b) {
 		e.flags = ringSkipSuccess
 	} else {
 		s.congested = true
 	}
+}
+
+// fits tells whether all requests outstanding on the connection have room in
+// its socket, b being the last. With more of them b may have to wait for room,
+// and what waits in the kernel at the same time goes on in any order.
+func (u *uring) fits(s *slot, b []byte) bool {
+	return s.n == 1 && len(b) <= smallSend || s.n*u.widest <= smallSend
 }
 
 // drop closes the socket. What is prepared for it goes out before: the next
