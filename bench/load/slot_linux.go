@@ -168,7 +168,7 @@ func (t *thread) hungUp(s *slot, errno unix.Errno, at int64) {
 	case s.n == s.unsent: // between two requests: it has had enough
 		t.drop(s)
 		t.pump(s)
-	case errno == 0 && s.answer.endsHere():
+	case errno == 0 && !s.cut && s.answer.endsHere():
 		t.served(s)
 		t.answered(s, s.answer.verdict(), at, false)
 		t.pump(s)

@@ -108,7 +108,7 @@ func (u *uring) send(s *slot, b []byte, lasting bool) {
 	if lasting && u.fits(s, b) {
 		e.flags = ringSkipSuccess
 	} else {
-		s.congested = true
+		s.congested, s.sending = true, int32(len(b))
 	}
 }
 
@@ -126,7 +126,7 @@ func (u *uring) drop(s *slot) {
 	u.ring.submit()
 	_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
 	unix.Close(s.fd)
-	s.congested = false
+	s.congested, s.cut = false, false
 }
 
 func (u *uring) wait(until int64) {
@@ -164,11 +164,12 @@ func (u *uring) complete(c completion) {
 	case opSend:
 		switch {
 		case !current:
-		case c.res < 0:
-			s.congested = true // for ever: what comes of it is told by what is received
-		case s.congested:
+		case s.congested && c.res == s.sending:
 			s.congested = false
 			u.pump(s)
+		default: // failed, or cut in the middle
+			s.congested = true // for ever: what comes of it is told by what is received
+			s.cut = s.cut || unix.Errno(-c.res) != unix.EPIPE
 		}
 	case opReceive:
 		u.arrived(s, c, current)
