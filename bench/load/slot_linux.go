@@ -302,6 +302,10 @@ func (t *thread) lose(s *slot, kind kind, at int64) {
 		t.finish(s, kind, at, bytes)
 		sent--
 		s.fails++
+		for kind == timedOut && t.overdue(s, at) { // of one failure, and no reason to connect in between
+			t.finish(s, timedOut, at, 0)
+			sent--
+		}
 	}
 	t.move(s, sent, true, at)
 	if s.fails > 1 {

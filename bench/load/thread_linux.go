@@ -284,13 +284,18 @@ func (t *thread) expire(at int64) {
 	t.nextLook = at + t.look
 	for i := range t.slots {
 		s := &t.slots[i]
-		for s.n > 0 && at-t.at(s, 0).intended > t.timeout {
+		if t.overdue(s, at) {
 			t.lose(s, timedOut, at)
 		}
 		if s.state == waiting && at >= s.retryAt {
 			t.resume(s, at)
 		}
 	}
+}
+
+// overdue tells whether the oldest request of a slot takes too long.
+func (t *thread) overdue(s *slot, at int64) bool {
+	return s.n > 0 && at-t.at(s, 0).intended > t.timeout
 }
 
 func (t *thread) closeAll() {
