@@ -341,6 +341,7 @@ func (t *thread) move(s *slot, sent int, again bool, at int64) {
 func (t *thread) wait(s *slot, until int64) {
 	s.state, s.retryAt = waiting, until
 	t.waiting++
+	t.nextTick = min(t.nextTick, max(until, now()+t.nap))
 }
 
 // resume ends the waiting.
