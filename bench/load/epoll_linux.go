@@ -40,7 +40,7 @@ func (e *epoll) open(s *slot, connecting bool) {
 
 func (e *epoll) drop(s *slot) {
 	unix.Close(s.fd)
-	s.congested, s.rest = false, s.rest[:0]
+	s.congested, s.cut, s.rest = false, false, s.rest[:0]
 }
 
 // watch sets the events that matter. It does nothing in the usual case.
@@ -79,7 +79,9 @@ func (e *epoll) stopped(s *slot, errno unix.Errno) {
 		e.watch(s, unix.EPOLLIN|unix.EPOLLOUT)
 		return
 	}
-	// The server may have answered and closed before it had read all.
+	// The server may have answered and closed before it had read all. With
+	// EPIPE it has closed the connection in form, with anything else cut it.
+	s.cut = errno != unix.EPIPE
 	if e.receive(s) {
 		e.lose(s, failedWrite, now())
 	}

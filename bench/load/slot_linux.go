@@ -168,7 +168,7 @@ func (t *thread) hungUp(s *slot, errno unix.Errno, at int64) {
 	case s.n == s.unsent: // between two requests: it has had enough
 		t.drop(s)
 		t.pump(s)
-	case errno == 0 && s.answer.endsHere():
+	case errno == 0 && !s.cut && s.answer.endsHere():
 		t.served(s)
 		t.answered(s, s.answer.verdict(), at, false)
 		t.pump(s)
@@ -302,6 +302,10 @@ func (t *thread) lose(s *slot, kind kind, at int64) {
 		t.finish(s, kind, at, bytes)
 		sent--
 		s.fails++
+		for kind == timedOut && t.overdue(s, at) { // of one failure, and no reason to connect in between
+			t.finish(s, timedOut, at, 0)
+			sent--
+		}
 	}
 	t.move(s, sent, true, at)
 	if s.fails > 1 {
@@ -337,6 +341,7 @@ func (t *thread) move(s *slot, sent int, again bool, at int64) {
 func (t *thread) wait(s *slot, until int64) {
 	s.state, s.retryAt = waiting, until
 	t.waiting++
+	t.nextTick = min(t.nextTick, max(until, now()+t.nap))
 }
 
 // resume ends the waiting.

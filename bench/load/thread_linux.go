@@ -38,7 +38,9 @@ type thread struct {
 	kept        int64        // of them, on a connection that had served one before
 	closed      int64        // connections that the server closed between two requests
 
-	nextLook int64 // at slots that may have to be woken or given up
+	nextTick int64 // when expire is called again
+	nextLook int64 // at slots that may have to be given up; at those that wait in each tick
+	nap      int64 // how soon slots are looked at again
 
 	plan    *schedule // open model: of the warm-up, then of the window
 	origin  int64     // when it starts
@@ -63,6 +65,7 @@ func newThread(j *job, i int) (*thread, error) {
 		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.wires)),
 		rec: newRecorder(j.window, len(j.wires), n), mix: newMix(j.config, uint64(i)<<32),
 		draws: newDraws(j.config, i, j.config.Threads),
+		nap:   min(max(backoffMin, int64(n)*napPerSlot), j.tick),
 	}
 	for i := range t.slots {
 		t.slots[i].index, t.slots[i].fd = int32(i), -1
@@ -86,6 +89,10 @@ func (t *thread) run(opened chan<- error) {
 	t.offer()
 }
 
+// napPerSlot bounds what looking at slots that wait takes, to a few per cent of
+// the time.
+const napPerSlot = int64(2e3)
+
 // opening is how many first connections are under way at a time: a burst
 // would overflow the server's backlog, and what is dropped there is only sent
 // again after a second.
@@ -93,7 +100,7 @@ const opening = 64
 
 // open makes the first connections.
 func (t *thread) open() error {
-	t.opening = true
+	t.opening, t.nextTick = true, now()
 	deadline := now() + int64(connectTimeout(t.config))
 	next, tried := 0, 0 // tried: those before are no longer under way
 	for tried < len(t.slots) && now() < min(deadline, t.window.abort.Load()) {
@@ -107,8 +114,10 @@ func (t *thread) open() error {
 		if tried == next {
 			continue
 		}
-		t.transport.wait(min(deadline, now()+t.tick))
-		t.expire(now())
+		t.transport.wait(min(deadline, t.nextTick))
+		if at := now(); at >= t.nextTick {
+			t.expire(at)
+		}
 	}
 	t.opening = false
 	standing := 0
@@ -136,7 +145,7 @@ func (t *thread) offer() {
 	if c.Model == Open {
 		t.plan, t.origin = newSchedule(c, streamWarmup, t.index, c.Threads), began
 	}
-	nextTick := began
+	t.nextTick = began
 	for {
 		at := now()
 		start, end := t.window.start.Load(), t.window.end.Load()
@@ -149,9 +158,8 @@ func (t *thread) offer() {
 		if t.wallEnd != 0 && t.counted == 0 || at >= t.window.abort.Load() {
 			break
 		}
-		if at >= nextTick {
+		if at >= t.nextTick {
 			t.expire(at)
-			nextTick = at + t.tick
 		}
 		due := t.dispatch(at)
 		edge := start
@@ -161,7 +169,7 @@ func (t *thread) offer() {
 		if t.wallEnd != 0 {
 			edge = never
 		}
-		t.transport.wait(min(nextTick, due, edge))
+		t.transport.wait(min(t.nextTick, due, edge))
 		t.answers.Store(t.seen)
 	}
 	t.settle()
@@ -278,19 +286,29 @@ func (t *thread) give(due int64, class int) {
 // expire looks for requests that take too long, and for slots that have waited
 // long enough after a failure.
 func (t *thread) expire(at int64) {
+	t.nextTick = at + t.tick
 	if at < t.nextLook && t.waiting == 0 {
 		return
 	}
 	t.nextLook = at + t.look
 	for i := range t.slots {
 		s := &t.slots[i]
-		for s.n > 0 && at-t.at(s, 0).intended > t.timeout {
+		if t.overdue(s, at) {
 			t.lose(s, timedOut, at)
 		}
-		if s.state == waiting && at >= s.retryAt {
+		switch {
+		case s.state != waiting:
+		case at >= s.retryAt:
 			t.resume(s, at)
+		default:
+			t.nextTick = min(t.nextTick, max(s.retryAt, at+t.nap))
 		}
 	}
+}
+
+// overdue tells whether the oldest request of a slot takes too long.
+func (t *thread) overdue(s *slot, at int64) bool {
+	return s.n > 0 && at-t.at(s, 0).intended > t.timeout
 }
 
 func (t *thread) closeAll() {

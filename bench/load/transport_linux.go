@@ -39,6 +39,8 @@ type transport interface {
 type link struct {
 	congested bool   // not all that was sent has been taken
 	rest      []byte // of it
+	cut       bool   // the server has cut the connection, as sending has shown: receiving may see a mere end
+	sending   int32  // io_uring: bytes of what has not been taken
 	polled    uint32 // epoll: the events watched
 }
 

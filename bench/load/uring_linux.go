@@ -21,9 +21,10 @@ import (
 // also hold answers back before their clock is read.
 type uring struct {
 	*thread
-	ring *uringQueue
-	spin int64
-	wake wake
+	ring   *uringQueue
+	spin   int64
+	widest int // bytes that a request counts with, where others are outstanding
+	wake   wake
 }
 
 var _ transport = (*uring)(nil)
@@ -40,9 +41,11 @@ const (
 	// out the kernel says so, and goes on when it is asked again.
 	uringBuffers    = 512
 	uringBufferSize = 8 << 10
-	// smallSend always fits into a socket that nothing else is sent on, so that
-	// nobody needs to be told that it has been taken.
+	// smallSend always fits into a socket that nothing else waits in, so that
+	// nobody needs to be told that it has been taken. The kernel counts at
+	// least leastSend for each piece.
 	smallSend = 8 << 10
+	leastSend = 512
 )
 
 func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
@@ -51,7 +54,17 @@ func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &uring{thread: t, ring: q, spin: int64(spin)}, nil
+	u := &uring{thread: t, ring: q, spin: int64(spin), widest: leastSend}
+	if t == nil {
+		return u, nil
+	}
+	for i := range t.wires {
+		b := t.wires[i].fixed()
+		if u.widest = max(u.widest, len(b)); b == nil {
+			u.widest = smallSend + 1
+		}
+	}
+	return u, nil
 }
 
 // prepare is a submission for the connection of s.
@@ -93,11 +106,18 @@ func (u *uring) send(s *slot, b []byte, lasting bool) {
 	e := u.prepare(s, opSend)
 	e.opcode, e.opFlags = ringOpSend, unix.MSG_NOSIGNAL|unix.MSG_WAITALL
 	e.addr, e.len = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), uint32(len(b))
-	if lasting && len(b) <= smallSend {
+	if lasting && u.fits(s, b) {
 		e.flags = ringSkipSuccess
 	} else {
-		s.congested = true
+		s.congested, s.sending = true, int32(len(b))
 	}
+}
+
+// fits tells whether all requests outstanding on the connection have room in
+// its socket, b being the last. With more of them b may have to wait for room,
+// and what waits in the kernel at the same time goes on in any order.
+func (u *uring) fits(s *slot, b []byte) bool {
+	return s.n == 1 && len(b) <= smallSend || s.n*u.widest <= smallSend
 }
 
 // drop closes the socket. What is prepared for it goes out before: the next
@@ -107,7 +127,7 @@ func (u *uring) drop(s *slot) {
 	u.ring.submit()
 	_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
 	unix.Close(s.fd)
-	s.congested = false
+	s.congested, s.cut = false, false
 }
 
 func (u *uring) wait(until int64) {
@@ -145,11 +165,12 @@ func (u *uring) complete(c completion) {
 	case opSend:
 		switch {
 		case !current:
-		case c.res < 0:
-			s.congested = true // for ever: what comes of it is told by what is received
-		case s.congested:
+		case s.congested && c.res == s.sending:
 			s.congested = false
 			u.pump(s)
+		default: // failed, or cut in the middle
+			s.congested = true // for ever: what comes of it is told by what is received
+			s.cut = s.cut || unix.Errno(-c.res) != unix.EPIPE
 		}
 	case opReceive:
 		u.arrived(s, c, current)

@@ -1,0 +1,40 @@
+package load
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An answer that ends with its connection is whole only if the server has
+// closed it, whoever learns first that it has cut it: the one who reads, or
+// the one who still writes.
+func TestCutWhileSending(t *testing.T) { eachTransport(t, cutWhileSending) }
+
+func cutWhileSending(t *testing.T) {
+	for _, cut := range []bool{true, false} {
+		r := respond(t, "tcp", func(r *responder) {
+			r.early = true
+			r.answer = func(w io.Writer, _ int64, _ []byte) bool {
+				c := w.(*net.TCPConn)
+				io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nHello, W")
+				if cut {
+					c.SetLinger(0)
+					return false
+				}
+				c.CloseWrite()
+				io.Copy(io.Discard, c)
+				return false
+			}
+		})
+		c := short(r)
+		c.Timeout = 20 * time.Second
+		c.Requests = []Request{{Method: "POST", Path: "/", Length: -1, Body: []byte(strings.Repeat("x", 16<<20))}}
+		l := mustRun(t, c)
+		if right, wrong := l.Requests, l.Errors.Total(); cut && (right != 0 || wrong == 0) || !cut && (right == 0 || wrong != 0) {
+			t.Errorf("cut %v: %d answers, %+v", cut, right, l.Errors)
+		}
+	}
+}
