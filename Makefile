@@ -45,9 +45,10 @@ FUZZTIME ?= 1m
 fuzz:
 	sh scripts/fuzz.sh $(FUZZTIME)
 
-## bench: the figures that the project promises, pairs interleaved in one run
+## bench: the figures that the project promises, pairs interleaved in one run (ONLY='generator|freeze': those parts)
 bench: $(BIN)
-	$(GO) run ./scripts/figures $(BIN)
+	sh scripts/peers.sh bench
+	$(GO) run ./scripts/figures -only '$(ONLY)' $(BIN)
 
 clean:
 	rm -rf bin

@@ -1,11 +1,19 @@
 #!/bin/sh
 # Installs what the tests and comparisons use and Go modules cannot bring:
-# outside servers to measure, and a C compiler for the race detector. Debian
+# outside servers to measure, and a C compiler for the race detector; with the
+# argument bench, the generators that make bench compares with instead. Debian
 # and its relatives only; elsewhere, and without root, it says what is missing.
 # Set DYNO_NO_INSTALL=1 to be told only.
 set -eu
 
-packages="gcc libc6-dev python3 uwsgi-core uwsgi-plugin-python3 uwsgi-plugin-gevent-python3 gunicorn"
+case "${1:-}" in
+"") packages="gcc libc6-dev python3 uwsgi-core uwsgi-plugin-python3 uwsgi-plugin-gevent-python3 gunicorn" ;;
+bench) packages="wrk nghttp2-client" ;;
+*)
+	echo "usage: peers.sh [bench]" >&2
+	exit 2
+	;;
+esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
 	echo "peers: not a Debian system; install by hand what matches: $packages" >&2
