@@ -74,7 +74,7 @@ const (
 	warmupShare = 0.25 // of a window
 	minWarmup   = 100 * time.Millisecond
 	maxWarmup   = 500 * time.Millisecond
-	ending      = 100 * time.Millisecond // connecting, and waiting for the last answers
+	ending      = 250 * time.Millisecond // connecting, and waiting for the last answers
 	tries       = 3                      // of a probe that is spoiled
 	longest     = 1.0 / 8                // of the budget for one window, where the objective needs many samples
 	searchShare = 0.58                   // of the budget, before the curve

@@ -36,20 +36,16 @@ func Search(ctx context.Context, c Config) (*results.Capacity, error) {
 }
 
 func (s *survey) search(ctx context.Context) error {
-	l, _, err := s.probe(ctx, closed, 0, s.Window/2)
+	guess, err := s.guess(ctx)
 	if err != nil {
 		return err
 	}
-	if l.Requests == 0 {
-		return fmt.Errorf("%s: no answer within %.1f s", l.URL, l.DurationS)
-	}
-	s.doc.ClosedRPS = l.ThroughputRPS
-	s.belief = newBelief(float64(l.Requests) / l.DurationS)
+	s.belief = newBelief(guess)
 	// Below this rate, not even the longest window has the samples that the
 	// objective needs.
 	s.floor = s.samples() / (longest * s.Budget.Seconds())
 
-	if guess := s.belief.quantile(0.5); s.floor > guess {
+	if s.floor > s.belief.quantile(0.5) {
 		s.warn(CodeTooSlow, "a longer --budget, or a lower percentile",
 			"%s takes %.0f requests in a window, more than the server answers in the longest one of this budget", s.Objective, s.samples())
 		return s.fill(ctx)
@@ -62,6 +58,27 @@ func (s *survey) search(ctx context.Context) error {
 	}
 	return s.bisect(ctx, func() bool { return false })
 }
+
+// guess returns the throughput of the closed loop, the better of two windows:
+// a host that stands still in one of them must not send the search to rates
+// far below the limit.
+func (s *survey) guess(ctx context.Context) (float64, error) {
+	best := 0.0
+	for range closedTries {
+		l, _, err := s.probe(ctx, closed, 0, max(s.Window/4, minWindow))
+		if err != nil {
+			return 0, err
+		}
+		s.doc.ClosedRPS = max(s.doc.ClosedRPS, l.ThroughputRPS)
+		best = max(best, float64(l.Requests)/l.DurationS)
+	}
+	if best == 0 {
+		return 0, fmt.Errorf("%s: the closed loop got no answer", s.doc.URL)
+	}
+	return best, nil
+}
+
+const closedTries = 2
 
 // samples is how many requests a window needs, chance allowed for.
 func (s *survey) samples() float64 {
@@ -161,12 +178,18 @@ func (s *survey) fill(ctx context.Context) error {
 		// What is left, shared out; less than half a window would not tell much.
 		left := (s.Budget-s.elapsed())/time.Duration(len(rates)-i) - ending
 		window := min(max(left-warmup(left), s.Window/2), s.Window)
+		if rate > limit*telling { // what it says about the limit counts, too
+			window = s.window(rate, window)
+		}
 		if err := s.ask(ctx, curve, rate, window); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// telling is the share of the limit from which a window may be missed.
+const telling = 0.65
 
 // seen tells whether a rate, or one close by, has been probed to some effect.
 func (s *survey) seen(rate float64) bool {

@@ -146,14 +146,18 @@ func TestSearchMD1(t *testing.T) {
 				t.Errorf("the curve goes back from %v to %v", c.Points[i-1].RateRPS, p.RateRPS)
 			}
 			load := p.RateRPS * service
-			if mean := MD1Mean(load) * service * 1e6; load <= 0.8 && math.Abs(p.LatencyUS.Mean/mean-1) > 0.1 {
+			within := 0.1 // a window of the busier ones has the chance of few busy periods in it
+			if load > 0.6 {
+				within = 0.3
+			}
+			if mean := MD1Mean(load) * service * 1e6; load <= 0.8 && math.Abs(p.LatencyUS.Mean/mean-1) > within {
 				t.Errorf("seed %d: mean of %.0f µs at %.0f %% load, want %.0f µs", seed, p.LatencyUS.Mean, 100*load, mean)
 			}
 		}
 		if n := len(c.Points); n < 11 || c.Points[0].RateRPS > 0.12*want || c.Points[n-1].RateRPS < 1.05*want {
 			t.Errorf("seed %d: %d points from %v to %v", seed, n, c.Points[0].RateRPS, c.Points[n-1].RateRPS)
 		}
-		if windows+1 != len(c.Probes) {
+		if windows+closedTries != len(c.Probes) {
 			t.Errorf("seed %d: %d windows in the points, but %d probes", seed, windows, len(c.Probes))
 		}
 		if k := c.Knee.RateRPS * service; k < 0.4 || k > 0.75 { // 0.59, and flat
@@ -279,7 +283,7 @@ func TestSearchStops(t *testing.T) {
 	}
 	h = newHost(1)
 	h.closed = 0
-	if _, err = Search(t.Context(), h.config(t, "p99<10ms")); err == nil || !strings.Contains(err.Error(), "no answer") {
+	if _, err = Search(t.Context(), h.config(t, "p99<10ms")); err == nil || !strings.Contains(err.Error(), "got no answer") {
 		t.Errorf("a server without answers: %v", err)
 	}
 	if _, err = Search(t.Context(), Config{Probe: h.probe, Budget: time.Second}); err == nil {
