@@ -232,6 +232,9 @@ func (t *thread) take(s *slot, b []byte) (used int, done bool, kind kind, err er
 	}
 	first := a.bytes == 0
 	used, done, err = a.parser.Parse(b)
+	if err != nil { // that nothing of it was of use does not mean that nothing came
+		used = len(b)
+	}
 	a.bytes += int64(used)
 	if !done || err != nil {
 		return used, done, failedRead, err
