@@ -38,3 +38,24 @@ func cutWhileSending(t *testing.T) {
 		}
 	}
 }
+
+// Garbage is a failed answer, and not the end of a connection that had enough
+// of it, however much of it comes at once.
+func TestGarbageOnKeptConnection(t *testing.T) { eachTransport(t, garbageOnKeptConnection) }
+
+func garbageOnKeptConnection(t *testing.T) {
+	r := respond(t, "tcp", func(r *responder) {
+		r.answer = func(w io.Writer, n int64, head []byte) bool {
+			if n%2 == 0 {
+				io.WriteString(w, strings.Repeat("x", 64<<10))
+				return false
+			}
+			return reply(hello)(w, n, head)
+		}
+	})
+	c := short(r)
+	c.Connections = 1
+	if l := mustRun(t, c); l.Errors.Read == 0 || l.Resent != 0 {
+		t.Errorf("%d answers, %+v, %d sent again", l.Requests, l.Errors, l.Resent)
+	}
+}

@@ -30,6 +30,7 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	if err := needDescriptors(uint64(c.Connections) + uint64(2*c.Threads) + crowdDescriptors(c) + 32); err != nil {
 		return nil, err
 	}
+	asked := c.Transport
 	if err := chooseTransport(c); err != nil {
 		return nil, err
 	}
@@ -81,6 +82,13 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 		running.Wait()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if broken != nil && asked == "" && c.Transport == transportUring {
+			// There is less memory to be locked than so many threads and
+			// connections take.
+			crowd.end()
+			c.Transport = transportEpoll
+			return runNative(ctx, c, to)
 		}
 		if broken != nil {
 			return nil, broken

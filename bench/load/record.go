@@ -29,7 +29,7 @@ type outcome struct {
 
 	intended int64 // due
 	ready    int64 // both due and a connection free: from here on the delay is the generator's own
-	acted    int64 // the generator began to send, or to connect first
+	acted    int64 // the generator began to send, or to connect first, or to wait for the connection to take it
 	sent     int64 // first byte given to the system
 	done     int64 // last byte of the answer received, or given up
 	bytes    int64 // read

@@ -111,7 +111,7 @@ type ringArg struct {
 
 // newQueue makes a ring for so many submissions and completions at a time, and
 // a number (a power of two) of buffers of the size.
-func newQueue(submissions, completions uint32, buffers, size int) (q *uringQueue, err error) {
+func newQueue(submissions, completions uint32, buffers, size int) (*uringQueue, error) {
 	p := ringParams{cqEntries: completions, flags: ringSetupCQSize | ringSetupClamp | ringSetupSubmitAll |
 		ringSetupCoopTaskrun | ringSetupSingleIssuer | ringSetupDeferTaskrun}
 	fd, _, errno := unix.RawSyscall(unix.SYS_IO_URING_SETUP, uintptr(submissions), uintptr(unsafe.Pointer(&p)), 0)
@@ -119,19 +119,22 @@ func newQueue(submissions, completions uint32, buffers, size int) (q *uringQueue
 		return nil, os.NewSyscallError("io_uring_setup", errno)
 	}
 	unix.CloseOnExec(int(fd))
-	q = &uringQueue{fd: int(fd)}
-	defer func() {
-		if err != nil {
-			q.close()
-		}
-	}()
+	q := &uringQueue{fd: int(fd)}
+	if err := q.init(&p, buffers, size); err != nil {
+		q.close()
+		return nil, err
+	}
+	return q, nil
+}
+
+func (q *uringQueue) init(p *ringParams, buffers, size int) (err error) {
 	const shared = unix.MAP_SHARED | unix.MAP_POPULATE
 	size0 := max(int(p.cq.cqes)+int(p.cqEntries)*int(unsafe.Sizeof(completion{})), int(p.sq.array)+4*int(p.sqEntries))
 	if q.memory, err = unix.Mmap(q.fd, ringOffsetSQ, size0, unix.PROT_READ|unix.PROT_WRITE, shared); err != nil {
-		return nil, os.NewSyscallError("mmap of the rings", err)
+		return os.NewSyscallError("mmap of the rings", err)
 	}
 	if q.entries, err = unix.Mmap(q.fd, ringOffsetSQEs, int(p.sqEntries)*int(unsafe.Sizeof(submission{})), unix.PROT_READ|unix.PROT_WRITE, shared); err != nil {
-		return nil, os.NewSyscallError("mmap of the submissions", err)
+		return os.NewSyscallError("mmap of the submissions", err)
 	}
 	at := func(offset uint32) unsafe.Pointer { return unsafe.Pointer(&q.memory[offset]) }
 	q.sqHead, q.sqTail, q.sqMask = (*uint32)(at(p.sq.head)), (*uint32)(at(p.sq.tail)), *(*uint32)(at(p.sq.mask))
@@ -143,13 +146,13 @@ func newQueue(submissions, completions uint32, buffers, size int) (q *uringQueue
 	q.cqHead, q.cqTail, q.cqMask = (*uint32)(at(p.cq.head)), (*uint32)(at(p.cq.tail)), *(*uint32)(at(p.cq.mask))
 	q.cqes = unsafe.Slice((*completion)(at(p.cq.cqes)), p.cqEntries)
 	if err := q.provide(buffers, size); err != nil {
-		return nil, err
+		return err
 	}
 	// Whether waiting with a timeout works shows only when it is done.
 	if errno := q.enter(1, 1); errno != 0 && errno != unix.ETIME {
-		return nil, os.NewSyscallError("io_uring_enter", errno)
+		return os.NewSyscallError("io_uring_enter", errno)
 	}
-	return q, nil
+	return nil
 }
 
 func (q *uringQueue) close() {

@@ -46,7 +46,7 @@ const (
 type request struct {
 	intended int64
 	ready    int64 // due, and room for it: what comes after is the generator's own delay
-	acted    int64 // sent, or the connection for it begun; 0 before
+	acted    int64 // sent, the connection for it begun, or given to one that is not ready for it; 0 before
 	sent     int64
 	class    int
 	resent   bool
@@ -74,6 +74,9 @@ func (t *thread) start(s *slot, intended int64, class int) {
 	s.unsent++
 	q := t.at(s, s.n-1)
 	*q = request{class: class, intended: intended, ready: max(intended, s.readyAt)}
+	if s.congested || s.state == connecting || s.state == waiting {
+		q.acted = now() // what comes after is the server's
+	}
 	if t.wires[class].fixed() == nil {
 		q.draw = t.draws.Next(class)
 	}
@@ -229,6 +232,9 @@ func (t *thread) take(s *slot, b []byte) (used int, done bool, kind kind, err er
 	}
 	first := a.bytes == 0
 	used, done, err = a.parser.Parse(b)
+	if err != nil { // that nothing of it was of use does not mean that nothing came
+		used = len(b)
+	}
 	a.bytes += int64(used)
 	if !done || err != nil {
 		return used, done, failedRead, err

@@ -81,6 +81,8 @@ func uringHint(err error) string {
 		return " (forbidden by kernel.io_uring_disabled or by the container); leave it to dyno, or say epoll"
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
 		return " (Linux 6.1 has what is needed); leave it to dyno, or say epoll"
+	case errors.Is(err, unix.ENOMEM):
+		return " (raise the limit on locked memory, ulimit -l); leave it to dyno, or say epoll"
 	}
 	return ""
 }
@@ -90,5 +92,9 @@ func newTransport(t *thread) (transport, error) {
 	if t.config.Transport == transportEpoll {
 		return newEpoll(t)
 	}
-	return newUring(t, len(t.slots), t.config.Spin)
+	u, err := newUring(t, len(t.slots), t.config.Spin)
+	if err != nil {
+		return nil, fmt.Errorf("transport io_uring: %w%s", err, uringHint(err))
+	}
+	return u, nil
 }
