@@ -49,13 +49,12 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 			return nil, err
 		}
 	}
-	// One processor of the Go scheduler beyond the threads, so that the
-	// conductor is not kept from the window's edges by a thread that never
-	// blocks; the kernel gives it the CPU at once.
-	if procs, busy := runtime.GOMAXPROCS(0), c.Threads+crowd.threads(); procs <= busy {
-		runtime.GOMAXPROCS(busy + 1)
-		defer runtime.GOMAXPROCS(procs)
-	}
+	// A thread keeps its processor of the Go scheduler, asleep or awake. The
+	// rest of the process has as many as before, so that the conductor is not
+	// kept from the window's edges; the kernel gives it the CPU at once.
+	procs := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(procs + c.Threads + crowd.threads())
+	defer runtime.GOMAXPROCS(procs)
 	// An early end, so that the threads give up whatever they are at.
 	stop := context.AfterFunc(ctx, func() { j.window.abort.CompareAndSwap(never, now()+int64(interruptGrace)+2*int64(lead)) })
 	defer stop()

@@ -242,7 +242,7 @@ func (q *uringQueue) enter(wait uintptr, left int64) unix.Errno {
 	} else {
 		q.time = unix.NsecToTimespec(left)
 		q.arg.time = uint64(uintptr(unsafe.Pointer(&q.time)))
-		n, _, errno = unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(q.fd), uintptr(q.pending), wait,
+		n, _, errno = unix.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(q.fd), uintptr(q.pending), wait,
 			ringEnterGetEvents|ringEnterExtArg, uintptr(unsafe.Pointer(&q.arg)), unsafe.Sizeof(q.arg))
 	}
 	if errno == 0 {

@@ -78,8 +78,7 @@ func (p *poll) wait(t int64) []unix.EpollEvent {
 	return events
 }
 
-// look takes what is there already, without telling the Go scheduler, which
-// costs as much as the call itself; under load that is the usual case.
+// look takes what is there already; under load that is the usual case.
 func (p *poll) look() ([]unix.EpollEvent, unix.Errno) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
@@ -89,7 +88,12 @@ func (p *poll) look() ([]unix.EpollEvent, unix.Errno) {
 	return p.events[:n], errno
 }
 
-// sleep waits for an event for as many ns at most.
+// sleep waits for an event for as many ns at most. The Go scheduler is not told,
+// here or in any other call of the generator's threads: it would take the
+// processor away from one that sleeps for 20 µs, and keep itself awake for that,
+// at a third of the CPU of a slow open loop, on the CPU that the thread is to
+// wake up on. To stop a thread the scheduler interrupts its sleep. The threads
+// have processors beyond those of the rest of the process: see runNative.
 func (p *poll) sleep(left int64) ([]unix.EpollEvent, unix.Errno) {
 	var n uintptr
 	var errno unix.Errno
@@ -97,11 +101,11 @@ func (p *poll) sleep(left int64) ([]unix.EpollEvent, unix.Errno) {
 	case left <= 0:
 	case p.coarse:
 		ms := min((left+int64(time.Millisecond)-1)/int64(time.Millisecond), math.MaxInt32)
-		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 			uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(ms), 0, 0)
 	default:
 		ts := unix.NsecToTimespec(left)
-		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
+		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.fd),
 			uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
 		p.coarse = errno == unix.ENOSYS
 	}
