@@ -31,7 +31,7 @@ func cutWhileSending(t *testing.T) {
 		})
 		c := short(r)
 		c.Timeout = 20 * time.Second
-		c.Requests = []Request{{Method: "POST", Path: "/", Length: -1, Body: []byte(strings.Repeat("x", 16<<20))}}
+		c.Requests = []Request{{Method: "POST", Path: "/", Length: -1, Body: []byte(strings.Repeat("x", 6<<20))}}
 		l := mustRun(t, c)
 		if right, wrong := l.Requests, l.Errors.Total(); cut && (right != 0 || wrong == 0) || !cut && (right == 0 || wrong != 0) {
 			t.Errorf("cut %v: %d answers, %+v", cut, right, l.Errors)

@@ -1,31 +1,43 @@
 package load
 
-import (
-	"strings"
-	"testing"
-	"time"
-)
+import "testing"
 
-// A request that is given to a connection with room for it, while that has yet
-// to take the one before, waits for the server and not for the generator.
-func TestLagOfFullSocket(t *testing.T) { eachTransport(t, lagOfFullSocket) }
-
-func lagOfFullSocket(t *testing.T) {
-	r := respond(t, "unix", nil)
-	c := short(r)
-	c.Model, c.Rate, c.Connections, c.Pipeline, c.Duration, c.Timeout = Open, 1000, 1, 512, 400*time.Millisecond, 20*time.Second
-	c.Requests[0].Header = [][2]string{{"X-Long", strings.Repeat("x", 3500)}}
-	r.frozen.Lock()
-	c.Phase = func(p Phase) {
-		if p == MeasureEnd {
-			r.frozen.Unlock()
+// A request that is given to a connection with room for it, while that is
+// being made or has yet to take the one before, waits for the server and not
+// for the generator.
+func TestWhoIsLate(t *testing.T) {
+	c, err := Config{URL: "http://127.0.0.1:1/", Model: Open, Rate: 1, Connections: 1, Pipeline: 2}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := c.resolve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := newJob(&c, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		state     state
+		congested bool
+		acted     bool
+	}{
+		{state: up},
+		{state: down},
+		{state: up, congested: true, acted: true},
+		{state: connecting, acted: true},
+		{state: waiting, acted: true},
+	} {
+		th, err := newThread(j, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	l := mustRun(t, c)
-	if l.SendLagUS.Max < 200e3 {
-		t.Fatalf("the socket was not full: requests left %.0f µs late at most", l.SendLagUS.Max)
-	}
-	if l.Requests != 400 || l.GeneratorLagUS.P90 > 100e3 {
-		t.Errorf("%d answers, %+v; %.0f µs were the generator's own", l.Requests, l.Errors, l.GeneratorLagUS.P90)
+		s := &th.slots[0]
+		s.state, s.congested = test.state, test.congested
+		th.start(s, now(), 0)
+		if q := th.at(s, 0); q.acted > 0 != test.acted || q.acted > 0 && q.acted < q.ready {
+			t.Errorf("%+v: due at %d, all done that can be done at %d", test, q.ready, q.acted)
+		}
 	}
 }
