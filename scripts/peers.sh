@@ -5,7 +5,7 @@
 # Set DYNO_NO_INSTALL=1 to be told only.
 set -eu
 
-packages="gcc libc6-dev python3 uwsgi-core uwsgi-plugin-python3 uwsgi-plugin-gevent-python3 gunicorn"
+packages="gcc libc6-dev python3 uwsgi-core uwsgi-plugin-python3 uwsgi-plugin-gevent-python3 gunicorn nginx-light"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
 	echo "peers: not a Debian system; install by hand what matches: $packages" >&2
