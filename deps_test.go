@@ -30,6 +30,10 @@ var mayImport = map[string][]string{
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
+	"protocol/cgi":          {"protocol", "protocol/gateway"},
+	"protocol/uwsgi":        {"protocol", "protocol/cgi", "protocol/gateway"},
+	"protocol/scgi":         {"protocol", "protocol/cgi", "protocol/gateway"},
+	"protocol/fastcgi":      {"protocol", "protocol/cgi", "protocol/gateway"},
 	"protocol/protocoltest": {"protocol", "protocol/gateway"},
 
 	"engines":            {"protocol", "protocol/gateway", "internal/suggest"},

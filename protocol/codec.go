@@ -31,7 +31,8 @@ type Parser interface {
 	// refusals are the same. Parse may rewrite data in place, as for a body in
 	// chunks, which is drawn together.
 	//
-	// An error is always an *Error; the connection is of no use afterwards.
+	// An error is always an *Error; the connection is of no use afterwards. Of
+	// the Outcome beside it only the Reply counts.
 	Parse(data []byte) (Outcome, error)
 
 	// Fill describes the request that Parse has found Done in data, which
@@ -69,9 +70,12 @@ type Outcome struct {
 	// Need is how large the request will be, 0 where that is not known yet. It
 	// is what the client says: memory is given as the bytes come.
 	Need int
-	// Reply is what the protocol owes the client before it goes on, as an
-	// interim answer; mostly nothing. It is constant.
+	// Reply is what the protocol owes the client before anything else, as an
+	// interim answer; mostly nothing. It is valid until the next Parse.
 	Reply []byte
+	// Ends says that the connection ends after the Reply, without a request:
+	// what else there is of data counts for nothing.
+	Ends bool
 }
 
 // State is how far a request has come.

@@ -54,11 +54,19 @@ func (s *Session) parse() {
 		return
 	}
 	o, err := w.parser.Parse(w.in[w.start:w.end])
-	if err != nil {
+	if len(o.Reply) > 0 {
+		w.out = append(w.out, o.Reply...)
+		s.wrote = time.Now()
+	}
+	switch {
+	case err != nil:
 		s.refuse(err)
 		return
-	}
-	if o.State == Done {
+	case o.Ends:
+		s.closing, s.linger = true, true
+		w.forget()
+		return
+	case o.State == Done:
 		w.reqEnd = w.start + o.Size
 		s.phase, s.state, s.begun = ready, Done, false
 		return
@@ -70,10 +78,6 @@ func (s *Session) parse() {
 		s.begun = true
 	}
 	s.state = o.State
-	if len(o.Reply) > 0 {
-		w.out = append(w.out, o.Reply...)
-		s.wrote = time.Now()
-	}
 }
 
 // refuse answers a request that does not reach the app.

@@ -1,8 +1,8 @@
 // Package protocol turns bytes into calls of an app and back, without doing
 // any I/O: a Session is one connection's talk. Engines move the bytes.
 //
-// What differs between wire protocols is a Codec (http1, later uwsgi and
-// others); what is the same for all of them, limits, keep-alive, pipelining,
+// What differs between wire protocols is a Codec (http1, uwsgi, scgi,
+// fastcgi); what is the same for all of them, limits, keep-alive, pipelining,
 // gathering of bodies, 100-continue, deadlines, the calling of the app, is
 // here and nowhere else.
 package protocol

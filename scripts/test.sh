@@ -14,5 +14,5 @@ fi
 # The race detector makes pools drop at random, so under it allocations are not
 # counted: those tests once more without it.
 if [ -n "$race" ]; then
-	"${GO:-go}" test -p 1 -run 'Allocat' ./protocol/gateway ./protocol/http1 ./engines ./scenarios/apps
+	"${GO:-go}" test -p 1 -run 'Allocat' ./protocol/gateway ./protocol/http1 ./protocol/uwsgi ./protocol/scgi ./protocol/fastcgi ./engines ./scenarios/apps
 fi

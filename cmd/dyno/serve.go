@@ -14,8 +14,11 @@ import (
 	"github.com/dynobench/dyno/engines/prefork"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/fastcgi"
 	"github.com/dynobench/dyno/protocol/gateway"
 	"github.com/dynobench/dyno/protocol/http1"
+	"github.com/dynobench/dyno/protocol/scgi"
+	"github.com/dynobench/dyno/protocol/uwsgi"
 	"github.com/dynobench/dyno/scenarios/apps"
 )
 
@@ -36,18 +39,22 @@ func (c *cli) serveCommand() *cobra.Command {
 where it listens once it does; SIGTERM and SIGINT drain it: requests in flight
 are finished, then it exits with 0.
 
+Behind a web server it can speak what that speaks to gateways: uwsgi, scgi or
+fastcgi instead of http (see docs/protocols.md for nginx).
+
 dyno list engines shows the engines with their settings, dyno list apps the apps.`,
 		Example: `  dyno serve --engine goroutine
   dyno serve --engine threads,threads=16 --listen 127.0.0.1:8000
   dyno serve --engine prefork:eventloop,processes=4 --listen :8000
-  dyno serve --engine pool --listen unix:/tmp/dyno.sock`,
+  dyno serve --engine pool --listen unix:/tmp/dyno.sock
+  dyno serve --engine eventloop --protocol uwsgi --listen 127.0.0.1:9000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd, f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.engine, "engine", "goroutine", "engine `spec`: name[:inner][,key=value…]")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:0", "`address`: host:port, :port or unix:/path; port 0 takes a free one")
-	flags.StringVar(&f.protocol, "protocol", "http", "wire protocol")
+	flags.StringVar(&f.protocol, "protocol", "http", "wire `protocol`: http, uwsgi, scgi or fastcgi")
 	flags.StringVar(&f.app, "app", "bench", "app to serve")
 	flags.BoolVar(&f.lint, "lint", false, "watch app and engine for breaches of the gateway's contract")
 	flags.IntVar(&f.backlog, "backlog", 4096, "connections that may wait to be accepted (the kernel caps it at net.core.somaxconn)")
@@ -63,9 +70,24 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	return cmd
 }
 
+// codecs are the protocols that dyno serve speaks.
+var codecs = []protocol.Codec{http1.Codec{}, uwsgi.Codec{}, scgi.Codec{}, fastcgi.Codec{}}
+
+func codecOf(name string) (protocol.Codec, error) {
+	var names []string
+	for _, c := range codecs {
+		if c.Name() == name {
+			return c, nil
+		}
+		names = append(names, c.Name())
+	}
+	return nil, suggest.Unknown("protocol", name, names)
+}
+
 func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
-	if f.protocol != "http" {
-		return usageError(suggest.Unknown("protocol", f.protocol, []string{"http"}))
+	codec, err := codecOf(f.protocol)
+	if err != nil {
+		return usageError(err)
 	}
 	app, err := apps.Lookup(f.app)
 	if err != nil {
@@ -74,7 +96,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	if f.lint {
 		app = gateway.Lint(app)
 	}
-	svc := protocol.NewService(app, http1.Codec{})
+	svc := protocol.NewService(app, codec)
 	svc.Limits = f.limits
 	svc.DrainTime = f.drain
 	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
@@ -86,6 +108,9 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		svc.Flags.MultiProcess = true
 	}
 	engine, err := catalog.New(spec)
+	if err == nil {
+		err = catalog.Speaks(spec, f.protocol)
+	}
 	if err != nil {
 		return usageError(err)
 	}
@@ -99,7 +124,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		return failed(err)
 	}
 	if !isWorker {
-		if err := c.announce(socket, spec, f.app); err != nil {
+		if err := c.announce(socket, f.protocol, spec, f.app); err != nil {
 			return failed(err)
 		}
 	}
@@ -118,8 +143,8 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 
 // announce says where the server listens: the socket is bound, so a client
 // may connect from now on.
-func (c *cli) announce(socket *engines.Socket, spec, app string) error {
-	url := socket.URL("http")
+func (c *cli) announce(socket *engines.Socket, protocol, spec, app string) error {
+	url := socket.URL(protocol)
 	fmt.Fprintf(c.stderr, "dyno: listening on %s (engine %s, app %s)\n", url, spec, app)
 	if !c.json {
 		return nil

@@ -142,6 +142,34 @@ func New(spec string) (engines.Engine, error) {
 	return entry.make(s, entry.Knobs)
 }
 
+// Speaks returns an error that says why the engine of spec cannot speak the
+// protocol of that name, nil if it can: the yardsticks and null have parsers of
+// their own, for HTTP.
+func Speaks(spec, protocol string) error {
+	s, err := engines.Parse(spec)
+	if err != nil {
+		return err
+	}
+	name := s.Name
+	if name == "prefork" && s.Inner != "" {
+		name = s.Inner
+	}
+	entry, err := Lookup(name)
+	if err != nil {
+		return err
+	}
+	if protocol == "http" || entry.Kind == Engine {
+		return nil
+	}
+	var speaking []string
+	for _, e := range table {
+		if e.Kind == Engine {
+			speaking = append(speaking, e.Name)
+		}
+	}
+	return fmt.Errorf("engine %s speaks http only, not %s; these speak it: %s", spec, protocol, strings.Join(speaking, ", "))
+}
+
 // List returns all engines, in the order of the documentation.
 func List() []Entry { return append([]Entry(nil), table...) }
 

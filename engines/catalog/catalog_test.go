@@ -52,6 +52,22 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+func TestSpeaks(t *testing.T) {
+	for _, spec := range []string{"sync", "prefork", "prefork:goroutine,processes=2", "eventloop"} {
+		if err := Speaks(spec, "uwsgi"); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, spec := range []string{"nethttp", "fasthttp", "null", "prefork:nethttp"} {
+		if err := Speaks(spec, "http"); err != nil {
+			t.Error(err)
+		}
+		if err := Speaks(spec, "scgi"); err == nil || !strings.Contains(err.Error(), spec+" speaks http only, not scgi; these speak it: sync, prefork") {
+			t.Errorf("%s: %v", spec, err)
+		}
+	}
+}
+
 func TestListIsComplete(t *testing.T) {
 	for _, e := range List() {
 		if e.Summary == "" || e.InFlight == "" || e.Kind == "" {

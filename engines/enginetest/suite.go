@@ -34,6 +34,7 @@ type Traits struct {
 type Subject struct {
 	New    func() (engines.Engine, error)
 	Traits Traits
+	Codec  protocol.Codec // HTTP if nil
 }
 
 // Run runs the whole suite. The test must have no goroutines of its own.
@@ -100,7 +101,10 @@ func (s Subject) start(t *testing.T, o options) *server {
 	if o.wrap != nil {
 		app = o.wrap(app)
 	}
-	srv.svc = protocol.NewService(app, http1.Codec{})
+	if s.Codec == nil {
+		s.Codec = http1.Codec{}
+	}
+	srv.svc = protocol.NewService(app, s.Codec)
 	srv.svc.Limits = o.limits
 	srv.svc.DrainTime = o.drain
 	if o.drain == 0 {

@@ -35,6 +35,10 @@ func New(p *engines.Params) (*Engine, error) { return new(Engine), p.Err() }
 
 // Serve implements engines.Engine.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	if err := engines.HTTPOnly("nethttp", svc); err != nil {
+		sock.Close()
+		return err
+	}
 	e.Watch(svc)
 	inFlight, cancel := context.WithCancelCause(context.Background())
 	defer cancel(context.Canceled)

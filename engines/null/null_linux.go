@@ -38,6 +38,10 @@ func New(p *engines.Params) (engines.Engine, error) {
 
 // Serve implements engines.Engine. It has nothing in flight to drain.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	if err := engines.HTTPOnly("null", svc); err != nil {
+		sock.Close()
+		return err
+	}
 	e.Watch(svc)
 	defer sock.Close()
 	file, err := sock.File()

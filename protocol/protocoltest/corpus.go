@@ -20,6 +20,7 @@ type Case struct {
 	Want    []Request // what is "" is not compared, but for Body
 	Status  int       // of the refusal that ends the stream; 0 none
 	Partial bool      // the stream ends within a request
+	Ends    bool      // the codec ends the connection without an answer of an app's
 	Differs string    // why a cross-check sees it otherwise
 }
 
@@ -32,6 +33,7 @@ type Case struct {
 //	.path .query .host .proto .body bytes, .field Name: value
 //	! status              the refusal that ends the stream
 //	...                   the stream ends within a request
+//	end                   the connection ends without a request, as after a ping
 //	% line=n count=n header=n body=n    limits
 //	~ text                net/http sees it otherwise, and why that is right
 //
@@ -101,6 +103,8 @@ func (c *Case) line(line string) error {
 		return err
 	case "...":
 		c.Partial = true
+	case "end":
+		c.Ends = true
 	case "~":
 		c.Differs = rest
 	case "%":

@@ -63,6 +63,7 @@ type Found struct {
 	Requests []Request
 	Refused  *protocol.Error // what ended the stream, if not its end
 	Partial  bool            // the stream ends within a request
+	Ends     bool            // the codec has ended the connection without a refusal
 	Replies  int             // interim answers
 }
 
@@ -79,6 +80,9 @@ func Parse(codec protocol.Codec, limits *protocol.Limits, pieces ...[]byte) (Fou
 		for len(held) > 0 {
 			data := append([]byte(nil), held...)
 			o, err := p.Parse(data)
+			if len(o.Reply) > 0 {
+				found.Replies++
+			}
 			if err != nil {
 				if !errors.As(err, &found.Refused) {
 					return found, fmt.Errorf("Parse returns %T, want *protocol.Error: %w", err, err)
@@ -88,8 +92,9 @@ func Parse(codec protocol.Codec, limits *protocol.Limits, pieces ...[]byte) (Fou
 			if o.Size < 0 || o.Size > len(data) {
 				return found, fmt.Errorf("Parse returns size %d of %d", o.Size, len(data))
 			}
-			if len(o.Reply) > 0 {
-				found.Replies++
+			if o.Ends {
+				found.Ends = true
+				return found, nil
 			}
 			if o.State != protocol.Done {
 				held = append(held[:0], data[:o.Size]...)
@@ -114,6 +119,7 @@ type Served struct {
 	Output []byte
 	Closed bool // before the client's end
 	Linger bool
+	Broken bool // an engine resets the connection
 }
 
 // Serve feeds a Session with a stream in pieces, as an engine does, and
@@ -162,7 +168,7 @@ func (v *Served) drive(s *protocol.Session) bool {
 			v.Output = append(v.Output, out...)
 			s.Sent(len(out))
 		case protocol.Close:
-			v.Closed, v.Linger = true, s.Linger()
+			v.Closed, v.Linger, v.Broken = true, s.Linger(), s.Broken()
 			return true
 		case protocol.Read:
 			return false

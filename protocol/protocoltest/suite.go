@@ -49,6 +49,9 @@ func Check(t *testing.T, codec protocol.Codec, c Case, interim string) {
 				t.Fatalf("%s: closed %v and lingering %v after a refusal", name, served.Closed, served.Linger)
 			}
 		}
+		if c.Ends && !served.Closed {
+			t.Fatalf("%s: not closed", name)
+		}
 		if output == nil {
 			output = out
 		}
@@ -147,6 +150,9 @@ func (c *Case) compare(found Found) string {
 	if found.Partial != c.Partial {
 		return fmt.Sprintf("ends within a request: %v, want %v", found.Partial, c.Partial)
 	}
+	if found.Ends != c.Ends {
+		return fmt.Sprintf("the codec ends the connection: %v, want %v", found.Ends, c.Ends)
+	}
 	if len(found.Requests) != len(c.Want) {
 		return fmt.Sprintf("%d requests found, want %d", len(found.Requests), len(c.Want))
 	}
@@ -187,7 +193,8 @@ type Client struct {
 	// Encode formats a request; of Header it adds what its protocol needs.
 	Encode func(r Request) []byte
 	// Decode reads one answer to a request with this method, and returns what
-	// is behind it. closed tells that the server has closed after b.
+	// is behind it. closed tells that the server has closed after b; it has not
+	// where it resets the connection, to show that the answer is not whole.
 	Decode func(method string, b []byte, closed bool) (Response, []byte, error)
 	// Reuse tells whether a connection carries several requests.
 	Reuse bool
@@ -342,7 +349,7 @@ func (a *answer) check(t *testing.T, codec protocol.Codec, client Client) {
 	served := Serve(svc, bytes.Repeat(request, rounds))
 	out := served.Output
 	for range rounds {
-		got, rest, err := client.Decode(method, out, true)
+		got, rest, err := client.Decode(method, out, !served.Broken)
 		if a.broken {
 			if err == nil {
 				t.Errorf("the client takes %+v for whole", got)

@@ -1,0 +1,58 @@
+package cgi
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/dynobench/dyno/protocol/gateway"
+)
+
+// AppendHead appends an answer's head: statusLine (as "HTTP/1.1 " or "Status: ")
+// with the status, the app's fields, extra, and an empty line. It tells whether
+// a body may follow.
+//
+// Date, Server and what frames the answer to the client are the web server's.
+// A field Status is dropped: it would be a second one.
+func (r *Request) AppendHead(dst []byte, statusLine, extra string, h *gateway.Head) (out []byte, body bool) {
+	noLength := h.Status < 200 || h.Status == http.StatusNoContent // RFC 9110, 8.6
+	dst = append(dst, statusLine...)
+	dst = strconv.AppendInt(dst, int64(h.Status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, http.StatusText(h.Status)...)
+	dst = append(dst, "\r\n"...)
+	for i := range h.Header {
+		f := &h.Header[i]
+		if noLength && equalFold(f.Name, "content-length") || equalFold(f.Name, "status") {
+			continue
+		}
+		dst = append(dst, f.Name...)
+		dst = append(dst, ": "...)
+		dst = append(dst, f.Value...)
+		dst = append(dst, "\r\n"...)
+	}
+	if !h.Declared && !noLength && h.Length >= 0 {
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, h.Length, 10)
+		dst = append(dst, "\r\n"...)
+	}
+	dst = append(dst, extra...)
+	dst = append(dst, "\r\n"...)
+	return dst, !(h.NoBody || r.head || noLength || h.Status == http.StatusNotModified)
+}
+
+// equalFold tells whether s is lower, which is in lower case, in whatever case.
+func equalFold(s, lower string) bool {
+	if len(s) != len(lower) {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
