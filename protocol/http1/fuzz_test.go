@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -16,17 +15,6 @@ import (
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/protocol/protocoltest"
 )
-
-// pieces cuts b at random, by seed.
-func pieces(b []byte, seed uint64) (cut [][]byte) {
-	r := rand.New(rand.NewPCG(seed, 0))
-	for len(b) > 0 {
-		n := 1 + r.IntN(min(len(b), 1+r.IntN(64)))
-		cut = append(cut, b[:n])
-		b = b[n:]
-	}
-	return cut
-}
 
 // FuzzParser looks for streams whose outcome depends on the pieces in which
 // they come, and for requests that both we and net/http accept but see
@@ -45,7 +33,7 @@ func FuzzParser(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		split, err := protocoltest.Parse(http1.Codec{}, &limits, pieces(stream, seed)...)
+		split, err := protocoltest.Parse(http1.Codec{}, &limits, protocoltest.Pieces(stream, seed)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +61,7 @@ func FuzzSession(f *testing.F) {
 	svc := protocoltest.Service(http1.Codec{}, limits, echo)
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64) {
 		whole := undated(protocoltest.Serve(svc, stream))
-		split := undated(protocoltest.Serve(svc, pieces(stream, seed)...))
+		split := undated(protocoltest.Serve(svc, protocoltest.Pieces(stream, seed)...))
 		if diff := cmp.Diff(whole, split); diff != "" {
 			t.Fatalf("the output depends on the pieces (-whole +split):\n%s", diff)
 		}
@@ -115,7 +103,7 @@ func FuzzResponseParser(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, seed uint64, head bool) {
 		whole := parseResponse(head, stream)
-		split := parseResponse(head, pieces(stream, seed)...)
+		split := parseResponse(head, protocoltest.Pieces(stream, seed)...)
 		if diff := cmp.Diff(whole, split); diff != "" {
 			t.Fatalf("the outcome depends on the pieces (-whole +split):\n%s", diff)
 		}
