@@ -27,6 +27,9 @@ var mayImport = map[string][]string{
 	// request: scenarios are written in them, the generator speaks them.
 	"internal/profile":  {},
 	"internal/template": {"internal/suggest"},
+	// The kernel's interface, which the generator and the server that does
+	// nothing are built on.
+	"internal/iouring": {},
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
@@ -47,7 +50,7 @@ var mayImport = map[string][]string{
 	"engines/nethttp":    {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/fasthttp":   {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},
-	"engines/null":       {"engines", "protocol"},
+	"engines/null":       {"engines", "protocol", "internal/iouring"},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
@@ -65,16 +68,16 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile", "internal/suggest", "internal/template"},
+	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/load/objective": {"results", "internal/suggest"},
 	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
-	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format"},
+	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
 	"bench":                {"bench/rig", "bench/load", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
-	"scripts/figures": {"results", "results/stats", "bench/doctor", "bench/load", "bench/load/capacity", "bench/rig", "bench/target", "bench/meter", "internal/format"},
+	"scripts/figures": {"results", "results/stats", "bench/doctor", "bench/load", "bench/load/capacity", "bench/rig", "bench/target", "bench/meter", "internal/format", "internal/iouring"},
 }
 
 func TestImports(t *testing.T) {

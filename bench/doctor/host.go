@@ -11,6 +11,7 @@ import (
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/internal/iouring"
 )
 
 // host is the instrument that measures.
@@ -31,9 +32,13 @@ const (
 )
 
 // server is the command of the server that does nothing, with a loop for each
-// CPU that it gets.
+// CPU that it gets, and by the kernel's cheapest way: it is to be faster than
+// what asks it.
 func (h *host) server(addr string) (target.Command, error) {
 	spec := "null"
+	if iouring.Allowed() == nil {
+		spec += ",io=io_uring"
+	}
 	if n := len(h.cpus.Server); n > 1 {
 		spec += ",loops=" + strconv.Itoa(n)
 	}

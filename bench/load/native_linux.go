@@ -108,6 +108,9 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 
 	recs := make([]*recorder, len(threads))
 	for i, t := range threads {
+		if t.broken != nil {
+			return nil, t.broken
+		}
 		recs[i] = t.rec
 		read.utilisation = max(read.utilisation, t.utilisation())
 	}

@@ -103,7 +103,7 @@ func (t *thread) open() error {
 	t.opening, t.nextTick = true, now()
 	deadline := now() + int64(connectTimeout(t.config))
 	next, tried := 0, 0 // tried: those before are no longer under way
-	for tried < len(t.slots) && now() < min(deadline, t.window.abort.Load()) {
+	for tried < len(t.slots) && t.broken == nil && now() < min(deadline, t.window.abort.Load()) {
 		for next < len(t.slots) && next-tried < opening {
 			t.connect(&t.slots[next])
 			next++
@@ -155,7 +155,7 @@ func (t *thread) offer() {
 		if at >= end && t.wallEnd == 0 {
 			t.leave(end, at)
 		}
-		if t.wallEnd != 0 && t.counted == 0 || at >= t.window.abort.Load() {
+		if t.wallEnd != 0 && t.counted == 0 || at >= t.window.abort.Load() || t.broken != nil {
 			break
 		}
 		if at >= t.nextTick {

@@ -1,11 +1,9 @@
 package load
 
 import (
-	"errors"
 	"fmt"
-	"runtime"
 
-	"golang.org/x/sys/unix"
+	"github.com/dynobench/dyno/internal/iouring"
 )
 
 // A transport moves bytes between the connections of one thread and the
@@ -60,31 +58,19 @@ func chooseTransport(c *Config) error {
 		c.Transport = transportEpoll
 		return nil
 	}
-	runtime.LockOSThread() // a ring is its thread's
-	defer runtime.UnlockOSThread()
-	u, err := newUring(nil, 1, 0)
-	switch {
+	switch err := iouring.Allowed(); {
 	case err == nil:
-		u.close()
 		c.Transport = transportUring
 	case c.Transport == transportUring:
-		return fmt.Errorf("transport io_uring: %w%s", err, uringHint(err))
+		return refused(err)
 	default:
 		c.Transport = transportEpoll
 	}
 	return nil
 }
 
-func uringHint(err error) string {
-	switch {
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return " (forbidden by kernel.io_uring_disabled or by the container); leave it to dyno, or say epoll"
-	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
-		return " (Linux 6.1 has what is needed); leave it to dyno, or say epoll"
-	case errors.Is(err, unix.ENOMEM):
-		return " (raise the limit on locked memory, ulimit -l); leave it to dyno, or say epoll"
-	}
-	return ""
+func refused(err error) error {
+	return fmt.Errorf("transport io_uring: %w; leave it to dyno, or say epoll", err)
 }
 
 // newTransport is the transport for a thread.
@@ -94,7 +80,7 @@ func newTransport(t *thread) (transport, error) {
 	}
 	u, err := newUring(t, len(t.slots), t.config.Spin)
 	if err != nil {
-		return nil, fmt.Errorf("transport io_uring: %w%s", err, uringHint(err))
+		return nil, refused(err)
 	}
 	return u, nil
 }

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/internal/iouring"
 )
 
 // uring is the transport on io_uring: what is to be sent is collected and
@@ -21,7 +23,7 @@ import (
 // also hold answers back before their clock is read.
 type uring struct {
 	*thread
-	ring   *uringQueue
+	ring   *iouring.Ring
 	spin   int64
 	widest int // bytes that a request counts with, where others are outstanding
 	wake   wake
@@ -50,14 +52,11 @@ const (
 
 func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
 	n := uint32(1) << bits.Len32(uint32(max(slots, 32)))
-	q, err := newQueue(min(n, 4096), min(4*n, 1<<16), uringBuffers, uringBufferSize)
+	q, err := iouring.New(min(n, 4096), min(4*n, 1<<16), uringBuffers, uringBufferSize)
 	if err != nil {
 		return nil, err
 	}
 	u := &uring{thread: t, ring: q, spin: int64(spin), widest: leastSend}
-	if t == nil {
-		return u, nil
-	}
 	for i := range t.wires {
 		b := t.wires[i].fixed()
 		if u.widest = max(u.widest, len(b)); b == nil {
@@ -68,14 +67,14 @@ func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
 }
 
 // prepare is a submission for the connection of s.
-func (u *uring) prepare(s *slot, op uint64) *submission {
-	e := u.ring.next()
-	e.fd = int32(s.fd)
-	e.userData = op<<56 | uint64(uint32(s.generation)&0xffffff)<<32 | uint64(uint32(s.index))
+func (u *uring) prepare(s *slot, op uint64) *iouring.Submission {
+	e := u.ring.Next()
+	e.FD = int32(s.fd)
+	e.UserData = op<<56 | uint64(uint32(s.generation)&0xffffff)<<32 | uint64(uint32(s.index))
 	return e
 }
 
-func (u *uring) close() { u.ring.close() }
+func (u *uring) close() { u.ring.Close() }
 
 func (u *uring) open(s *slot, connecting bool) {
 	if !connecting {
@@ -83,7 +82,7 @@ func (u *uring) open(s *slot, connecting bool) {
 		return
 	}
 	e := u.prepare(s, opConnect)
-	e.opcode, e.opFlags = ringOpPoll, unix.POLLOUT
+	e.Opcode, e.OpFlags = iouring.OpPoll, unix.POLLOUT
 }
 
 // stands goes on with a connection that is there.
@@ -95,7 +94,7 @@ func (u *uring) stands(s *slot) {
 // receive asks for all that will come on the connection, until further notice.
 func (u *uring) receive(s *slot) {
 	e := u.prepare(s, opReceive)
-	e.opcode, e.flags, e.ioprio = ringOpRecv, ringBufferSelect, ringRecvMultishot
+	e.Opcode, e.Flags, e.Ioprio = iouring.OpRecv, iouring.BufferSelect, iouring.RecvMultishot
 }
 
 func (u *uring) send(s *slot, b []byte, lasting bool) {
@@ -104,10 +103,10 @@ func (u *uring) send(s *slot, b []byte, lasting bool) {
 		b = s.rest
 	}
 	e := u.prepare(s, opSend)
-	e.opcode, e.opFlags = ringOpSend, unix.MSG_NOSIGNAL|unix.MSG_WAITALL
-	e.addr, e.len = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), uint32(len(b))
+	e.Opcode, e.OpFlags = iouring.OpSend, unix.MSG_NOSIGNAL|unix.MSG_WAITALL
+	e.Addr, e.Len = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b)))), uint32(len(b))
 	if lasting && u.fits(s, b) {
-		e.flags = ringSkipSuccess
+		e.Flags = iouring.SkipSuccess
 	} else {
 		s.congested, s.sending = true, int32(len(b))
 	}
@@ -124,7 +123,7 @@ func (u *uring) fits(s *slot, b []byte) bool {
 // socket may get the same number. The kernel keeps a socket open as long as it
 // is to receive on it, so that closing alone would not end the connection.
 func (u *uring) drop(s *slot) {
-	u.ring.submit()
+	u.ring.Submit()
 	_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
 	unix.Close(s.fd)
 	s.congested, s.cut = false, false
@@ -133,15 +132,18 @@ func (u *uring) drop(s *slot) {
 func (u *uring) wait(until int64) {
 	alarm := u.wake.alarm(until - u.spin)
 	if left := alarm - now(); left <= 0 {
-		u.ring.enter(0, 0)
-	} else if u.ring.enter(1, left) == unix.ETIME {
+		u.ring.Look()
+	} else if u.ring.Wait(left) {
 		u.wake.woke(alarm, now())
 	}
-	for at := now(); u.ring.empty() && (u.wake.dozes(until, at) || u.spin > 0 && at < until); at = now() {
-		u.ring.enter(0, 0)
+	if u.broken = u.ring.Err(); u.broken != nil {
+		return
+	}
+	for at := now(); u.ring.Empty() && (u.wake.dozes(until, at) || u.spin > 0 && at < until); at = now() {
+		u.ring.Look()
 	}
 	for {
-		c, ok := u.ring.take()
+		c, ok := u.ring.Take()
 		if !ok {
 			return
 		}
@@ -150,10 +152,10 @@ func (u *uring) wait(until int64) {
 }
 
 // complete handles what has come of an operation.
-func (u *uring) complete(c completion) {
-	s := &u.slots[uint32(c.userData)]
-	current := s.fd >= 0 && uint32(s.generation)&0xffffff == uint32(c.userData>>32)&0xffffff
-	switch c.userData >> 56 {
+func (u *uring) complete(c iouring.Completion) {
+	s := &u.slots[uint32(c.UserData)]
+	current := s.fd >= 0 && uint32(s.generation)&0xffffff == uint32(c.UserData>>32)&0xffffff
+	switch c.UserData >> 56 {
 	case opConnect:
 		if current && s.state == connecting {
 			if err := socketError(s.fd); err != nil {
@@ -165,12 +167,12 @@ func (u *uring) complete(c completion) {
 	case opSend:
 		switch {
 		case !current:
-		case s.congested && c.res == s.sending:
+		case s.congested && c.Res == s.sending:
 			s.congested = false
 			u.pump(s)
 		default: // failed, or cut in the middle
 			s.congested = true // for ever: what comes of it is told by what is received
-			s.cut = s.cut || unix.Errno(-c.res) != unix.EPIPE
+			s.cut = s.cut || unix.Errno(-c.Res) != unix.EPIPE
 		}
 	case opReceive:
 		u.arrived(s, c, current)
@@ -178,23 +180,23 @@ func (u *uring) complete(c completion) {
 }
 
 // arrived handles what was received on a connection, if it still is the slot's.
-func (u *uring) arrived(s *slot, c completion, current bool) {
+func (u *uring) arrived(s *slot, c iouring.Completion, current bool) {
 	at := now() // before parsing
-	if c.flags&ringHasBuffer != 0 {
-		if current && c.res > 0 {
+	if c.Flags&iouring.HasBuffer != 0 {
+		if current && c.Res > 0 {
 			generation := s.generation
-			u.received(s, u.ring.bytes(c.buffer(), c.res), at)
+			u.received(s, u.ring.Bytes(c.Buffer(), c.Res), at)
 			current = s.generation == generation && s.state == up
 		}
-		u.ring.giveBack(c.buffer())
+		u.ring.GiveBack(c.Buffer())
 	}
 	switch {
 	case !current:
-	case c.res == 0:
+	case c.Res == 0:
 		u.hungUp(s, 0, at)
-	case c.res < 0 && unix.Errno(-c.res) != unix.ENOBUFS:
-		u.hungUp(s, unix.Errno(-c.res), at)
-	case c.flags&ringHasMore == 0:
+	case c.Res < 0 && unix.Errno(-c.Res) != unix.ENOBUFS:
+		u.hungUp(s, unix.Errno(-c.Res), at)
+	case c.Flags&iouring.HasMore == 0:
 		u.receive(s)
 	}
 }

@@ -11,7 +11,7 @@ func TestNew(t *testing.T) {
 	for _, spec := range []string{
 		"sync", "sync,keepalive=pinned", "prefork", "prefork:goroutine,processes=4", "prefork:threads,threads=3,socket=inherited",
 		"threads,threads=64,queue=0", "pool,size=3,full=refuse", "goroutine,per=request", "eventloop,loops=2", "eventloop,loops=cpus",
-		"nethttp", "fasthttp", "prefork:fasthttp", "null", "null,service=250us",
+		"nethttp", "fasthttp", "prefork:fasthttp", "null", "null,service=250us", "null,io=io_uring,loops=2",
 	} {
 		e, err := New(spec)
 		if err != nil {
@@ -40,6 +40,7 @@ func TestNewRefuses(t *testing.T) {
 		"prefork:pool,size=none":       "size=none: not an integer",
 		"null,service=1":               "service=1: not a time such as 1ms",
 		"null,service=-1ms":            "service=-1ms: must be between 0s and",
+		"null,io=io_uring,service=1ms": "a service time needs io=epoll",
 		"sync,keepalive=on":            `unknown value of keepalive "on"`,
 	} {
 		e, err := New(spec)

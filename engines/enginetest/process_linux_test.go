@@ -22,6 +22,7 @@ import (
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/engines/prefork"
+	"github.com/dynobench/dyno/internal/iouring"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/http1"
 )
@@ -326,9 +327,10 @@ func TestProcessTraffic(t *testing.T) {
 // TestDescriptors: whoever cannot be accepted for lack of descriptors waits;
 // nobody is cut, and the log is not flooded.
 func TestDescriptors(t *testing.T) {
-	for _, spec := range []string{"goroutine", "threads,threads=64", "eventloop,loops=1", "eventloop,loops=2", "nethttp", "fasthttp", "null,loops=2"} {
+	for _, spec := range []string{"goroutine", "threads,threads=64", "eventloop,loops=1", "eventloop,loops=2", "nethttp", "fasthttp", "null,loops=2", "null,io=io_uring"} {
 		t.Run(spec, func(t *testing.T) {
 			t.Parallel()
+			needRing(t, spec)
 			p := startProcess(t, spec, filesVariable+"=40")
 			var clients []*client
 			for range 60 {
@@ -452,25 +454,41 @@ func TestPreforkOnUnixSocket(t *testing.T) {
 
 // TestNull: the floor answers what the others do, and ends when told to.
 func TestNull(t *testing.T) {
-	p := startProcess(t, "null,loops=2")
-	for range 5 {
-		c := p.dial()
-		for range 3 {
-			if got := c.get("/hello").text(); got != Hello {
-				t.Fatal(got)
+	for _, spec := range []string{"null,loops=2", "null,loops=2,io=io_uring"} {
+		t.Run(spec, func(t *testing.T) {
+			needRing(t, spec)
+			p := startProcess(t, spec)
+			for range 5 {
+				c := p.dial()
+				for range 3 {
+					if got := c.get("/hello").text(); got != Hello {
+						t.Fatal(got)
+					}
+				}
+				c.Close()
 			}
-		}
-		c.Close()
+			open := p.dial()
+			open.get("/hello")
+			fmt.Fprintln(p.stdin, "stats")
+			if line := p.await("Stats must answer", "stats ", 1); !strings.HasPrefix(line, "requests=16 ") {
+				t.Errorf("each answer counts as a request: %s", line)
+			}
+			p.cmd.Process.Signal(syscall.SIGTERM)
+			if err := p.exit(); err != nil {
+				t.Errorf("exit: %v", err)
+			}
+		})
 	}
-	open := p.dial()
-	open.get("/hello")
-	fmt.Fprintln(p.stdin, "stats")
-	if line := p.await("Stats must answer", "stats ", 1); !strings.HasPrefix(line, "requests=16 ") {
-		t.Errorf("each answer counts as a request: %s", line)
+}
+
+// needRing skips what needs io_uring where the kernel refuses it.
+func needRing(t *testing.T, spec string) {
+	t.Helper()
+	if !strings.Contains(spec, "io_uring") {
+		return
 	}
-	p.cmd.Process.Signal(syscall.SIGTERM)
-	if err := p.exit(); err != nil {
-		t.Errorf("exit: %v", err)
+	if err := iouring.Allowed(); err != nil {
+		t.Skip("needs io_uring: ", err)
 	}
 }
 

@@ -1,10 +1,9 @@
 package null
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ var answer = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Leng
 type Engine struct {
 	engines.Meter
 	loops  int
+	uring  bool
 	server *server // nil answers at once
 }
 
@@ -29,11 +29,17 @@ var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	e := &Engine{loops: p.Int("loops", 1, 1024)}
+	e := &Engine{loops: p.Int("loops", 1, 1024), uring: p.Choice("io", "epoll", "io_uring") == "io_uring"}
 	if service := p.Duration("service", 0, time.Minute); service > 0 {
 		e.server = &server{service: int64(service)}
 	}
-	return e, p.Err()
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	if e.uring && e.server != nil {
+		return nil, errors.New("null: a service time needs io=epoll")
+	}
+	return e, nil
 }
 
 // Serve implements engines.Engine. It has nothing in flight to drain.
@@ -58,20 +64,24 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		return os.NewSyscallError("eventfd", err)
 	}
 	defer unix.Close(wake)
-	sets := make([]int, e.loops) // all of them before clients can take the descriptors
-	for i := range sets {
-		set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-		if err != nil {
-			return os.NewSyscallError("epoll_create1", err)
+	loop := func(_, ln int) error { return e.uringLoop(ln, wake, svc) }
+	if !e.uring {
+		sets := make([]int, e.loops) // all of them before clients can take the descriptors
+		for i := range sets {
+			set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+			if err != nil {
+				return os.NewSyscallError("epoll_create1", err)
+			}
+			defer unix.Close(set)
+			sets[i] = set
 		}
-		defer unix.Close(set)
-		sets[i] = set
+		loop = func(i, ln int) error { return e.epollLoop(sets[i], ln, wake, svc) }
 	}
 	var loops sync.WaitGroup
 	failed := make(chan error, e.loops)
 	raw.Control(func(ln uintptr) {
-		for _, set := range sets {
-			loops.Go(func() { failed <- e.loop(set, int(ln), wake, svc) })
+		for i := range e.loops {
+			loops.Go(func() { failed <- loop(i, int(ln)) })
 		}
 		select {
 		case <-ctx.Done():
@@ -81,129 +91,6 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		loops.Wait()
 	})
 	return err
-}
-
-func (e *Engine) loop(set, ln, wake int, svc *protocol.Service) error {
-	runtime.LockOSThread()
-	add := func(fd int, events uint32) error {
-		return os.NewSyscallError("epoll_ctl", unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
-	}
-	if err := add(wake, unix.EPOLLIN); err != nil {
-		return err
-	}
-	// Without a descriptor for the next connection the listener would stay
-	// ready for ever: it is taken out until there may be one again.
-	listens, timeout := false, -1
-	listen := func() error {
-		if listens {
-			return nil
-		}
-		listens, timeout = true, -1
-		return add(ln, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
-	}
-	pause := func() {
-		listens, timeout = false, pauseMS
-		unix.EpollCtl(set, unix.EPOLL_CTL_DEL, ln, nil)
-	}
-	if err := listen(); err != nil {
-		return err
-	}
-	open := make(map[int]struct{})
-	var q *line // nil where answers leave at once
-	hangUp := func(fd int) {
-		unix.Close(fd)
-		delete(open, fd)
-		if q != nil {
-			q.forget(fd)
-		}
-		e.Busy.Add(-1)
-	}
-	answerTo := func(fd int) {
-		if k, _ := unix.Write(fd, answer); k < len(answer) {
-			hangUp(fd) // it does not read
-			return
-		}
-		svc.Counters.Requests.Add(1)
-	}
-	timer := -1
-	if e.server != nil {
-		var err error
-		if q, err = newLine(e.server); err != nil {
-			return err
-		}
-		defer q.close()
-		timer = q.timer
-		if err := add(timer, unix.EPOLLIN); err != nil {
-			return err
-		}
-	}
-	defer func() {
-		for fd := range open {
-			hangUp(fd)
-		}
-	}()
-	events := make([]unix.EpollEvent, 256)
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := unix.EpollWait(set, events, timeout)
-		if err != nil && err != unix.EINTR {
-			return os.NewSyscallError("epoll_wait", err)
-		}
-		if n == 0 { // time is up
-			if err := listen(); err != nil {
-				return err
-			}
-		}
-		if q != nil {
-			q.arrive()
-		}
-		for i := range max(n, 0) {
-			fd := int(events[i].Fd)
-			switch fd {
-			case wake:
-				return nil
-			case timer:
-				q.release(answerTo)
-			case ln:
-				c, _, err := unix.Accept4(ln, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
-				switch err {
-				case nil:
-				case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-					pause()
-					continue
-				default:
-					continue
-				}
-				if unix.EpollCtl(set, unix.EPOLL_CTL_ADD, c, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(c)}) != nil {
-					unix.Close(c)
-					continue
-				}
-				open[c] = struct{}{}
-				if q != nil {
-					q.greet(c)
-				}
-				e.Accepted.Add(1)
-				e.Busy.Add(1)
-			default:
-				if q != nil && !q.queue.has(fd) {
-					continue // an answer has just found it gone
-				}
-				n, err := unix.Read(fd, buf)
-				switch {
-				case err == unix.EAGAIN || err == unix.EINTR:
-				case err != nil || n == 0:
-					hangUp(fd)
-					if err := listen(); err != nil {
-						return err
-					}
-				case q != nil:
-					q.join(fd, bytes.Count(buf[:n], endOfHeader))
-				case bytes.Contains(buf[:n], endOfHeader):
-					answerTo(fd)
-				}
-			}
-		}
-	}
 }
 
 // pauseMS is how long, in milliseconds, a loop that could not accept waits to

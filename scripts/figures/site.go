@@ -13,6 +13,7 @@ import (
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/iouring"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -28,6 +29,15 @@ type site struct {
 
 const grace = 15 * time.Second // beyond what a run is to take, before it counts as hung
 
+// nullSpec is the server: on io_uring where it may, so that whoever asks it is
+// the limit.
+func nullSpec() string {
+	if iouring.Allowed() == nil {
+		return "null,io=io_uring"
+	}
+	return "null"
+}
+
 // open starts the server. The caller closes the site; that of one who cannot is
 // closed by the watchdog of package target.
 func open(ctx context.Context, dyno string) (*site, error) {
@@ -42,7 +52,7 @@ func open(ctx context.Context, dyno string) (*site, error) {
 	s := &site{dyno: dyno, cpus: cpus}
 	server, addr, err := target.Launch(ctx, target.Recipe{
 		Command: func(addr string) (target.Command, error) {
-			return target.Command{Name: "null", Argv: []string{dyno, "serve", "--engine", "null", "--listen", addr}, CPUs: cpus.Server}, nil
+			return target.Command{Name: "null", Argv: []string{dyno, "serve", "--engine", nullSpec(), "--listen", addr}, CPUs: cpus.Server}, nil
 		},
 		Path: "/hello", Body: []byte("Hello, World!"), Timeout: grace,
 	})
