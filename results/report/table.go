@@ -119,7 +119,8 @@ func (s *Scenario) lines(columns []column) []line {
 	return all
 }
 
-// footnotes explains what the table lacks, and lists the failed requests.
+// footnotes explains what the table lacks, and lists the failed requests and
+// what became of the connections beside the busy ones.
 func (s *Scenario) footnotes() []string {
 	var notes, failed []string
 	gap := false
@@ -145,7 +146,7 @@ func (s *Scenario) footnotes() []string {
 	if failed != nil {
 		notes = append(notes, "Failed requests over all trials: "+strings.Join(failed, "; ")+".")
 	}
-	return notes
+	return append(notes, s.groupNotes()...)
 }
 
 // minDrift is the ratio of two rounds from which the drift is told. Noise of
