@@ -71,6 +71,7 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 	command := j.Command
 	command.Stdout = &out
 	command.Files = []*os.File{announced}
+	command.Urgent = !j.CPUs.Shared() // or the server would starve
 	command.Env = map[string]string{load.PhaseFD: strconv.Itoa(firstFile)}
 	ctx, cancel := context.WithTimeoutCause(ctx, j.Limit, fmt.Errorf("the generator did not end within %v", j.Limit))
 	defer cancel()

@@ -22,6 +22,11 @@ type Command struct {
 	Dir  string            // default: this process's
 	CPUs []int             // that the tree may use; empty: any. Linux only
 
+	// Urgent asks the kernel to run the tree before all else on its CPUs, on
+	// Linux and as root; elsewhere it is nothing. It is for instruments, which
+	// have CPUs of their own: what else runs there would show in what they read.
+	Urgent bool
+
 	Signal syscall.Signal // that asks the leader for an orderly end; default SIGTERM
 	Drain  time.Duration  // how long after Signal the tree may live; default 5s
 

@@ -106,6 +106,9 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	if err := startOn(c.CPUs, p.cmd); err != nil {
 		return nil, startError(c, err)
 	}
+	if c.Urgent {
+		hasten(p.PID())
+	}
 	if err := dog.guard(p.PID()); err != nil {
 		p.kill(false)
 		_ = p.cmd.Wait()

@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -334,6 +336,55 @@ func TestEnvironmentFolderAndCPUs(t *testing.T) {
 	c.CPUs = []int{1000}
 	if _, err := Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), "pin to CPUs 1000") {
 		t.Errorf("got %v for a CPU that is not there", err)
+	}
+}
+
+// mayHasten tells whether this process has CAP_SYS_NICE, as root need not in a
+// container.
+func mayHasten(t *testing.T) bool {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "CapEff:\t")
+	word, _, _ := strings.Cut(rest, "\n")
+	effective, err := strconv.ParseUint(word, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return effective>>unix.CAP_SYS_NICE&1 == 1
+}
+
+// An urgent tree goes first where the kernel lets us, all of its threads; it is
+// no error where it does not.
+func TestUrgent(t *testing.T) {
+	dir := t.TempDir()
+	usual, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 less the nice value
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := usual
+	if mayHasten(t) {
+		want = 40
+	}
+	for urgent, want := range map[bool]int{false: usual, true: want} {
+		c := helper("deaf", filepath.Join(dir, fmt.Sprint(urgent)))
+		if err := os.Mkdir(c.Argv[len(c.Argv)-1], 0o777); err != nil {
+			t.Fatal(err)
+		}
+		c.Drain, c.Urgent = time.Millisecond, urgent
+		p := start(t, c)
+		checkedIn(t, c.Argv[len(c.Argv)-1], 1)
+		threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.PID()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, thread := range threads {
+			id, _ := strconv.Atoi(thread.Name())
+			if got, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil && got != want {
+				t.Errorf("urgent %t: a thread has %d, want %d", urgent, got, want)
+			}
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ func members(id int) []int {
 	return nil
 }
 
+func hasten(int)                     {}
 func alive(int) bool                 { return false }
 func inSession(int, int) bool        { return false }
 func marked(int, string) bool        { return false }
