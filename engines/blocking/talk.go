@@ -131,6 +131,11 @@ func (t *Talk) read() {
 	}
 	switch {
 	case err == nil:
+		// Not every Conn stops by itself: a request that comes a byte at a
+		// time would always find one more.
+		if t.s.Next() == protocol.Read && !t.s.Idle() {
+			t.s.Expire(time.Now())
+		}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.readBy = time.Time{}
 		t.s.Expire(time.Now())
