@@ -171,14 +171,17 @@ func (s *Session) Received(n int) {
 }
 
 // Feed copies what it can take of p, for engines whose bytes are already somewhere, and returns how
-// much that was: less than len(p) only when a request waits to be run first. The engine keeps the rest,
-// stops reading from the connection, and feeds again when Next says Read.
+// much that was: less than len(p) only when there is something to be run or written first. The engine keeps
+// the rest, stops reading from the connection, and feeds again when Next says Read.
 func (s *Session) Feed(p []byte) int {
 	taken := 0
 	for taken < len(p) {
 		if s.lost || s.closing || s.eof {
 			s.linger = true
 			return len(p) // nobody will look at it
+		}
+		if s.phase == receiving && s.w != nil && s.w.pending() {
+			return taken // a protocol's replies, which must not gather without end
 		}
 		var free []byte
 		if w := s.working(); s.phase == receiving {

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"unsafe"
@@ -206,22 +207,45 @@ func parseHex(b []byte) (n int64, digits int) {
 }
 
 // connectionOptions reads a list of connection options.
-func connectionOptions(b []byte) (closes, keeps bool) {
+func connectionOptions(b []byte) (closes, keeps, upgrades bool) {
 	for len(b) > 0 {
-		end := 0
-		for end < len(b) && b[end] != ',' {
-			end++
-		}
-		option := b[:end]
-		b = b[min(end+1, len(b)):]
-		for len(option) > 0 && isBlank(option[0]) {
-			option = option[1:]
-		}
-		for len(option) > 0 && isBlank(option[len(option)-1]) {
-			option = option[:len(option)-1]
-		}
+		var option []byte
+		option, b = element(b)
 		closes = closes || equalFold(option, "close")
 		keeps = keeps || equalFold(option, "keep-alive")
+		upgrades = upgrades || equalFold(option, "upgrade")
 	}
-	return closes, keeps
+	return closes, keeps, upgrades
+}
+
+// otherProtocol tells whether an Upgrade field names what is not HTTP: who
+// offers another HTTP, or TLS beneath it, goes on without.
+func otherProtocol(b []byte) bool {
+	for len(b) > 0 {
+		var name []byte
+		name, b = element(b)
+		if n := bytes.IndexByte(name, '/'); n >= 0 {
+			name = name[:n]
+		}
+		if len(name) > 0 && !equalFold(name, "h2c") && !equalFold(name, "http") && !equalFold(name, "tls") {
+			return true
+		}
+	}
+	return false
+}
+
+// element cuts the first element off a list.
+func element(b []byte) (first, rest []byte) {
+	end := 0
+	for end < len(b) && b[end] != ',' {
+		end++
+	}
+	first, rest = b[:end], b[min(end+1, len(b)):]
+	for len(first) > 0 && isBlank(first[0]) {
+		first = first[1:]
+	}
+	for len(first) > 0 && isBlank(first[len(first)-1]) {
+		first = first[:len(first)-1]
+	}
+	return first, rest
 }
