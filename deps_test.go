@@ -74,7 +74,7 @@ var mayImport = map[string][]string{
 	"bench":                {"bench/rig", "bench/load", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
-	"scripts/figures": {"results", "results/stats", "bench/doctor", "bench/load", "bench/load/capacity", "bench/rig", "bench/target", "bench/meter", "internal/format"},
+	"scripts/figures": {"protocol", "protocol/gateway", "protocol/http1", "results", "results/stats", "bench/doctor", "bench/load", "bench/load/capacity", "bench/rig", "bench/target", "bench/meter", "internal/format"},
 }
 
 func TestImports(t *testing.T) {
