@@ -169,10 +169,8 @@ func (c *conn) requestLine(data []byte, at span) error {
 // parseTarget takes the target apart: origin form, absolute form, or asterisk.
 func (c *conn) parseTarget(data []byte, connect, options bool) error {
 	t := c.target.of(data)
-	for _, b := range t {
-		if !targets[b] {
-			return errTarget
-		}
+	if !validTarget(t) {
+		return errTarget
 	}
 	rest := c.target
 	switch {

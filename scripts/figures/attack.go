@@ -16,8 +16,9 @@ const (
 	attackers      = 2000
 	attackDeadline = 3 * time.Second // of a header
 	attackWindow   = 10 * time.Second
-	attackCalm     = 10 * time.Second // before and after
+	attackCalm     = 8 * time.Second // before and after
 	healthyRate    = "1000"
+	calmRate       = "4000"
 )
 
 // attackFigures are what slow headers do to a server and to its other clients.
@@ -69,10 +70,11 @@ func attack(ctx context.Context, dyno, engine string) (a assault, err error) {
 		return a, err
 	}
 	defer s.close(ctx)
-	// The healthy come with a connection each: a server whose clients stay
-	// allocates nothing, and its garbage of the attack would lie where it is.
-	ask := func(d time.Duration, more ...string) (*results.Load, error) {
-		b, err := s.call(ctx, d, "", append([]string{dyno, "load", s.url, "--json", "-r", healthyRate, "-c", "64",
+	// The healthy come with a connection each. A server whose clients stay
+	// allocates nothing, and what the attack has left to its garbage collector
+	// would lie where it is; before and after they come faster for that.
+	ask := func(rate string, d time.Duration, more ...string) (*results.Load, error) {
+		b, err := s.call(ctx, d, "", append([]string{dyno, "load", s.url, "--json", "-r", rate, "-c", "64",
 			"--fresh", "-d", d.String(), "--warmup", "0s"}, more...)...)
 		if err != nil {
 			return nil, err
@@ -84,7 +86,7 @@ func attack(ctx context.Context, dyno, engine string) (a assault, err error) {
 		return l, nil
 	}
 	resident := func() (float64, error) {
-		if _, err := ask(attackCalm); err != nil {
+		if _, err := ask(calmRate, attackCalm); err != nil {
 			return 0, err
 		}
 		sample, err := s.tree.Sample()
@@ -94,7 +96,7 @@ func attack(ctx context.Context, dyno, engine string) (a assault, err error) {
 	if err != nil {
 		return a, err
 	}
-	l, err := ask(attackWindow, "--group", "slow-send,connections="+strconv.Itoa(attackers)+",rate=2,every=500ms,size=10000")
+	l, err := ask(healthyRate, attackWindow, "--group", "slow-send,connections="+strconv.Itoa(attackers)+",rate=2,every=500ms,size=10000")
 	if err != nil {
 		return a, err
 	}
