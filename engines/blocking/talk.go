@@ -186,7 +186,7 @@ func (t *Talk) linger() {
 	}
 	end := time.Now().Add(t.lingerTime())
 	t.conn.ReadBy(end)
-	buf := make([]byte, 16<<10)
+	buf := make([]byte, 2<<10) // little: all of an attack linger at a time
 	for left := engines.LingerBytes; left > 0 && time.Now().Before(end) && t.g.half.Load() == nil; {
 		n, err := t.conn.Read(buf)
 		left -= n
