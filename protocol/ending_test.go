@@ -244,6 +244,24 @@ func TestExpire(t *testing.T) {
 		}
 		c.counted(0, 1)
 	})
+	t.Run("a byte now and then", func(t *testing.T) {
+		c := connect(t, say(strings.Repeat("x", 64<<10)), limits)
+		c.send(get)
+		c.run()
+		d := c.Deadline()
+		for range 100 {
+			c.Sent(1)
+		}
+		if !c.Deadline().Equal(d) {
+			t.Error("the deadline moves though next to nothing is taken")
+		}
+		c.Sent(16 << 10)
+		if !c.Deadline().After(d) {
+			t.Error("the deadline does not move though the client reads")
+		}
+		c.Expire(c.Deadline())
+		c.next(protocol.Close)
+	})
 	t.Run("never", func(t *testing.T) {
 		c := connect(t, say("ok"), func(s *protocol.Service) { s.Limits.IdleTime = -1 })
 		if !c.Deadline().IsZero() {

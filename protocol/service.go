@@ -63,7 +63,7 @@ type Limits struct {
 	HeaderTime  time.Duration // from a request's first byte to the end of its header; beyond: 408. Default 10 s
 	BodyTime    time.Duration // from there to the end of its body; beyond: 408. Default 60 s
 	IdleTime    time.Duration // between requests; beyond: a silent close. Default 75 s
-	WriteTime   time.Duration // without progress of a write; beyond: the connection is cut. Default 60 s
+	WriteTime   time.Duration // for output to be taken, or each 16 KiB of more; beyond: the connection is cut. Default 60 s
 }
 
 // The limits that hold, with defaults filled in: what a Codec compares with.

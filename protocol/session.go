@@ -101,6 +101,7 @@ type Session struct {
 
 	since     time.Time // start of the present wait for the client's bytes
 	wrote     time.Time // start of the present wait for the client to read
+	progress  int       // bytes that it has taken since
 	addresses *addresses
 }
 
@@ -170,14 +171,17 @@ func (s *Session) Received(n int) {
 }
 
 // Feed copies what it can take of p, for engines whose bytes are already somewhere, and returns how
-// much that was: less than len(p) only when a request waits to be run first. The engine keeps the rest,
-// stops reading from the connection, and feeds again when Next says Read.
+// much that was: less than len(p) only when there is something to be run or written first. The engine keeps
+// the rest, stops reading from the connection, and feeds again when Next says Read.
 func (s *Session) Feed(p []byte) int {
 	taken := 0
 	for taken < len(p) {
 		if s.lost || s.closing || s.eof {
 			s.linger = true
 			return len(p) // nobody will look at it
+		}
+		if s.phase == receiving && s.w != nil && s.w.pending() {
+			return taken // a protocol's replies, which must not gather without end
 		}
 		var free []byte
 		if w := s.working(); s.phase == receiving {
@@ -265,15 +269,26 @@ func (s *Session) Sent(n int) {
 		return
 	}
 	s.w.took(n)
-	s.wrote = time.Now()
-	if !s.w.pending() {
+	s.progress += n
+	done := !s.w.pending()
+	if done || s.progress >= leastProgress {
+		s.wrote, s.progress = time.Now(), 0
+	}
+	if done {
 		s.settle()
 	}
 }
 
+// leastProgress is how much of a longer output a client has to take for its
+// time to begin anew: with a byte now and then it would keep its slot for ever.
+const leastProgress = 16 << 10
+
 // Deadline is when the client's patience with us, or ours with it, ends: for the whole of a request from its
 // first byte, for the next request on an idle connection, for the progress of a write. Zero means never.
 // While the app runs there is none.
+//
+// It moves on with every request. An engine therefore sets no timer by it: it looks at it once in a while
+// (engines.Tick), or lets a read or a write end by one that it was told earlier and looks then.
 func (s *Session) Deadline() time.Time {
 	l := &s.svc.Limits
 	switch s.Next() {

@@ -131,6 +131,11 @@ func (t *Talk) read() {
 	}
 	switch {
 	case err == nil:
+		// Not every Conn stops by itself: a request that comes a byte at a
+		// time would always find one more.
+		if t.s.Next() == protocol.Read && !t.s.Idle() {
+			t.s.Expire(time.Now())
+		}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.readBy = time.Time{}
 		t.s.Expire(time.Now())
@@ -181,7 +186,7 @@ func (t *Talk) linger() {
 	}
 	end := time.Now().Add(t.lingerTime())
 	t.conn.ReadBy(end)
-	buf := make([]byte, 16<<10)
+	buf := make([]byte, 2<<10) // little: all of an attack linger at a time
 	for left := engines.LingerBytes; left > 0 && time.Now().Before(end) && t.g.half.Load() == nil; {
 		n, err := t.conn.Read(buf)
 		left -= n

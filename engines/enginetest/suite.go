@@ -25,7 +25,7 @@ type Traits struct {
 	Slots     int  // connections that it serves at a time; 0 unbounded
 	OneShot   bool // closes after each response
 	Inline    bool // the app runs on what serves other connections too
-	Yardstick bool // not ours: its own words for refusals, and no limit on the progress of writes
+	Yardstick bool // not ours: its own words for refusals, and its own parser
 	NoTimeout bool // closes, where others answer 408
 	Uncounted bool // answers what is no HTTP on its own, so that nobody counts it
 }

@@ -2,8 +2,8 @@
 // documentation advises for throughput: a yardstick, not one of our engines.
 //
 // It differs where fasthttp does: one time limit for a request's header and
-// body together, none on the progress of a write, and chunks of an answer
-// whose length is known gather in its write buffer.
+// body together, and chunks of an answer whose length is known gather in its
+// write buffer.
 package fasthttp
 
 import (
@@ -69,7 +69,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			srv.ReadTimeout = max(header, yardstick.Limit(svc.Limits.BodyTime, header))
 		}
 	}
-	return yardstick.Serve(ctx, &server{Server: srv}, yardstick.Listen(ctx, sock, &e.Meter, svc.Log), svc, cancel)
+	return yardstick.Serve(ctx, &server{Server: srv}, yardstick.Listen(ctx, sock, &e.Meter, svc), svc, cancel)
 }
 
 // server is a fasthttp.Server whose second shutdown goes on waiting, where the

@@ -2,9 +2,7 @@
 // tuned as its documentation advises: a yardstick, not one of our engines.
 //
 // It differs where net/http does: a header that takes too long is answered by
-// a close without a 408, and a client that does not read is given all the time
-// it wants, since net/http limits answers as a whole and not their progress.
-// Requests that it refuses before they reach the handler, malformed or too
+// a close without a 408. Requests that it refuses before they reach the handler, malformed or too
 // slow, count nowhere.
 package nethttp
 
@@ -87,7 +85,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		srv.ReadTimeout = header + body
 	}
 	srv.SetKeepAlivesEnabled(!svc.NoKeepAlive)
-	ln := yardstick.Listen(ctx, sock, &e.Meter, svc.Log)
+	ln := yardstick.Listen(ctx, sock, &e.Meter, svc)
 	return yardstick.Serve(ctx, server{srv}, ln, svc, cancel)
 }
 

@@ -56,9 +56,9 @@ func (c *conn) Write(p []byte) (int, error) {
 		if n > 0 {
 			done += n
 		}
-		switch err {
-		case nil, unix.EINTR:
-		case unix.EAGAIN:
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN, err == nil && done < len(p): // a tick has passed with nothing, or little, taken
 			return done, os.ErrDeadlineExceeded
 		default:
 			return done, os.NewSyscallError("write", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type Listener struct {
 	meter *engines.Meter
 	ctx   context.Context // of Serve
 	log   *slog.Logger
+	write time.Duration // limit on the progress of a write; 0 none
 
 	mu   sync.Mutex
 	open map[*Conn]struct{}
@@ -30,8 +32,15 @@ type Listener struct {
 
 // Listen wraps the listener of sock. It waits a lack of descriptors out until
 // ctx ends: one of the servers would end with the first.
-func Listen(ctx context.Context, sock *engines.Socket, meter *engines.Meter, log *slog.Logger) *Listener {
-	return &Listener{Listener: sock.Listener(), meter: meter, ctx: ctx, log: log, open: make(map[*Conn]struct{})}
+func Listen(ctx context.Context, sock *engines.Socket, meter *engines.Meter, svc *protocol.Service) *Listener {
+	return &Listener{
+		Listener: sock.Listener(),
+		meter:    meter,
+		ctx:      ctx,
+		log:      svc.Log,
+		write:    Limit(svc.Limits.WriteTime, 60*time.Second),
+		open:     make(map[*Conn]struct{}),
+	}
 }
 
 // Conn is a connection of a server that tells whether it has a request in flight.
@@ -69,6 +78,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &Conn{Conn: inner, ln: l}
+	if l.write > 0 {
+		c.SetWriteDeadline(time.Now().Add(l.write)) // for the first Write that blocks
+	}
 	l.meter.Accepted.Add(1)
 	l.meter.Busy.Add(1)
 	l.mu.Lock()
@@ -76,6 +88,36 @@ func (l *Listener) Accept() (net.Conn, error) {
 	l.mu.Unlock()
 	return c, nil
 }
+
+// Write implements net.Conn. The servers limit an answer as a whole or not at
+// all, and a client that takes nothing would keep its goroutine: it is given
+// up once it has taken next to nothing for the time of a write. No write sets
+// a deadline; one that finds that of an earlier write passed sets the next, so
+// that a client has up to twice the time.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	for again := false; ; again = true {
+		m, err := c.Conn.Write(p[n:])
+		n += m
+		if c.ln.write == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || again && m < leastProgress {
+			return n, err
+		}
+		if err := c.SetWriteDeadline(time.Now().Add(c.ln.write)); err != nil {
+			return n, err
+		}
+	}
+}
+
+// SetWriteDeadline implements net.Conn. net/http takes a deadline away after
+// each answer, which must not be ours.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && c.ln.write > 0 {
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// leastProgress is the Session's.
+const leastProgress = 16 << 10
 
 // CloseWrite shuts the writing half down, which net/http does before it
 // closes a connection whose client is still sending.

@@ -193,7 +193,7 @@ func (r *Request) path(data []byte) error {
 		u.To = u.From + q
 	}
 	// The target may come in absolute form.
-	if t := u.of(data); t[0] != '/' && !(options && string(t) == "*") {
+	if t := u.of(data); len(t) == 0 || t[0] != '/' && !(options && string(t) == "*") {
 		i := bytes.Index(t, []byte("://"))
 		if i <= 0 {
 			return errPath

@@ -154,7 +154,11 @@ func (s *served) gather(w http.ResponseWriter, r *http.Request, limit int64) boo
 		}
 		if err != nil && !tooLarge {
 			s.log(r, fmt.Errorf("request body: %w", err))
-			s.refuse(w, http.StatusBadRequest, errors.New("the body could not be read"))
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				s.refuse(w, http.StatusRequestTimeout, errors.New("the body took too long to come"))
+			} else {
+				s.refuse(w, http.StatusBadRequest, errors.New("the body could not be read"))
+			}
 			return false
 		}
 	}

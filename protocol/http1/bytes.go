@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"unsafe"
@@ -8,16 +9,6 @@ import (
 
 // tokens are the bytes of names and methods (RFC 9110, 5.6.2).
 var tokens = table("!#$%&'*+-.^_`|~" + alphanumeric)
-
-// targets are the bytes of a request target: all that is visible, but no
-// fragment. Bytes beyond ASCII are no URI, though common enough to be let
-// through.
-var targets = func() (t [256]bool) {
-	for b := range t {
-		t[b] = b > ' ' && b != 0x7f && b != '#'
-	}
-	return t
-}()
 
 // hosts are the bytes of a registered name, or of an address between brackets
 // (RFC 3986, 3.2.2).
@@ -66,19 +57,47 @@ const (
 )
 
 // validValue tells whether b has no control characters other than tabs. It
-// looks at eight bytes at a time: values are most of a header.
+// looks at eight bytes at a time, of which the last ones may be seen twice:
+// values are most of a header.
 func validValue(b []byte) bool {
+	if len(b) < 8 {
+		return validBytes(b)
+	}
+	for i := 0; i <= len(b)-8; i += 8 {
+		if suspicious(b[i:]) && !validBytes(b[i:i+8]) {
+			return false
+		}
+	}
+	return !suspicious(b[len(b)-8:]) || validBytes(b[len(b)-8:])
+}
+
+// suspicious tells whether a control character may be among the first eight
+// bytes: tabs are, and what is behind a real one may look like one.
+func suspicious(b []byte) bool {
+	x := binary.LittleEndian.Uint64(b)
+	d := x ^ ones*0x7f
+	return ((x-ones*0x20)&^x|(d-ones)&^d)&highs != 0 // some byte < 0x20, or == 0x7f
+}
+
+// validTarget tells whether all of b may stand in a request target: what is
+// visible, but no fragment. Bytes beyond ASCII are no URI, though common enough
+// to be let through.
+func validTarget(b []byte) bool {
 	for len(b) >= 8 {
 		x := binary.LittleEndian.Uint64(b)
-		control := (x - ones*0x20) & ^x & highs // some byte < 0x20
-		d := x ^ ones*0x7f
-		del := (d - ones) & ^d & highs // some byte == 0x7f
-		if control|del != 0 && !validBytes(b[:8]) {
-			return false
+		blank := (x - ones*0x21) & ^x // some byte < 0x21
+		d, f := x^ones*0x7f, x^ones*'#'
+		if (blank|(d-ones)&^d|(f-ones)&^f)&highs != 0 {
+			return false // a borrow reaches a byte only from one that is forbidden
 		}
 		b = b[8:]
 	}
-	return validBytes(b)
+	for _, c := range b {
+		if c <= ' ' || c == 0x7f || c == '#' {
+			return false
+		}
+	}
+	return true
 }
 
 func validBytes(b []byte) bool {
@@ -133,7 +152,7 @@ func schemeLength(t []byte) int {
 // checkEscapes tells whether b has percent signs and whether all of them are
 // followed by two hexadecimal digits.
 func checkEscapes(b []byte) (escaped, ok bool) {
-	for i := 0; i < len(b); i++ {
+	for i := bytes.IndexByte(b, '%'); i >= 0 && i < len(b); i++ {
 		if b[i] != '%' {
 			continue
 		}
@@ -206,22 +225,45 @@ func parseHex(b []byte) (n int64, digits int) {
 }
 
 // connectionOptions reads a list of connection options.
-func connectionOptions(b []byte) (closes, keeps bool) {
+func connectionOptions(b []byte) (closes, keeps, upgrades bool) {
 	for len(b) > 0 {
-		end := 0
-		for end < len(b) && b[end] != ',' {
-			end++
-		}
-		option := b[:end]
-		b = b[min(end+1, len(b)):]
-		for len(option) > 0 && isBlank(option[0]) {
-			option = option[1:]
-		}
-		for len(option) > 0 && isBlank(option[len(option)-1]) {
-			option = option[:len(option)-1]
-		}
+		var option []byte
+		option, b = element(b)
 		closes = closes || equalFold(option, "close")
 		keeps = keeps || equalFold(option, "keep-alive")
+		upgrades = upgrades || equalFold(option, "upgrade")
 	}
-	return closes, keeps
+	return closes, keeps, upgrades
+}
+
+// otherProtocol tells whether an Upgrade field names what is not HTTP: who
+// offers another HTTP, or TLS beneath it, goes on without.
+func otherProtocol(b []byte) bool {
+	for len(b) > 0 {
+		var name []byte
+		name, b = element(b)
+		if n := bytes.IndexByte(name, '/'); n >= 0 {
+			name = name[:n]
+		}
+		if len(name) > 0 && !equalFold(name, "h2c") && !equalFold(name, "http") && !equalFold(name, "tls") {
+			return true
+		}
+	}
+	return false
+}
+
+// element cuts the first element off a list.
+func element(b []byte) (first, rest []byte) {
+	end := 0
+	for end < len(b) && b[end] != ',' {
+		end++
+	}
+	first, rest = b[:end], b[min(end+1, len(b)):]
+	for len(first) > 0 && isBlank(first[0]) {
+		first = first[1:]
+	}
+	for len(first) > 0 && isBlank(first[len(first)-1]) {
+		first = first[:len(first)-1]
+	}
+	return first, rest
 }

@@ -59,6 +59,8 @@ type conn struct {
 	expectsElse     bool
 	wantsClose      bool
 	wantsKeep       bool
+	wantsUpgrade    bool // to what Upgrade names
+	upgradesElse    bool // and that is not HTTP
 
 	body   span // decoded so far
 	chunks chunks

@@ -32,6 +32,7 @@ var (
 	errFieldCount   = refusal(431, "too many header fields")
 	errCoding       = refusal(501, "transfer coding not implemented")
 	errConnect      = refusal(501, "CONNECT is not implemented")
+	errUpgrade      = refusal(501, "upgrading to another protocol is not implemented")
 	errVersion      = refusal(505, "HTTP version not supported")
 )
 
@@ -168,10 +169,8 @@ func (c *conn) requestLine(data []byte, at span) error {
 // parseTarget takes the target apart: origin form, absolute form, or asterisk.
 func (c *conn) parseTarget(data []byte, connect, options bool) error {
 	t := c.target.of(data)
-	for _, b := range t {
-		if !targets[b] {
-			return errTarget
-		}
+	if !validTarget(t) {
+		return errTarget
 	}
 	rest := c.target
 	switch {
@@ -230,6 +229,10 @@ func (c *conn) headerField(data []byte, at span) error {
 				return errHost
 			}
 		}
+	case len("upgrade"):
+		if equalFold(name, "upgrade") {
+			c.upgradesElse = c.upgradesElse || otherProtocol(value)
+		}
 	case len("expect"):
 		if equalFold(name, "expect") {
 			if equalFold(value, "100-continue") {
@@ -240,9 +243,10 @@ func (c *conn) headerField(data []byte, at span) error {
 		}
 	case len("connection"):
 		if equalFold(name, "connection") {
-			closes, keeps := connectionOptions(value)
+			closes, keeps, upgrades := connectionOptions(value)
 			c.wantsClose = c.wantsClose || closes
 			c.wantsKeep = c.wantsKeep || keeps
+			c.wantsUpgrade = c.wantsUpgrade || upgrades
 		}
 	case len("content-type"):
 		if equalFold(name, "content-type") {
@@ -281,6 +285,8 @@ func (c *conn) headComplete() error {
 		return errCoding
 	case c.expectsElse && !old:
 		return errExpectation
+	case c.upgradesElse && c.wantsUpgrade && !old:
+		return errUpgrade
 	case c.tooLong || c.length > c.limits.MaxBody():
 		return errBodyTooLong
 	}

@@ -250,7 +250,7 @@ func (p *ResponseParser) field(line []byte) error {
 	switch len(name) {
 	case len("connection"):
 		if equalFold(name, "connection") {
-			closes, keeps := connectionOptions(value)
+			closes, keeps, _ := connectionOptions(value)
 			p.closes = p.closes || closes
 			p.keeps = p.keeps || keeps
 		}

@@ -238,6 +238,7 @@ func Run(t *testing.T, codec protocol.Codec, client Client) {
 		Check(t, codec, Case{Stream: stream, Limits: protocol.Limits{Body: 1000},
 			Want: []Request{{Method: "POST", Body: strings.Repeat("x", 1000)}}}, "")
 	})
+	t.Run("nothing is injected", func(t *testing.T) { checkInjection(t, codec, client) })
 	t.Run("answers", func(t *testing.T) {
 		for _, a := range answers {
 			t.Run(a.name, func(t *testing.T) { a.check(t, codec, client) })

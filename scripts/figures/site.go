@@ -17,7 +17,7 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// A site is a null server on a CPU of its own and another one for whatever
+// A site is a server, mostly null, on a CPU of its own and another one for whatever
 // asks it.
 type site struct {
 	dyno   string
@@ -38,9 +38,14 @@ func nullSpec() string {
 	return "null"
 }
 
-// open starts the server. The caller closes the site; that of one who cannot is
-// closed by the watchdog of package target.
+// open starts the null server. The caller closes the site; that of one who
+// cannot is closed by the watchdog of package target.
 func open(ctx context.Context, dyno string) (*site, error) {
+	return openServe(ctx, dyno, "--engine", nullSpec())
+}
+
+// openServe is open with dyno serve in null's place.
+func openServe(ctx context.Context, dyno string, flags ...string) (*site, error) {
 	cpus, err := rig.ChooseCPUs(nil, nil)
 	if err != nil {
 		return nil, err
@@ -52,7 +57,7 @@ func open(ctx context.Context, dyno string) (*site, error) {
 	s := &site{dyno: dyno, cpus: cpus}
 	server, addr, err := target.Launch(ctx, target.Recipe{
 		Command: func(addr string) (target.Command, error) {
-			return target.Command{Name: "null", Argv: []string{dyno, "serve", "--engine", nullSpec(), "--listen", addr}, CPUs: cpus.Server}, nil
+			return target.Command{Name: "server", Argv: append([]string{dyno, "serve", "--listen", addr}, flags...), CPUs: cpus.Server}, nil
 		},
 		Path: "/hello", Body: []byte("Hello, World!"), Timeout: grace,
 	})

@@ -1,0 +1,140 @@
+package enginetest
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Slowloris in its forms. Each has as many clients as an engine serves at a
+// time, or a few: all of them must be gone at their deadline however busy they
+// keep the connection, and whoever comes then must be served.
+
+// brief is a deadline that a test waits for.
+const brief = 150 * time.Millisecond
+
+// besiege runs attack on as many connections as srv has slots, and then tells
+// by a healthy client that they are free.
+func besiege(srv *server, attack func(*client)) {
+	srv.t.Helper()
+	n := srv.traits.Slots
+	if n == 0 {
+		n = 8
+	}
+	var wg sync.WaitGroup
+	for range n {
+		c := srv.dial()
+		wg.Go(func() {
+			defer c.Close()
+			attack(c)
+		})
+	}
+	srv.alive()
+	wg.Wait()
+	srv.eventually("the slots of slow clients must be free again", func() bool {
+		return srv.engine.Stats().Busy == 0 && srv.app.Open.Load() == 0
+	})
+}
+
+// drip sends text and then a byte every few milliseconds, until stop is called.
+func drip(c *client, text string, next byte) (stop func()) {
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		if _, err := io.WriteString(c, text); err != nil {
+			return
+		}
+		for {
+			select {
+			case <-end:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			if _, err := c.Write([]byte{next}); err != nil {
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-done
+	}
+}
+
+// timesOut tells whether an answer is what a request gets that is too slow.
+func timesOut(srv *server, c *client, silent bool) {
+	r := c.receive("GET")
+	switch {
+	case silent && r.err != nil:
+	case r.err != nil:
+		srv.t.Errorf("a request that does not end must be answered 408, not by %v", r.err)
+	case r.StatusCode != 408 || !r.Close:
+		srv.t.Errorf("a request that does not end must be answered 408 and the connection close, not %s", r.Status)
+	}
+}
+
+func testSlowHeaders(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief, BodyTime: brief}})
+	besiege(srv, func(c *client) {
+		defer drip(c, "GET /hello HTTP/1.1\r\nHost: test\r\nX-Slow: ", 'x')()
+		timesOut(srv, c, s.Traits.NoTimeout)
+	})
+}
+
+func testSlowBodies(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief, BodyTime: brief}})
+	besiege(srv, func(c *client) {
+		defer drip(c, "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n", 'x')()
+		timesOut(srv, c, false)
+	})
+}
+
+// A client that reads is not cut, one that reads a little now and then is.
+func testSlowReaders(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{WriteTime: brief}})
+	besiege(srv, func(c *client) {
+		c.Conn.(*net.TCPConn).SetReadBuffer(8 << 10)
+		if !s.Traits.OneShot { // a later answer must be limited as the first is
+			c.send(request("GET", "/hello", ""))
+			c.receive("GET")
+		}
+		c.send(request("GET", "/stream?n=4096&size=65536", ""))
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		few := make([]byte, 16)
+		for range tick.C {
+			if _, err := c.Read(few); err != nil {
+				return
+			}
+			if srv.engine.Stats().Busy == 0 { // what is left is in the kernel
+				return
+			}
+		}
+	})
+	if got, most := srv.app.Pulled.Load(), int64(max(s.Traits.Slots, 8))*bound; got > most {
+		t.Errorf("pulled %d bytes for clients that hardly read, more than %d", got, most)
+	}
+	if s.Traits.Slots != 1 || !s.Traits.OneShot {
+		c := srv.dial()
+		c.send(request("GET", "/stream?n=64&size=65536", ""))
+		if got := c.get0(t); got != 4<<20 {
+			t.Errorf("a client that reads must get all: %d bytes", got)
+		}
+	}
+}
+
+// Clients that never say a word.
+func testSilent(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{IdleTime: brief, HeaderTime: brief, BodyTime: brief}})
+	besiege(srv, func(c *client) {
+		b, err := io.ReadAll(c.r)
+		if err != nil || len(b) > 0 && !strings.HasPrefix(string(b), "HTTP/1.1 408 ") {
+			t.Errorf("a silent client must be closed silently, or by a 408: %q, %v", b, err)
+		}
+	})
+}
