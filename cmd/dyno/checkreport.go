@@ -113,7 +113,7 @@ func writeCheckText(w io.Writer, r *checkReport, width int) error {
 		}
 	}
 	for _, why := range reasons {
-		b.WriteString("\n" + format.Wrap("not judged, since "+breakable(clean(why))+": "+strings.Join(unjudged[why], ", "), width, "– ", "  "))
+		b.WriteString("\n" + format.Wrap("not judged, since "+breakable(clean(why))+": "+strings.Join(r.together(unjudged[why]), ", "), width, "– ", "  "))
 	}
 	summary := fmt.Sprintf("%s: %d of %d rules hold, %d are broken", r.Subject, r.Passed, len(r.Rules), r.Failed)
 	if r.Advised > 0 {
@@ -125,6 +125,29 @@ func writeCheckText(w io.Writer, r *checkReport, width int) error {
 	b.WriteString("\n" + format.Wrap(summary+".", width, "", ""))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// together writes ids with group.* for groups that are among them whole.
+func (r *checkReport) together(ids []string) []string {
+	group := func(id string) string { return strings.SplitN(id, ".", 2)[0] + ".*" }
+	size, here := map[string]int{}, map[string]int{}
+	for _, rule := range r.Rules {
+		size[group(rule.Rule)]++
+	}
+	for _, id := range ids {
+		here[group(id)]++
+	}
+	var short []string
+	for _, id := range ids {
+		g := group(id)
+		switch {
+		case here[g] < size[g]:
+			short = append(short, id)
+		case len(short) == 0 || short[len(short)-1] != g:
+			short = append(short, g)
+		}
+	}
+	return short
 }
 
 // junit is the part of the format that CI systems read.

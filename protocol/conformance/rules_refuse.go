@@ -29,19 +29,19 @@ var refusalRules = []Rule{
 	{ID: "refuse.length-and-chunks", Text: "with both Content-Length and Transfer-Encoding the request is refused, or the chunks count and the connection ends", Ref: "RFC 9112, 6.1", Needs: HTTP, check: func(p *probe) error {
 		return p.ends(p.fill("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
 	}},
-	refusesAll("refuse.coding", "a transfer coding that the server does not know is refused", "RFC 9112, 6.1",
-		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+	should(refusesAll("refuse.coding", "a transfer coding that the server does not know is refused", "RFC 9112, 6.1",
+		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n")),
 	refusesAll("refuse.coding-last", "chunks that are not the last coding are refused", "RFC 9112, 6.3",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
 	{ID: "refuse.coding-10", Text: "a transfer coding from an HTTP/1.0 client ends the connection", Ref: "RFC 9112, 6.1", Needs: HTTP, check: func(p *probe) error {
 		return p.ends(p.fill("POST {path} HTTP/1.0\r\nHost: {host}\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
 	}},
-	refusesAll("refuse.chunk-size", "a chunk size that is no number, or beyond all measure, is refused", "RFC 9112, 7.1",
+	refusesBody("refuse.chunk-size", "a chunk size that is no number, or beyond all measure, is refused", "RFC 9112, 7.1",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nx\r\nhello\r\n0\r\n\r\n",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n"),
-	refusesAll("refuse.chunk-end", "a chunk longer than its size is refused", "RFC 9112, 7.1",
+	refusesBody("refuse.chunk-end", "a chunk longer than its size is refused", "RFC 9112, 7.1",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello!\r\n0\r\n\r\n"),
 	{ID: "refuse.endless-header", Text: "a header without end is refused before it has filled the memory", Ref: "RFC 9112, 3 and RFC 6585, 5", Needs: HTTP, check: func(p *probe) error {
 		t, err := p.say(fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nX-Endless: %s", p.Path, p.Host, strings.Repeat("x", 8<<20)))
@@ -94,6 +94,24 @@ func refusesAll(id, text, ref string, texts ...string) Rule {
 		}
 		return nil
 	}}
+}
+
+// refusesBody is refusesAll for a fault in the body, which a server does not
+// see if it leaves the body to an app that does not read it.
+func refusesBody(id, text, ref string, texts ...string) Rule {
+	r := refusesAll(id, text, ref, texts...)
+	strict := r.check
+	r.check = func(p *probe) error {
+		t, err := p.say(p.fill(texts[0])+p.last(), "POST")
+		if err == nil && !p.App && len(t.answers) == 1 && t.answers[0].status < 400 && t.closed() {
+			return cannotTell("the server answers and closes without having read the body")
+		}
+		if err != nil {
+			return err
+		}
+		return strict(p)
+	}
+	return r
 }
 
 // mayReplace is a rule by which the text is refused, or repaired in a way that

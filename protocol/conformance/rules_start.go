@@ -2,8 +2,11 @@ package conformance
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -92,8 +95,11 @@ func refuses(id, text, ref, what string) Rule {
 
 // cut asks for an answer that must break off after its first bytes.
 func (p *probe) cut(target string) error {
-	if a := p.ask("GET", target, ""); a.err == nil {
+	switch a := p.ask("GET", target, ""); {
+	case a.err == nil:
 		return fmt.Errorf("GET %s must break off, but the client takes it for whole: %v", target, a)
+	case a.status == 0 && !errors.Is(a.err, io.ErrUnexpectedEOF) && !errors.Is(a.err, io.EOF) && !errors.Is(a.err, syscall.ECONNRESET):
+		return fmt.Errorf("GET %s must begin and break off; got %v", target, a)
 	}
 	return nil
 }
