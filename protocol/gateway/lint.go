@@ -192,6 +192,9 @@ func (l *lint) start(status int, header []Field, cause error) error {
 	if l.left {
 		l.cut = true
 	} else {
+		if cause != nil {
+			l.size = -1 // it was that of the answer which this one replaces
+		}
 		l.status, l.header, l.copied, l.declared = status, header, slices.Clone(header), head.Length
 	}
 	return l.realStart(status, header, cause)
