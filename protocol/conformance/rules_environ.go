@@ -125,7 +125,7 @@ var environRules = []Rule{
 	{ID: "environ.wait", Text: "Context is alive while the app runs, and Wait waits, but not longer than a Context", Ref: "package gateway, Environ", Needs: App, check: func(p *probe) error {
 		s, err := p.environ("GET", "/environ", "")
 		if err == nil && !s.Alive {
-			err = fmt.Errorf("Context, Errors or Wait is missing, or Context has ended")
+			err = fmt.Errorf("of Context, Errors and Wait one is missing, or Context has ended")
 		}
 		if err != nil {
 			return err
