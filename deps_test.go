@@ -31,6 +31,8 @@ var mayImport = map[string][]string{
 	// nothing are built on.
 	"internal/iouring": {},
 
+	"protocol/conformance": {"protocol/gateway"},
+
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
 	"protocol/cgi":          {"protocol", "protocol/gateway"},
@@ -55,7 +57,7 @@ var mayImport = map[string][]string{
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
 	"scenarios":      {"internal/suggest", "internal/profile", "internal/template"},
-	"scenarios/apps": {"protocol/gateway", "internal/suggest"},
+	"scenarios/apps": {"protocol/gateway", "protocol/conformance", "internal/suggest"},
 
 	"results":             {},
 	"results/stats":       {},

@@ -83,6 +83,7 @@ var cases = []testCase{
 	{"unix socket", nil, testUnix},
 	{"inherited socket", nil, testInherited},
 	{"lint", nil, testLint},
+	{"conformance", nil, testConformance},
 	{"stats", nil, testStats},
 	{"what counts", nil, testCounts},
 }

@@ -24,8 +24,14 @@ var subjects = []struct {
 	{"goroutine,per=request", Traits{}},
 	{"eventloop,loops=1", Traits{Inline: true}},
 	{"eventloop,loops=3", Traits{Inline: true}},
-	{"nethttp", Traits{Yardstick: true, NoTimeout: true, Uncounted: true}},
-	{"fasthttp", Traits{Yardstick: true}},
+	{"nethttp", Traits{Yardstick: true, NoTimeout: true, Uncounted: true, Breaks: map[string]string{
+		"wire.empty-line":          "it wants the request line first",
+		"refuse.length-and-chunks": "it drops the length and keeps the connection",
+		"refuse.coding-10":         "it takes the chunks for the next request",
+	}}},
+	{"fasthttp", Traits{Yardstick: true, Breaks: map[string]string{
+		"refuse.version": "it takes any version for 1.1",
+	}}},
 }
 
 func TestEngines(t *testing.T) {

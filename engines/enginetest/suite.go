@@ -28,6 +28,10 @@ type Traits struct {
 	Yardstick bool // not ours: its own words for refusals, and its own parser
 	NoTimeout bool // closes, where others answer 408
 	Uncounted bool // answers what is no HTTP on its own, so that nobody counts it
+
+	// Breaks are rules of package conformance that a server which is not ours
+	// breaks, with the reason.
+	Breaks map[string]string
 }
 
 // Subject is an engine to be tested.

@@ -198,6 +198,9 @@ func (x *Exchange) startResponse(status int, header []Field, cause error) error 
 		return err
 	}
 	head.NoBody = bodiless(status) || x.env.Method == http.MethodHead
+	if cause != nil {
+		x.size = -1 // it was that of the answer which this one replaces
+	}
 	if head.Length < 0 && !bodiless(status) {
 		head.Length = x.size // −1 as long as the app has not returned: then Begin sets it
 	}

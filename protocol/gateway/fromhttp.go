@@ -167,13 +167,7 @@ func newRequest(env *Environ) *http.Request {
 	if env.RemoteAddr != "" {
 		r.RemoteAddr = net.JoinHostPort(env.RemoteAddr, env.RemotePort)
 	}
-	// The target as sent tells %2F from /; but only as long as nobody has
-	// changed the path on the way here.
-	if u, err := url.ParseRequestURI(env.RequestURI); err == nil && u.Path == env.Path && u.RawQuery == env.Query {
-		r.URL = u
-	} else {
-		r.URL = &url.URL{Path: env.Path, RawQuery: env.Query}
-	}
+	r.URL = requestURL(env)
 	for _, f := range env.Header {
 		switch name := http.CanonicalHeaderKey(f.Name); name {
 		case "Host", "Transfer-Encoding", "Trailer": // as net/http: in Host, undone, not kept
@@ -185,6 +179,15 @@ func newRequest(env *Environ) *http.Request {
 		r.Header["Content-Type"] = []string{env.ContentType}
 	}
 	return r
+}
+
+// requestURL is the URL that a handler sees. The target as sent tells %2F from
+// /; but only as long as nobody has changed the path on the way here.
+func requestURL(env *Environ) *url.URL {
+	if u, err := url.ParseRequestURI(env.RequestURI); err == nil && u.Path == env.Path && u.RawQuery == env.Query {
+		return u
+	}
+	return &url.URL{Path: env.Path, RawQuery: env.Query}
 }
 
 // handlerInput is the request's body, cut off from the server's memory once the handler has returned.

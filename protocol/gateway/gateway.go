@@ -5,8 +5,9 @@
 //
 // The package holds the contract's types, the helpers that apps are written
 // with (Bytes, Chunks, File), the server's half of the contract (Exchange),
-// adapters from and to net/http, and Lint, which fails loudly when either
-// side breaks it. It needs only the standard library.
+// adapters from and to net/http, middlewares (RequestID, AccessLog, Gzip,
+// Timeout, Recover, Router), and Lint, which fails loudly when either side
+// breaks the contract. It needs only the standard library.
 package gateway
 
 import (

@@ -16,7 +16,7 @@ import (
 // app, and fails loudly when either side breaks it: the violation is written
 // to env.Errors, and the answer is broken off (500 if nothing has left). It is
 // stricter than the contract has to be in service, copies every chunk, and is
-// meant for tests.
+// meant for tests. What only a client can see, package conformance judges.
 //
 // Of the app it demands:
 //
@@ -31,8 +31,9 @@ import (
 //   - an Environ that is filled: Method a token, Path beginning with "/" (or
 //     "*" for OPTIONS, or empty below a ScriptName), Scheme http or https, Proto,
 //     ServerName and ServerPort, no header field with a name or value that
-//     cannot have come by a request, nothing nil, and an Input that
-//     gives ContentLength bytes, no more and no less;
+//     cannot have come by a request, no variable beside the field that is its
+//     own, nothing nil, and an Input that gives ContentLength bytes, no more
+//     and no less;
 //   - Next by one goroutine at a time, not after the end and not after Close;
 //   - Close exactly once, and not before the end while the request's Context
 //     is alive, unless the answer has no body;
@@ -164,6 +165,11 @@ func (l *lint) checkEnviron() error {
 	if e.ContentLength < 0 {
 		bad("ContentLength %d", e.ContentLength)
 	}
+	for _, v := range e.Vars {
+		if v.Name == "" || slices.Contains(cgiKeys, v.Name) || withheld(v.Name) {
+			bad("variable %q, which is not Vars' to hold", v.Name)
+		}
+	}
 	for _, f := range e.Header {
 		if !isToken(f.Name) || !isValue(f.Value) {
 			bad("header field %q: %q", f.Name, f.Value)
@@ -192,6 +198,9 @@ func (l *lint) start(status int, header []Field, cause error) error {
 	if l.left {
 		l.cut = true
 	} else {
+		if cause != nil {
+			l.size = -1 // it was that of the answer which this one replaces
+		}
 		l.status, l.header, l.copied, l.declared = status, header, slices.Clone(header), head.Length
 	}
 	return l.realStart(status, header, cause)

@@ -65,6 +65,19 @@ func TestLint(t *testing.T) {
 		run  func(l *linted)
 	}{
 		{"all is well", "", func(l *linted) { l.begin(two); l.pull() }},
+		{"a variable beside its field", "engine: environ misfilled", misfilled(func(e *gateway.Environ) {
+			e.Vars = append(e.Vars, gateway.Field{Name: "PATH_INFO", Value: "/other"})
+		})},
+		{"a variable without a name", "engine: environ misfilled", misfilled(func(e *gateway.Environ) {
+			e.Vars = append(e.Vars, gateway.Field{Value: "x"})
+		})},
+		{"a size that a replaced answer had", "", func(l *linted) {
+			l.begin(func(_ *gateway.Environ, start gateway.StartResponse) gateway.Body {
+				start(200, plain, nil)
+				return sized{&script{size: 9, steps: []step{{before: func() { start(500, plain, errCause) }, chunk: "x", err: io.EOF}}}}
+			})
+			l.pull()
+		}},
 		{"HEAD closed at once", "", func(l *linted) { l.env.Method = "HEAD"; l.begin(two); l.body.Close() }},
 		{"closed early, client gone", "", func(l *linted) {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -27,6 +27,10 @@ func Variables(r Request) [][2]string {
 		{"HTTP_HOST", r.Host},
 	}
 	for _, f := range r.Header {
+		if strings.EqualFold(f.Name, "Content-Type") {
+			vars = append(vars, [2]string{"CONTENT_TYPE", f.Value})
+			continue
+		}
 		vars = append(vars, [2]string{"HTTP_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")), f.Value})
 	}
 	return vars

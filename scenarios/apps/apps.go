@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/protocol/conformance"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -26,7 +27,8 @@ var apps = map[string]struct {
 	app     gateway.App
 	summary string
 }{
-	"bench": {Bench, "one path for each way to spend time: /hello, /json, /wait, /block, /cpu, /bytes, /stream, /echo"},
+	"bench":       {Bench, "one path for each way to spend time: /hello, /json, /wait, /block, /cpu, /bytes, /stream, /echo"},
+	"conformance": {conformance.NewApp(), "what dyno check asks; not for service"},
 }
 
 // Names returns the names that Lookup knows, sorted.

@@ -214,7 +214,7 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	_, err := Lookup("bunch")
-	if want := `unknown app "bunch": did you mean "bench"? Known: bench`; err == nil || err.Error() != want {
+	if want := `unknown app "bunch": did you mean "bench"? Known: bench, conformance`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
