@@ -30,10 +30,11 @@ var mayImport = map[string][]string{
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
-	"protocol/cgi":          {"protocol", "protocol/gateway"},
+	"protocol/cgi":          {"protocol", "protocol/gateway", "protocol/http1"}, // an answer's head is read as HTTP's
 	"protocol/uwsgi":        {"protocol", "protocol/cgi", "protocol/gateway"},
 	"protocol/scgi":         {"protocol", "protocol/cgi", "protocol/gateway"},
-	"protocol/fastcgi":      {"protocol", "protocol/cgi", "protocol/gateway"},
+	"protocol/fastcgi":      {"protocol", "protocol/cgi", "protocol/gateway", "protocol/http1"},
+	"protocol/client":       {"protocol/cgi", "protocol/http1", "protocol/uwsgi", "protocol/scgi", "protocol/fastcgi"},
 	"protocol/protocoltest": {"protocol", "protocol/gateway"},
 
 	"engines":            {"protocol", "protocol/gateway", "internal/suggest"},
