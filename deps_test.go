@@ -66,13 +66,13 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile", "internal/suggest", "internal/template"},
+	"bench/load": {"results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/load/objective": {"results", "internal/suggest"},
 	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format"},
-	"bench":                {"bench/rig", "bench/load", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
+	"bench":                {"bench/rig", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
 	"scripts/figures": {"results", "results/stats", "bench/doctor", "bench/load", "bench/load/capacity", "bench/rig", "bench/target", "bench/meter", "internal/format"},

@@ -110,6 +110,9 @@ func request(q *http.Request, body []byte) *Request {
 	r := &Request{Method: cmp.Or(q.Method, "GET"), Target: q.URL.RequestURI(), Host: cmp.Or(q.Host, q.URL.Host), Body: body}
 	for name, values := range q.Header {
 		for _, v := range values {
+			if v == "" && name == "User-Agent" {
+				continue // net/http's way to say none
+			}
 			r.Header = append(r.Header, [2]string{name, v})
 		}
 	}
