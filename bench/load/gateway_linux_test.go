@@ -10,7 +10,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/engines"
-	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/engines/goroutine"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/fastcgi"
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -28,10 +28,7 @@ func echo(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
 // serve runs an engine until the test ends.
 func serve(t *testing.T, codec protocol.Codec, listen string) (url string) {
 	t.Helper()
-	engine, err := catalog.New("goroutine")
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := new(goroutine.Engine)
 	socket, err := engines.Listen(listen, engines.SocketOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package uwsgi_test
 import (
 	"testing"
 
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
 	"github.com/dynobench/dyno/protocol/protocoltest"
 	"github.com/dynobench/dyno/protocol/uwsgi"
 )
@@ -25,3 +27,24 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkRound(b *testing.B) { protocoltest.BenchmarkRounds(b, uwsgi.Codec{}, client) }
+
+// BenchmarkParse is the server's half alone: a packet taken apart and described.
+func BenchmarkParse(b *testing.B) {
+	stream := client.Encode(protocoltest.Typical)
+	p, _ := uwsgi.Codec{}.New()
+	var limits protocol.Limits
+	var env gateway.Environ
+	data := make([]byte, len(stream))
+	b.SetBytes(int64(len(stream)))
+	b.ReportAllocs()
+	for b.Loop() {
+		copy(data, stream) // header names are rewritten in place
+		p.Reset(&limits)
+		o, err := p.Parse(data)
+		if err != nil || o.State != protocol.Done {
+			b.Fatal(o, err)
+		}
+		env.Header, env.Vars = env.Header[:0], env.Vars[:0]
+		p.Fill(&env, data)
+	}
+}
