@@ -35,10 +35,11 @@ var mayImport = map[string][]string{
 
 	"protocol":              {"protocol/gateway"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
-	"protocol/cgi":          {"protocol", "protocol/gateway"},
+	"protocol/cgi":          {"protocol", "protocol/gateway", "protocol/http1"}, // an answer's head is read as HTTP's
 	"protocol/uwsgi":        {"protocol", "protocol/cgi", "protocol/gateway"},
 	"protocol/scgi":         {"protocol", "protocol/cgi", "protocol/gateway"},
-	"protocol/fastcgi":      {"protocol", "protocol/cgi", "protocol/gateway"},
+	"protocol/fastcgi":      {"protocol", "protocol/cgi", "protocol/gateway", "protocol/http1"},
+	"protocol/client":       {"protocol/cgi", "protocol/http1", "protocol/uwsgi", "protocol/scgi", "protocol/fastcgi"},
 	"protocol/protocoltest": {"protocol", "protocol/gateway"},
 
 	"engines":            {"protocol", "protocol/gateway", "internal/suggest"},
@@ -70,13 +71,13 @@ var mayImport = map[string][]string{
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
+	"bench/load": {"results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/load/objective": {"results", "internal/suggest"},
 	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":                {"bench/rig", "bench/load", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
+	"bench":                {"bench/rig", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"cmd/dyno":        {"..."},
 	"scripts/figures": {"..."},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -39,10 +40,10 @@ func CheckCalibration(d *results.Doctor, env results.Environment, build results.
 // gateCeiling asks whether a closed loop went as fast as the generator can go
 // at all on this host. It is asked only of a server with time to spare: one
 // that used all of its CPUs was the limit itself, however close it came. What
-// was calibrated is one request at a time on each connection.
+// was calibrated is one request at a time on each connection, over http.
 func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 	c := p.Calibration
-	if c == nil || t.Generator != "native" || t.Pipeline > 1 {
+	if c == nil || t.Generator != "native" || t.Pipeline > 1 || t.Protocol != target.DefaultProtocol {
 		return
 	}
 	limit := c.LimitRPS()

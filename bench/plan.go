@@ -21,6 +21,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
 )
@@ -137,6 +138,9 @@ func NewPlan(o Options) (*Plan, error) {
 			return nil, fmt.Errorf("target %q is there twice: give each its own name", t.Name)
 		}
 		names[t.Name] = true
+		if client.Lookup(t.Protocol) == nil {
+			return nil, fmt.Errorf("target %q: unknown protocol %q (known: http, uwsgi, scgi, fastcgi)", t.Name, t.Protocol)
+		}
 	}
 	names = map[string]bool{}
 	for _, s := range o.Scenarios {
@@ -205,7 +209,7 @@ func (p *Plan) vars(s Step, addr string) target.Vars {
 
 // Load is the command that offers a step's load to the server at addr.
 func (p *Plan) Load(s Step, addr string) target.Command {
-	argv := []string{p.Dyno, "load", "http://" + addr,
+	argv := []string{p.Dyno, "load", s.Target.Protocol + "://" + addr,
 		"--scenario", s.Scenario.Source,
 		"--duration", p.duration(s.Scenario).String(),
 		"--warmup", p.warmup(s.Scenario).String(),

@@ -120,7 +120,7 @@ func (p *Plan) verifyTarget(ctx context.Context, t target.Target, ref reference)
 				if s.App != first.App {
 					continue
 				}
-				if err := verify(ctx, addr, t.Name, s, p.Seed, ref); err != nil {
+				if err := verify(ctx, t.Protocol+"://"+addr, t.Name, s, p.Seed, ref); err != nil {
 					return err
 				}
 			}

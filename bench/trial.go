@@ -21,7 +21,7 @@ import (
 func (p *Plan) serve(ctx context.Context, s Step, use func(*target.Process, string) error) (exit target.Exit, err error) {
 	proc, addr, err := target.Launch(ctx, target.Recipe{
 		Command: func(addr string) (target.Command, error) { return p.Server(s, addr) },
-		Path:    s.Target.Ready, Timeout: p.ReadyTimeout,
+		Scheme:  s.Target.Protocol, Path: s.Target.Ready, Timeout: p.ReadyTimeout, Client: newTransport(),
 	})
 	if err != nil {
 		return exit, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/scenarios"
 )
 
@@ -43,9 +44,10 @@ type answer struct {
 // A templated request is asked with the first draw of seed, which has to be the
 // same for all targets: their answers are compared with each other.
 //
-// net/http is the client: an implementation that is not dyno's own.
-func verify(ctx context.Context, addr, target string, s *scenarios.Scenario, seed uint64, ref reference) error {
-	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+// net/http is the client: an implementation that is not dyno's own, but for the
+// other protocols than http. server is a URL up to its path.
+func verify(ctx context.Context, server, target string, s *scenarios.Scenario, seed uint64, ref reference) error {
+	transport := newTransport()
 	defer transport.CloseIdleConnections()
 	client := &http.Client{
 		Transport: transport, Timeout: verifyTimeout,
@@ -54,7 +56,7 @@ func verify(ctx context.Context, addr, target string, s *scenarios.Scenario, see
 	draws := template.NewSource(seed, s.Data.Rows, template.Order(s.Data.Order), len(s.Requests), 0, 1)
 	for i := range s.Requests {
 		r := &s.Requests[i]
-		req, err := request(ctx, addr, &s.Data, r, draws.Next(i))
+		req, err := request(ctx, server, &s.Data, r, draws.Next(i))
 		if err == nil {
 			err = verifyRequest(client, req, &r.Expect, target, keyOf(s, i), ref)
 		}
@@ -65,13 +67,20 @@ func verify(ctx context.Context, addr, target string, s *scenarios.Scenario, see
 	return nil
 }
 
+// newTransport is a client for all protocols, with a connection for each request.
+func newTransport() *http.Transport {
+	t := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+	client.Register(t, &client.Transport{DisableKeepAlives: true})
+	return t
+}
+
 // request renders r for a draw.
-func request(ctx context.Context, addr string, data *scenarios.Data, r *scenarios.Request, d template.Draw) (*http.Request, error) {
+func request(ctx context.Context, server string, data *scenarios.Data, r *scenarios.Request, d template.Draw) (*http.Request, error) {
 	t, err := r.Templates(data)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, "http://"+addr+string(t.Path.Append(nil, d)), bytes.NewReader(t.Body.Append(nil, d)))
+	req, err := http.NewRequestWithContext(ctx, r.Method, server+string(t.Path.Append(nil, d)), bytes.NewReader(t.Body.Append(nil, d)))
 	if err != nil {
 		return nil, err
 	}

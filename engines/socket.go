@@ -108,12 +108,16 @@ func (s *Socket) Listener() net.Listener { return s.ln }
 // Addr is where the socket listens, with the port that was taken.
 func (s *Socket) Addr() net.Addr { return s.ln.Addr() }
 
-// URL is Addr for a client: http://127.0.0.1:8000, or unix:/path. An address
+// URL is Addr for a client: http://127.0.0.1:8000, unix:/path where the scheme is
+// http, or uwsgi://unix:/path where it is another one. An address
 // that stands for all interfaces is shown as the loopback one, which a client
 // on this machine can use.
 func (s *Socket) URL(scheme string) string {
 	switch a := s.Addr().(type) {
 	case *net.UnixAddr:
+		if scheme != "http" {
+			return scheme + "://unix:" + a.Name
+		}
 		return "unix:" + a.Name
 	case *net.TCPAddr:
 		if a.IP == nil || a.IP.IsUnspecified() {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"hash"
 
+	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/http1"
 )
 
@@ -13,7 +14,8 @@ import (
 // judges it: status and length always, the bytes where they are stated, their
 // digest on a sample. It is reused for the connection's next.
 type answer struct {
-	parser  http1.ResponseParser
+	parser  *http1.ResponseParser // what stream reads
+	stream  client.Answers
 	request *Request // that it is for
 	begun   bool     // something of it has been parsed
 	keeps   bool     // whole: the connection stays
@@ -32,12 +34,15 @@ type answer struct {
 // sampleEvery is which answers are compared by their digest beyond the first.
 const sampleEvery = 64
 
+// init makes ready for the answers of a protocol.
+func (a *answer) init(p *client.Protocol) { a.stream, a.parser = p.Answers() }
+
 // begin is called before the first bytes of an answer to r are parsed. compare
 // asks for the digest out of turn.
 func (a *answer) begin(r *Request, compare bool) {
 	a.begun, a.bytes, a.request, a.framed = true, 0, r, 0
 	a.count++
-	a.parser.Reset(r.Method == "HEAD")
+	a.stream.Reset(r.Method == "HEAD")
 	a.sampled = r.Want != nil || r.SHA256 != "" && (compare || a.count%sampleEvery == 1)
 	a.parser.Body = nil
 	if !a.sampled {
@@ -70,7 +75,7 @@ func (a *answer) piece(b []byte) {
 }
 
 // endsHere tells whether the end of the connection is the end of the answer.
-func (a *answer) endsHere() bool { return a.begun && a.parser.EOF() == nil }
+func (a *answer) endsHere() bool { return a.begun && a.stream.EOF() == nil }
 
 // compared tells whether the verdict is about every byte that is stated.
 func (a *answer) compared() bool { return a.sampled || a.request.Want == nil && a.request.SHA256 == "" }

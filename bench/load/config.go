@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dynobench/dyno/protocol/client"
 )
 
 // A ConfigError says which field of a Config is wrong and what it has to be.
@@ -127,6 +129,10 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.checkTemplates(); err != nil {
 		return c, err
 	}
+	if err := c.checkGateway(to.protocol); err != nil {
+		return c, err
+	}
+	c.Fresh = c.Fresh || !to.protocol.Reuses
 	return c, c.completeGroups()
 }
 
@@ -180,6 +186,7 @@ func isSHA256(s string) bool {
 
 // endpoint is where the server is.
 type endpoint struct {
+	protocol *client.Protocol
 	tls      bool
 	unix     string // path of the socket, or
 	hostname string // name or address without brackets, and
@@ -194,7 +201,7 @@ func (to endpoint) base() string {
 	if to.tls {
 		return "https://" + to.host
 	}
-	return "http://" + to.host
+	return to.protocol.Name + "://" + to.host
 }
 
 // PathOf returns the path of a Config.URL, with its query: what is requested
@@ -205,11 +212,15 @@ func PathOf(rawURL string) (string, error) {
 }
 
 func parseURL(raw string) (endpoint, error) {
-	const known = "expected http://host:port/path or unix:/path/to/socket"
+	const known = "expected http://host:port/path or unix:/path/to/socket; for other protocols uwsgi://host:port/path or uwsgi://unix:/path/to/socket, likewise scgi and fastcgi"
 	if raw == "" {
 		return endpoint{}, bad("URL", "no URL: %s", known)
 	}
-	if socket, ok := strings.CutPrefix(raw, "unix:"); ok {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || !strings.HasPrefix(rest, "unix:") {
+		scheme, rest = "http", raw
+	}
+	if socket, ok := strings.CutPrefix(rest, "unix:"); ok && client.Lookup(scheme) != nil {
 		socket = strings.TrimPrefix(socket, "//")
 		socket, path, ok := strings.Cut(socket, ":/")
 		if path = "/" + path; socket == "" {
@@ -217,27 +228,29 @@ func parseURL(raw string) (endpoint, error) {
 		} else if !ok {
 			path = "/"
 		}
-		return endpoint{unix: socket, host: "localhost", path: path}, nil
+		return endpoint{protocol: client.Lookup(scheme), unix: socket, host: "localhost", path: path}, nil
 	}
 	raw, typed := cutTemplate(raw)
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return endpoint{}, bad("URL", "%s is no URL: %s", raw, known)
 	}
-	if u.Scheme != "http" && u.Scheme != "https" {
+	to := endpoint{protocol: client.Lookup(u.Scheme), tls: u.Scheme == "https", hostname: u.Hostname(), host: u.Host, port: 80, path: u.RequestURI()}
+	if to.tls {
+		to.protocol, to.port = client.HTTP, 443
+	}
+	if to.protocol == nil {
 		return endpoint{}, bad("URL", "%s: unknown scheme %q: %s", raw, u.Scheme, known)
 	}
-	to := endpoint{tls: u.Scheme == "https", hostname: u.Hostname(), host: u.Host, port: 80, path: u.RequestURI()}
 	if typed != "" {
 		to.path = typed
 	}
 	if to.hostname == "" {
 		return endpoint{}, bad("URL", "%s: the host is missing: %s", raw, known)
 	}
-	if to.tls {
-		to.port = 443
-	}
-	if p := u.Port(); p != "" {
+	if p := u.Port(); p == "" && to.protocol.Gateway {
+		return endpoint{}, bad("URL", "%s: the port is missing, %s has no usual one", raw, u.Scheme)
+	} else if p != "" {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
 			return endpoint{}, bad("URL", "%s: port %s: expected 1 to 65535", raw, p)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/protocol/client"
 )
 
 func TestDefaults(t *testing.T) {
@@ -81,6 +83,7 @@ func TestURL(t *testing.T) {
 		"unix:///run/x.sock":   {unix: "/run/x.sock", host: "localhost", path: "/"},
 		"unix:/run/x:/hello?a": {unix: "/run/x", host: "localhost", path: "/hello?a"},
 	} {
+		want.protocol = client.HTTP
 		got, err := parseURL(raw)
 		if err != nil || got != want {
 			t.Errorf("%s: %+v, %v, expected %+v", raw, got, err, want)

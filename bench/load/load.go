@@ -16,6 +16,10 @@
 // Beside the busy connections there may be groups of others (Group): idle,
 // slow, or coming and going in storms.
 //
+// It speaks http and, to what stands behind a web server, the gateway protocols
+// uwsgi, scgi and fastcgi (package protocol/client). The first two of these have
+// a connection for each request, as Config.Fresh asks for.
+//
 // Two generators share Config and the result: native, locked threads on raw
 // io_uring or epoll (Linux), and vegeta, the well-known library, kept as a cross-check.
 package load
@@ -80,8 +84,9 @@ type Request struct {
 // Config is one run of the generator. Zero values mean the defaults; URL has
 // none.
 type Config struct {
-	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty
+	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty. uwsgi://host:port/path, uwsgi://unix:/socket:/path, likewise scgi and fastcgi
 	Requests    []Request
+	Params      [][2]string    // gateway protocols: CGI variables beside the usual ones, such as SCRIPT_FILENAME
 	Data        *template.Data // rows of which requests take fields; one that none takes a field from is an error
 	DataOrder   template.Order // default template.Sequence
 	Model       Model          // default Closed

@@ -124,10 +124,10 @@ func newJob(c *Config, to endpoint) (*job, error) {
 	j.look = min(max(j.timeout/50, 1e6), 200e6)
 	j.tick = min(j.look, 20e6)
 	for _, r := range c.Requests {
-		if c.Fresh {
+		if c.Fresh && !to.protocol.Gateway {
 			r.Header = append(slices.Clip(r.Header), [2]string{"Connection", "close"})
 		}
-		w, err := newWire(c, &r, to.host)
+		w, err := newWire(c, &r, to)
 		if err != nil {
 			return nil, err
 		}

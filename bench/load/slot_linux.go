@@ -231,7 +231,7 @@ func (t *thread) take(s *slot, b []byte) (used int, done bool, kind kind, err er
 		a.begin(&t.config.Requests[class], t.frames[class].wanted())
 	}
 	first := a.bytes == 0
-	used, done, err = a.parser.Parse(b)
+	used, done, err = a.stream.Parse(b)
 	if err != nil { // that nothing of it was of use does not mean that nothing came
 		used = len(b)
 	}
@@ -240,7 +240,7 @@ func (t *thread) take(s *slot, b []byte) (used int, done bool, kind kind, err er
 		return used, done, failedRead, err
 	}
 	kind = a.verdict()
-	a.keeps = a.parser.KeepAlive()
+	a.keeps = a.stream.KeepAlive()
 	t.frames[class].learn(b[:used], a.parser.Status(), first && kind == answered && a.keeps && a.compared())
 	return used, true, kind, nil
 }

@@ -69,6 +69,7 @@ func newThread(j *job, i int) (*thread, error) {
 	}
 	for i := range t.slots {
 		t.slots[i].index, t.slots[i].fd = int32(i), -1
+		t.slots[i].answer.init(j.to.protocol)
 	}
 	return t, nil
 }
@@ -103,12 +104,19 @@ func (t *thread) open() error {
 	t.opening, t.nextTick = true, now()
 	deadline := now() + int64(connectTimeout(t.config))
 	next, tried := 0, 0 // tried: those before are no longer under way
-	for tried < len(t.slots) && t.broken == nil && now() < min(deadline, t.window.abort.Load()) {
-		for next < len(t.slots) && next-tried < opening {
-			t.connect(&t.slots[next])
+	slots := t.slots
+	if t.config.Fresh {
+		// One to see that there is a server. More would not be used before
+		// their request is due, while a server whose worker has accepted one
+		// can do nothing else.
+		slots = slots[:1]
+	}
+	for tried < len(slots) && t.broken == nil && now() < min(deadline, t.window.abort.Load()) {
+		for next < len(slots) && next-tried < opening {
+			t.connect(&slots[next])
 			next++
 		}
-		for tried < next && !t.slots[tried].underWay() {
+		for tried < next && !slots[tried].underWay() {
 			tried++
 		}
 		if tried == next {
@@ -129,6 +137,9 @@ func (t *thread) open() error {
 		}
 		if s.state == up {
 			standing++
+		}
+		if t.config.Fresh {
+			t.drop(s)
 		}
 		t.release(s, now()) // the others are tried again when it is their turn
 	}

@@ -16,6 +16,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 )
@@ -85,6 +86,9 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 		MaxIdleConnsPerHost: c.Connections, MaxConnsPerHost: c.Connections,
 		MaxResponseHeaderBytes: http1.MaxResponseHead, TLSClientConfig: c.TLS,
 	}
+	gateways := &client.Transport{Params: c.Params, DialContext: dial, MaxIdle: c.Connections}
+	defer gateways.CloseIdleConnections()
+	client.Register(transport, gateways)
 	defer transport.CloseIdleConnections()
 	// Of vegeta's options only those that leave the transport alone go
 	// together with a client of one's own.

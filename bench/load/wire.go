@@ -15,15 +15,20 @@ type wire struct {
 	head  template.Template // up to the body, or
 	body  template.Template // of a length that changes: up to the value of Content-Length
 	sized bool              // the length of body is written between the two
+	told  *told             // not http
 }
 
-// newWire formats r, which complete has checked, for a server that calls
-// itself host.
-func newWire(c *Config, r *Request, host string) (wire, error) {
+// newWire formats r, which complete has checked, for the server at to.
+func newWire(c *Config, r *Request, to endpoint) (wire, error) {
 	t, err := r.parse("Requests", c.Data)
 	if err != nil {
 		return wire{}, err
 	}
+	if to.protocol.Gateway {
+		told, b, err := newTold(c, r, t, to)
+		return wire{bytes: b, told: told}, err
+	}
+	host := to.host
 	if m, ok := t.fixed(r); ok {
 		return wire{bytes: http1.AppendRequest(nil, m.method, m.path, host, m.header, m.body)}, nil
 	}
@@ -66,6 +71,9 @@ func (w *wire) fixed() []byte { return w.bytes }
 func (w *wire) append(dst []byte, d template.Draw) []byte {
 	if w.bytes != nil {
 		return append(dst, w.bytes...)
+	}
+	if w.told != nil {
+		return w.told.append(dst, d)
 	}
 	dst = w.head.Append(dst, d)
 	if !w.sized {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/http1"
 )
 
@@ -47,7 +48,7 @@ func TestWire(t *testing.T) {
 		if err := r.complete("r"); err != nil {
 			t.Fatal(err)
 		}
-		w, err := newWire(c, r, "host:80")
+		w, err := newWire(c, r, endpoint{protocol: client.HTTP, host: "host:80"})
 		if err != nil {
 			t.Fatalf("%+v: %v", r, err)
 		}
@@ -74,7 +75,7 @@ func TestWire(t *testing.T) {
 // net/http reads what is written, each body as long as its head says.
 func TestWireIsHTTP(t *testing.T) {
 	c := &Config{Seed: 1, Data: users(t), Requests: []Request{{Method: "POST", Path: "/${query.name}", Body: []byte("${pick:|x|xx|" + strings.Repeat("y", 200) + "}${seq}")}}}
-	w, err := newWire(c, &c.Requests[0], "h")
+	w, err := newWire(c, &c.Requests[0], endpoint{protocol: client.HTTP, host: "h"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func TestWireAllocatesNothing(t *testing.T) {
 	}}
 	draws, buf := newDraws(c, 0, 1), make([]byte, 0, 4096)
 	for i := range c.Requests {
-		w, err := newWire(c, &c.Requests[i], "h")
+		w, err := newWire(c, &c.Requests[i], endpoint{protocol: client.HTTP, host: "h"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +122,7 @@ func BenchmarkWire(b *testing.B) {
 	c := &Config{Seed: 1, Data: users(b), Requests: []Request{
 		{Method: "PUT", Path: "/u/${data.id}?r=${rand:1-10000}", Body: []byte(`{"n": ${seq}, "name": "${json.name}"}`)},
 	}}
-	w, err := newWire(c, &c.Requests[0], "127.0.0.1:8000")
+	w, err := newWire(c, &c.Requests[0], endpoint{protocol: client.HTTP, host: "127.0.0.1:8000"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,10 +1,12 @@
 package target
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 )
 
@@ -27,9 +29,11 @@ func FreeAddr() (string, error) {
 // Recipe is how to start one server at an address that Launch chooses.
 type Recipe struct {
 	Command func(addr string) (Command, error)
-	Path    string        // of the readiness request
-	Body    []byte        // see Check
-	Timeout time.Duration // see Check
+	Scheme  string            // of the readiness request's URL; default http
+	Path    string            // of it
+	Body    []byte            // see Check
+	Timeout time.Duration     // see Check
+	Client  http.RoundTripper // see Check
 }
 
 // launchTries bounds the attempts to find an address that stays free.
@@ -52,7 +56,9 @@ func Launch(ctx context.Context, r Recipe) (p *Process, addr string, err error) 
 		if err != nil {
 			return nil, "", err
 		}
-		err = p.Ready(ctx, Check{URL: "http://" + addr + r.Path, Body: r.Body, Timeout: r.Timeout})
+		err = p.Ready(ctx, Check{
+			URL: cmp.Or(r.Scheme, "http") + "://" + addr + r.Path, Body: r.Body, Timeout: r.Timeout, Client: r.Client,
+		})
 		if err == nil {
 			return p, addr, nil
 		}

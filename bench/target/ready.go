@@ -18,6 +18,9 @@ type Check struct {
 	URL     string        // http://host:port/path, asked with GET; any 2xx is right
 	Body    []byte        // the body wanted; nil: any
 	Timeout time.Duration // of the whole wait; default 30s
+	// Client asks where the URL's scheme is not http. It makes a connection for
+	// each request. Default net/http's.
+	Client http.RoundTripper
 }
 
 // DefaultReadyTimeout is the longest wait for readiness. Interpreters with a
@@ -92,8 +95,11 @@ func (p *Process) Ready(ctx context.Context, c Check) error {
 		case <-over.Done():
 		}
 	}()
+	if c.Client == nil {
+		c.Client = &http.Transport{DisableKeepAlives: true}
+	}
 	client := &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     c.Client,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 

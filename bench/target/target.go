@@ -34,7 +34,8 @@ type Target struct {
 	// Command is the argv template. {dyno} is this binary, {addr} host:port,
 	// {port} the port, {app} the app's name, {dir} the folder of the twins in
 	// other languages (scenarios/apps, unpacked), {cpus} the number of CPUs
-	// that the server gets, {protocol} http.
+	// that the server gets, {protocol} http,
+	// or what else the run is over.
 	Command  []string          `yaml:"command"`
 	Env      map[string]string `yaml:"env"`      // added to dyno's own; values are templates too
 	Protocol string            `yaml:"protocol"` // default http
@@ -90,6 +91,14 @@ func (t *Target) setDefaults() {
 	t.Ready = cmp.Or(t.Ready, DefaultReady)
 	t.Drain = cmp.Or(t.Drain, DefaultDrain)
 	t.Signal = cmp.Or(t.Signal, DefaultSignal)
+}
+
+// Over returns t speaking the protocol, which it can if its command says
+// {protocol}.
+func (t Target) Over(protocol string) (Target, bool) {
+	ok := t.Protocol == protocol || slices.ContainsFunc(t.Command, func(arg string) bool { return strings.Contains(arg, "{protocol}") })
+	t.Protocol = protocol
+	return t, ok
 }
 
 // Vars are the values of the placeholders for one start of a target.

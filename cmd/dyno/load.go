@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ type loadFlags struct {
 	speed                         float64
 	method, body                  string
 	header, request, groups       []string
+	params                        []string
 	data, dataOrder               string
 	verbatim                      bool
 	connections, threads          int
@@ -45,7 +47,8 @@ func (c *cli) loadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load URL",
 		Short: "Offer load to any HTTP server and record what comes back",
-		Long: `load is the generator alone, against anything that speaks HTTP/1.1.
+		Long: `load is the generator alone, against anything that speaks HTTP/1.1 or, as a web
+server asks what stands behind it, uwsgi, SCGI or FastCGI.
 
 Without --rate the loop is closed: every connection sends its next request when
 it has its answer. With --rate it is open: requests are due by the clock, and a
@@ -81,6 +84,8 @@ arrivals unless --arrivals says otherwise.`,
   dyno load http://127.0.0.1:8000/hello --arrivals recorded --trace access.txt --speed 2
   dyno load http://127.0.0.1:8000/hello -r 5000 --heatmap latency.svg --vegeta each.gob
   dyno load unix:/tmp/dyno.sock --scenario mixed
+  dyno load uwsgi://127.0.0.1:3031/hello
+  dyno load fastcgi://unix:/run/php/php8.2-fpm.sock:/ --param SCRIPT_FILENAME=/srv/index.php
   dyno load http://127.0.0.1:8000/hello -r 5000 --slo 'p99<10ms,errors<0.1%'
   dyno load http://127.0.0.1:8000/hello --capacity --slo 'p99<10ms' --plot curve.svg
   dyno load http://127.0.0.1:8000/hello --sweep 1000..50000/8
@@ -108,6 +113,7 @@ arrivals unless --arrivals says otherwise.`,
 	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); flags given beside it win")
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
+	flags.StringArrayVar(&f.params, "param", nil, "uwsgi, scgi and fastcgi: a CGI variable beside the usual ones, as `NAME=VALUE`; may be repeated")
 	flags.IntVar(&f.pipeline, "pipeline", 1, "requests under way on a connection at most")
 	flags.StringVar(&f.transport, "transport", "", "io_uring or epoll (default io_uring where the kernel has it)")
 	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
@@ -229,6 +235,13 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 	}
 	if err := f.network(&config); err != nil {
 		return config, err
+	}
+	for _, text := range f.params {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return config, fmt.Errorf("--param %q: expected NAME=VALUE", text)
+		}
+		config.Params = append(config.Params, [2]string{name, value})
 	}
 	if f.generator != "" && f.generator != "native" && f.generator != "vegeta" {
 		return config, suggest.Unknown("generator", f.generator, []string{"native", "vegeta"})

@@ -55,6 +55,7 @@ type runFlags struct {
 	duration      time.Duration
 	warmup        time.Duration
 	generator     string
+	protocol      string
 	out           string
 	serverCPUs    []int
 	generatorCPUs []int
@@ -83,6 +84,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
   dyno run hello mixed --targets goroutine,eventloop,nethttp --trials 5
   dyno run json --targets goroutine --targets goroutine,per=request
   dyno run hello --targets goroutine --command 'mine=./myserver --listen {addr}'
+  dyno run hello --protocol uwsgi --targets goroutine,eventloop,uwsgi-gevent
   dyno run ./checkout.yaml --targets uwsgi-gevent,gunicorn-gthread
   dyno run hello --plan`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args, f) },
@@ -96,6 +98,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (0: the scenario's)")
 	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (0: the scenario's)")
 	flags.StringVar(&f.generator, "generator", "native", "native or vegeta")
+	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what all targets are asked in: http, uwsgi, scgi or fastcgi; those that cannot are skipped")
 	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
@@ -143,13 +146,18 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	}
 	o.Dir = twins
 
-	var skipped []results.Skip
-	o.Targets, skipped, err = available(o.Targets, target.Vars{Dyno: o.Dyno, Dir: twins})
+	targets, mute, err := f.over(o.Targets)
 	if err != nil {
 		return usageError(err)
 	}
+	var skipped []results.Skip
+	o.Targets, skipped, err = available(targets, target.Vars{Dyno: o.Dyno, Dir: twins})
+	if err != nil {
+		return usageError(err)
+	}
+	skipped = append(mute, skipped...)
 	for _, s := range skipped {
-		fmt.Fprintf(c.stderr, "%s is skipped: %s; to install: %s\n", s.Target, s.Reason, s.Hint)
+		fmt.Fprintf(c.stderr, "%s is skipped: %s%s\n", s.Target, s.Reason, remedy(s))
 	}
 	plan, err := bench.NewPlan(o)
 	if err != nil {
@@ -322,13 +330,46 @@ func (f runFlags) choose(asked []*scenarios.Scenario) ([]target.Target, error) {
 		}
 	}
 	for _, command := range f.commands {
-		t, err := ownServer(command, asked)
+		t, err := ownServer(command, f.protocol, asked)
 		if err != nil {
 			return nil, err
 		}
 		chosen = append(chosen, t)
 	}
 	return chosen, nil
+}
+
+// over makes all targets speak --protocol, if it is given. Of those that nobody
+// has named it leaves out what cannot.
+func (f runFlags) over(all []target.Target) (able []target.Target, skipped []results.Skip, err error) {
+	if _, err := codecOf(f.protocol); err != nil {
+		return nil, nil, err
+	}
+	for _, t := range all {
+		over, ok := t.Over(f.protocol)
+		if t.Spec != "" && catalog.Speaks(t.Spec, f.protocol) != nil {
+			ok = false
+		}
+		switch {
+		case f.protocol == target.DefaultProtocol: // a row of the user's may say another one
+			able = append(able, t)
+		case ok:
+			able = append(able, over)
+		case len(f.targets) > 0:
+			return nil, nil, fmt.Errorf("target %s speaks %s only: leave it out, or --protocol", t.Name, t.Protocol)
+		default:
+			skipped = append(skipped, results.Skip{Target: t.Name, Reason: "it speaks " + t.Protocol + " only"})
+		}
+	}
+	return able, skipped, nil
+}
+
+// remedy tells what to do about a skip.
+func remedy(s results.Skip) string {
+	if s.Hint == "" {
+		return ""
+	}
+	return "; to install: " + s.Hint
 }
 
 // named resolves one value of --targets. A comma separates names, but also
@@ -374,13 +415,13 @@ func engineTarget(spec string, known []target.Target) (target.Target, error) {
 	return target.Target{
 		Name: spec, Kind: target.Engine, Spec: spec, Protocol: target.DefaultProtocol, Ready: target.DefaultReady,
 		Drain: target.DefaultDrain, Signal: target.DefaultSignal,
-		Command: []string{"{dyno}", "serve", "--engine", spec, "--listen", "{addr}", "--app", "{app}"},
+		Command: []string{"{dyno}", "serve", "--engine", spec, "--protocol", "{protocol}", "--listen", "{addr}", "--app", "{app}"},
 	}, nil
 }
 
 // ownServer reads a value of --command. The server is ready when it answers
 // the first request that it will be asked.
-func ownServer(command string, asked []*scenarios.Scenario) (target.Target, error) {
+func ownServer(command, protocol string, asked []*scenarios.Scenario) (target.Target, error) {
 	name, line, ok := strings.Cut(command, "=")
 	if !ok || name == "" || strings.TrimSpace(line) == "" {
 		return target.Target{}, fmt.Errorf("--command %q: expected 'name=command line with {addr}'", command)
@@ -392,7 +433,7 @@ func ownServer(command string, asked []*scenarios.Scenario) (target.Target, erro
 	// the server the process that is signalled, and env takes assignments
 	// that stand before it.
 	t := target.Target{
-		Name: name, Summary: line, Kind: target.Outside, Protocol: target.DefaultProtocol, Ready: asked[0].Requests[0].Path,
+		Name: name, Summary: line, Kind: target.Outside, Protocol: protocol, Ready: asked[0].Requests[0].Path,
 		Drain: target.DefaultDrain, Signal: target.DefaultSignal,
 		Command: []string{"/bin/sh", "-c", "exec env " + line},
 	}

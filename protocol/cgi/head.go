@@ -40,6 +40,24 @@ func (r *Request) AppendHead(dst []byte, statusLine, extra string, h *gateway.He
 	return dst, !(h.NoBody || r.head || noLength || h.Status == http.StatusNotModified)
 }
 
+// Unframed is the encoder's part behind the head where nothing frames an answer
+// but its length and the end of the connection. A codec's connection embeds it.
+type Unframed struct{ Body bool } // whether the answer has a body, as AppendHead tells
+
+// Open implements protocol.Encoder.
+func (u *Unframed) Open(dst []byte, n int) ([]byte, int) {
+	if !u.Body {
+		return dst, 0
+	}
+	return dst, n
+}
+
+// Close implements protocol.Encoder.
+func (*Unframed) Close(dst []byte) []byte { return dst }
+
+// End implements protocol.Encoder.
+func (*Unframed) End(dst []byte) []byte { return dst }
+
 // equalFold tells whether s is lower, which is in lower case, in whatever case.
 func equalFold(s, lower string) bool {
 	if len(s) != len(lower) {

@@ -2,6 +2,7 @@ package fastcgi
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -18,23 +19,23 @@ func (c *conn) Head(dst []byte, h *gateway.Head, keep bool, _ time.Time) ([]byte
 	dst = appendRecord(dst, stdout, c.id, 0)
 	dst, body := c.req.AppendHead(dst, "Status: ", "", h)
 	c.noBody = !body
-	return c.split(dst, from), keep && c.keep
+	return split(dst, from), keep && c.keep
 }
 
-// split fills in the length of the record that begins at from, and makes
-// several of it where it is too long.
-func (c *conn) split(dst []byte, from int) []byte {
+// split fills in the length of the record that begins at from and ends dst, and
+// makes several of it where it is too long.
+func split(dst []byte, from int) []byte {
 	n := len(dst) - from - headSize
 	if n <= maxContent {
 		dst[from+4], dst[from+5] = byte(n>>8), byte(n)
 		return dst
 	}
+	k, id := kind(dst[from+1]), binary.BigEndian.Uint16(dst[from+2:])
 	content := bytes.Clone(dst[from+headSize:])
 	dst = dst[:from]
 	for len(content) > 0 {
 		n := min(len(content), maxContent)
-		dst = appendRecord(dst, stdout, c.id, n)
-		dst = append(dst, content[:n]...)
+		dst = append(appendRecord(dst, k, id, n), content[:n]...)
 		content = content[n:]
 	}
 	return dst

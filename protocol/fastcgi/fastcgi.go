@@ -1,8 +1,8 @@
-// Package fastcgi is the server's half of FastCGI (specification 1.0, 1996),
-// which nginx speaks by fastcgi_pass: records of up to 64 KiB that carry CGI
+// Package fastcgi is FastCGI (specification 1.0, 1996), which nginx speaks by
+// fastcgi_pass: records of up to 64 KiB that carry CGI
 // variables, the request's body and an answer as from CGI.
 //
-// It plays the Responder and serves one request of a connection at a time, as
+// The server's half plays the Responder and serves one request of a connection at a time, as
 // the specification lets an application choose: a second one that begins before
 // the first has come whole is answered FCGI_CANT_MPX_CONN, and FCGI_GET_VALUES
 // says so beforehand. Requests that come one behind the other are served in
@@ -12,6 +12,9 @@
 // that runs is not told: nothing is read from the connection meanwhile. What
 // apps write to env.Errors goes to the server's log and not to FCGI_STDERR, so
 // that it is in one place behind every protocol.
+//
+// The client's half, AppendRequest and ResponseParser, has one request on a
+// connection at a time as well.
 package fastcgi
 
 import (
@@ -47,7 +50,7 @@ const (
 	params
 	stdin
 	stdout
-	_ // stderr
+	stderr
 	_ // data
 	getValues
 	getValuesResult
@@ -67,6 +70,7 @@ const (
 const (
 	requestComplete = 0
 	cantMpxConn     = 1
+	overloaded      = 2
 	unknownRole     = 3
 )
 

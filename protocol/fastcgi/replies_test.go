@@ -97,7 +97,7 @@ func TestSessionAllocatesNothing(t *testing.T) {
 	})
 	s := svc.NewSession(protocol.Peer{})
 	defer s.Release()
-	stream := client.Encode(typical)
+	stream := client.Encode(protocoltest.Typical)
 	cycle := func() {
 		s.Feed(stream)
 		for s.Next() != protocol.Read {

@@ -26,7 +26,8 @@ func malformed(format string, a ...any) error {
 // such a line has had its memory.
 //
 // Unlike the server's half it takes lines of the head that end in a bare LF.
-// Interim answers (1xx) are read over.
+// Interim answers (1xx) are read over. By ResetCGI it reads an answer as a CGI
+// program gives it, which is what the gateway protocols carry.
 //
 //	p.Reset(false)
 //	for done := false; !done; {
@@ -38,8 +39,14 @@ type ResponseParser struct {
 	// Body, where not nil, is called with each piece of the body in order.
 	// The slice is valid during the call. Reset leaves it alone.
 	Body func([]byte)
+	// Field, where not nil, is called with each field of a head, those of
+	// interim answers among them, in order. The slices are valid during the
+	// call. Reset leaves it alone.
+	Field func(name, value []byte)
 
 	step      respStep
+	cgi       bool // and no status line has come
+	redirects bool // by a field Location
 	bodiless  bool // HEAD
 	status    int
 	minor     byte
@@ -73,11 +80,26 @@ const (
 // Reset makes ready for the next answer; head tells that it is one to HEAD,
 // which has no body.
 func (p *ResponseParser) Reset(head bool) {
-	*p = ResponseParser{Body: p.Body, bodiless: head, line: p.line[:0], length: -1}
+	*p = ResponseParser{Body: p.Body, Field: p.Field, bodiless: head, line: p.line[:0], length: -1}
+}
+
+// ResetCGI is Reset for an answer as from CGI (RFC 3875, 6): it may begin with
+// its header, of which a field Status tells the status. Without one that is 302
+// where there is a Location, otherwise 200.
+func (p *ResponseParser) ResetCGI(head bool) {
+	p.Reset(head)
+	p.cgi = true
 }
 
 // Status is the answer's status, 0 before it is known.
 func (p *ResponseParser) Status() int { return p.status }
+
+// HasHead tells whether the head is complete, that of an interim answer aside.
+func (p *ResponseParser) HasHead() bool { return p.step > respField }
+
+// HasStatusLine tells whether the answer began with one, once its head is
+// complete; only CGI's may do without.
+func (p *ResponseParser) HasStatusLine() bool { return !p.cgi }
 
 // BodyBytes is how much of the body has come, without framing.
 func (p *ResponseParser) BodyBytes() int64 { return p.size }
@@ -197,6 +219,12 @@ func (p *ResponseParser) cut(b []byte) (line []byte, n int, whole bool, err erro
 
 // takeLine takes one line of the head, of the framing of chunks, or of the trailer.
 func (p *ResponseParser) takeLine(line []byte) error {
+	if p.step == statusLine && p.cgi && !bytes.HasPrefix(line, []byte("HTTP/")) {
+		if len(line) == 0 {
+			return malformed("no header")
+		}
+		p.step = respField
+	}
 	switch p.step {
 	case statusLine:
 		return p.statusLine(line)
@@ -232,7 +260,7 @@ func (p *ResponseParser) statusLine(line []byte) error {
 		len(line) > 12 && line[12] != ' ' {
 		return malformed("status line %.40q", line)
 	}
-	p.minor = line[7] - '0'
+	p.minor, p.cgi = line[7]-'0', false
 	p.status = int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
 	if p.status < 100 || p.status == 101 {
 		return malformed("status %d", p.status)
@@ -247,7 +275,16 @@ func (p *ResponseParser) field(line []byte) error {
 		return malformed("header field %.40q", line)
 	}
 	name, value := f.name.of(line), f.value.of(line)
+	if p.Field != nil {
+		p.Field(name, value)
+	}
 	switch len(name) {
+	case len("status"):
+		if p.cgi && equalFold(name, "status") {
+			return p.statusField(value)
+		}
+	case len("location"):
+		p.redirects = p.redirects || equalFold(name, "location")
 	case len("connection"):
 		if equalFold(name, "connection") {
 			closes, keeps, _ := connectionOptions(value)
@@ -271,9 +308,25 @@ func (p *ResponseParser) field(line []byte) error {
 	return nil
 }
 
+// statusField takes the value of a field Status: status-code [ SP reason ].
+func (p *ResponseParser) statusField(value []byte) error {
+	if p.status != 0 || len(value) < 3 || value[0] < '2' || !isDigit(value[0]) || !isDigit(value[1]) || !isDigit(value[2]) ||
+		len(value) > 3 && !isBlank(value[3]) {
+		return malformed("Status %.40q", value)
+	}
+	p.status = int(value[0]-'0')*100 + int(value[1]-'0')*10 + int(value[2]-'0')
+	return nil
+}
+
 // headComplete decides what follows (RFC 9112, 6.3).
 func (p *ResponseParser) headComplete() error {
 	p.delimited = true
+	if p.cgi && p.status == 0 {
+		p.status = 200
+		if p.redirects {
+			p.status = 302
+		}
+	}
 	switch {
 	case p.status < 200: // interim: the answer is still to come
 		p.step = statusLine

@@ -1,10 +1,10 @@
-// Package scgi is the server's half of SCGI, the Simple Common Gateway
-// Interface (specification of 2006, revision 1.12), which nginx speaks by
-// scgi_pass: CGI variables in a netstring, the request's body behind it, an
-// answer as from CGI, and the end of the connection.
+// Package scgi is both halves of SCGI, the Simple Common Gateway Interface
+// (specification of 2006, revision 1.12), which nginx speaks by scgi_pass: CGI
+// variables in a netstring, the request's body behind it, an answer as from CGI,
+// and the end of the connection.
 //
-// The specification is kept to the letter in what a client must send: the
-// first variable is CONTENT_LENGTH, and SCGI is 1.
+// The server keeps the specification to the letter in what a client must send:
+// the first variable is CONTENT_LENGTH, and SCGI is 1.
 package scgi
 
 import (
@@ -45,6 +45,7 @@ var (
 
 // conn is both halves of one connection.
 type conn struct {
+	cgi.Unframed
 	limits *protocol.Limits
 	req    cgi.Request
 	scan   int // digits seen
@@ -52,7 +53,6 @@ type conn struct {
 	from   int // where its text begins, 0 while that is not known
 	end    int // behind its comma
 	ready  bool
-	body   bool // the answer has one
 }
 
 var (
@@ -160,20 +160,6 @@ func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
 
 // Head implements protocol.Encoder. The end of the connection ends the answer.
 func (c *conn) Head(dst []byte, h *gateway.Head, _ bool, _ time.Time) ([]byte, bool) {
-	dst, c.body = c.req.AppendHead(dst, "Status: ", "", h)
+	dst, c.Body = c.req.AppendHead(dst, "Status: ", "", h)
 	return dst, false
 }
-
-// Open implements protocol.Encoder.
-func (c *conn) Open(dst []byte, n int) ([]byte, int) {
-	if !c.body {
-		return dst, 0
-	}
-	return dst, n
-}
-
-// Close implements protocol.Encoder.
-func (c *conn) Close(dst []byte) []byte { return dst }
-
-// End implements protocol.Encoder.
-func (c *conn) End(dst []byte) []byte { return dst }

@@ -1,11 +1,11 @@
-// Package uwsgi is the server's half of the uwsgi protocol, uWSGI's own, which
-// nginx speaks by uwsgi_pass: a packet of CGI variables, the request's body
-// behind it, a plain HTTP response, and the end of the connection.
+// Package uwsgi is both halves of the uwsgi protocol, uWSGI's own, which nginx
+// speaks by uwsgi_pass: a packet of CGI variables, the request's body behind it,
+// a plain HTTP response, and the end of the connection.
 //
 // A packet is u8 modifier1, u16 datasize, u8 modifier2, then datasize bytes of
 // u16 length and name, u16 length and value; numbers are little endian.
-// modifier1 0 is a WSGI request; 100 is a ping, which is answered without the
-// app; all others (PSGI, Rack, …) are other languages' and refused, as is a
+// modifier1 0 is a WSGI request; 100 is a ping, which the server answers without
+// the app; all others (PSGI, Rack, …) are other languages' and refused, as is a
 // modifier2.
 package uwsgi
 
@@ -56,11 +56,11 @@ var (
 
 // conn is both halves of one connection.
 type conn struct {
+	cgi.Unframed
 	limits *protocol.Limits
 	req    cgi.Request
 	block  int // where the variables end, 0 while that is not known
 	ready  bool
-	body   bool // the answer has one
 }
 
 var (
@@ -149,20 +149,6 @@ func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
 
 // Head implements protocol.Encoder. The end of the connection ends the answer.
 func (c *conn) Head(dst []byte, h *gateway.Head, _ bool, _ time.Time) ([]byte, bool) {
-	dst, c.body = c.req.AppendHead(dst, "HTTP/1.1 ", "Connection: close\r\n", h)
+	dst, c.Body = c.req.AppendHead(dst, "HTTP/1.1 ", "Connection: close\r\n", h)
 	return dst, false
 }
-
-// Open implements protocol.Encoder.
-func (c *conn) Open(dst []byte, n int) ([]byte, int) {
-	if !c.body {
-		return dst, 0
-	}
-	return dst, n
-}
-
-// Close implements protocol.Encoder.
-func (c *conn) Close(dst []byte) []byte { return dst }
-
-// End implements protocol.Encoder.
-func (c *conn) End(dst []byte) []byte { return dst }

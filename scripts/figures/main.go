@@ -29,6 +29,7 @@ var parts = []struct {
 	name    string
 	measure func(ctx context.Context, dyno string, f *figures) error
 }{
+	{"codecs", uwsgiFigures},
 	{"engines", engineFigures},
 	{"generator", generatorFigures},
 	{"pacing", pacingFigures},
