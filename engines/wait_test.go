@@ -51,6 +51,15 @@ func TestWaiters(t *testing.T) {
 					t.Errorf("something to read: %v", err)
 				}
 			}
+			if err := w.Writable(bg, p[1], 0); err != nil {
+				t.Errorf("room to write: %v", err)
+			}
+			unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, 4096)
+			unix.Write(p[1], make([]byte, 4095))
+			if err := w.Writable(bg, p[1], time.Millisecond); !errors.Is(err, gateway.ErrWaitTimeout) {
+				t.Errorf("no room to write: %v, want ErrWaitTimeout", err)
+			}
+			unix.Read(p[0], make([]byte, 4095))
 			if nonblocking(t, p[0]) {
 				t.Error("the descriptor stays the caller's: it has become non-blocking")
 			}
