@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/coroutine"
 	"github.com/dynobench/dyno/engines/eventloop"
 	"github.com/dynobench/dyno/engines/fasthttp"
 	"github.com/dynobench/dyno/engines/goroutine"
@@ -61,6 +62,9 @@ var table = []Entry{
 	{Name: "eventloop", Kind: Engine, InFlight: "loops",
 		Summary: "event loops (gnet) with the app run inline",
 		Knobs:   eventloop.Knobs, make: simple(eventloop.New)},
+	{Name: "coroutine", Kind: Engine, InFlight: "unbounded",
+		Summary: "event loops (epoll) with a coroutine for each request, which waits suspend",
+		Knobs:   coroutine.Knobs, make: simple(coroutine.New)},
 	{Name: "nethttp", Kind: Yardstick, InFlight: "unbounded",
 		Summary: "the server of Go's standard library",
 		Knobs:   nethttp.Knobs, make: simple(nethttp.New)},

@@ -24,6 +24,10 @@ var subjects = []struct {
 	{"goroutine,per=request", Traits{}},
 	{"eventloop,loops=1", Traits{Inline: true}},
 	{"eventloop,loops=3", Traits{Inline: true}},
+	{"eventloop,io=epoll,loops=1", Traits{Inline: true}},
+	{"eventloop,io=epoll,loops=3", Traits{Inline: true}},
+	{"coroutine,loops=1", Traits{}},
+	{"coroutine,loops=3", Traits{}},
 	{"nethttp", Traits{Yardstick: true, NoTimeout: true, Uncounted: true}},
 	{"fasthttp", Traits{Yardstick: true}},
 }

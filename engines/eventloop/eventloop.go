@@ -26,4 +26,6 @@ import "github.com/dynobench/dyno/engines"
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor"},
+	{Key: "io", Default: "gnet", Doc: "what the loops are: gnet's, or epoll, the one under the engine coroutine"},
+	engines.TargetKnob,
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/reactor"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -32,6 +33,9 @@ var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
+	if p.Choice("io", "gnet", "epoll") == "epoll" {
+		return reactor.New(reactor.Config{Loops: p.Int("loops", 1, 1024), Overload: p.Overload()}), p.Err()
+	}
 	e := &Engine{count: p.Int("loops", 1, 1024)}
 	return e, p.Err()
 }
