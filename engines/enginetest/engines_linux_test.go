@@ -26,6 +26,8 @@ var subjects = []struct {
 	{"eventloop,loops=3", Traits{Inline: true}},
 	{"eventloop,io=epoll,loops=1", Traits{Inline: true}},
 	{"eventloop,io=epoll,loops=3", Traits{Inline: true}},
+	{"eventloop-pool,workers=8", Traits{Workers: 8}},
+	{"eventloop-pool,workers=1,loops=2", Traits{Workers: 1, Inline: true}},
 	{"coroutine,loops=1", Traits{}},
 	{"coroutine,loops=3", Traits{}},
 	{"nethttp", Traits{Yardstick: true, NoTimeout: true, Uncounted: true}},

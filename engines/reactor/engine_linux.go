@@ -85,9 +85,10 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	case <-ctx.Done():
 	case failed = <-ended:
 	}
+	half := e.tellDrain()
 	file.Close()
 	sock.Close()
-	if err := e.drain(); failed == nil {
+	if err := e.drain(half); failed == nil {
 		failed = err
 	}
 	return failed
@@ -119,11 +120,19 @@ func (e *Engine) accept(ln syscall.RawConn, addr net.Addr) error {
 	return nil
 }
 
-func (e *Engine) drain() error {
-	half := time.Now().Add(engines.HalfGrace)
+// tellDrain has all that is open end, before clients can see that nothing new
+// is accepted.
+func (e *Engine) tellDrain() (half time.Time) {
+	half = time.Now().Add(engines.HalfGrace)
 	for _, l := range e.loops {
 		l.drainFrom(half)
-		defer time.AfterFunc(engines.HalfGrace, func() { l.do(l.scan) }).Stop()
+	}
+	return half
+}
+
+func (e *Engine) drain(half time.Time) error {
+	for _, l := range e.loops {
+		defer time.AfterFunc(time.Until(half), func() { l.do(l.scan) }).Stop()
 	}
 	closed := make(chan struct{})
 	go func() { e.open.Wait(); close(closed) }()
