@@ -99,7 +99,7 @@ func TestThreadsQueue(t *testing.T) {
 }
 
 func TestPoolRefuses(t *testing.T) {
-	srv := subject("pool,size=1,full=refuse", Traits{Slots: 1}).start(t, options{})
+	srv := subject("pool,size=1,full=close", Traits{Slots: 1}).start(t, options{})
 	busy := srv.dial()
 	busy.get("/hello").text()
 	if err := srv.dial().closedByServer(); err != nil {

@@ -19,13 +19,14 @@ import (
 type Engine struct {
 	engines.Meter
 	threads, queue int
+	overload       engines.Overload
 }
 
 var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	e := &Engine{threads: p.Int("threads", 1, 9000), queue: p.Int("queue", 0, 1<<20)}
+	e := &Engine{threads: p.Int("threads", 1, 9000), queue: p.Int("queue", 0, 1<<20), overload: p.Overload()}
 	e.Slots = int64(e.threads)
 	return e, p.Err()
 }
@@ -51,6 +52,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	own := *svc
 	own.Flags.MultiThread = true
 	g := blocking.NewGroup(&own, &e.Meter)
+	g.Overload = e.overload
 	file, err := sock.File()
 	if err != nil {
 		sock.Close()
@@ -73,6 +75,15 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	tick := unix.NsecToTimeval(int64(engines.Tick(&own.Limits)))
 	accept := func() (blocking.Conn, net.Addr, net.Addr, error) { return accept(ln, sock.Addr(), tick) }
 	err = blocking.ServeFunc(ctx, sock, g, accept, func(t *blocking.Talk) {
+		select {
+		case queue <- t:
+			return
+		default:
+		}
+		if e.overload.Full != engines.FullWait {
+			t.Refuse()
+			return
+		}
 		select {
 		case queue <- t:
 		case <-g.Context().Done():
