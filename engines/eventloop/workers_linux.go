@@ -79,6 +79,7 @@ func (w *workers) work(k *conn) {
 func (w *workers) next() *conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.room.Signal()
 	if len(w.queue) == 0 {
 		w.running--
 		return nil
@@ -86,9 +87,6 @@ func (w *workers) next() *conn {
 	k := w.queue[0]
 	k.l.e.Queue.Add(-1)
 	w.queue[0], w.queue = nil, w.queue[1:]
-	if len(w.queue) < w.most {
-		w.room.Broadcast()
-	}
 	return k
 }
 

@@ -30,6 +30,7 @@ var parts = []struct {
 	measure func(ctx context.Context, dyno string, f *figures) error
 }{
 	{"engines", engineFigures},
+	{"loops", loopFigures},
 	{"generator", generatorFigures},
 	{"pacing", pacingFigures},
 	{"freeze", freezeFigures},
