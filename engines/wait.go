@@ -7,6 +7,11 @@ import (
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
+// clock is the monotonic time.
+func clock() time.Duration { return time.Since(epoch) }
+
+var epoch = time.Now()
+
 // Park is the wait hook of engines that run a request on a goroutine: the
 // goroutine sleeps in the Go scheduler, its thread serves others. On Linux it
 // is woken as exactly as a thread would be, 50 µs after its time, and not with
