@@ -59,11 +59,7 @@ const (
 var (
 	processAlarm alarm
 	sleeperPool  = sync.Pool{New: func() any { return &sleeper{wake: make(chan struct{}, 1)} }}
-	epoch        = time.Now()
 )
-
-// clock is the monotonic time.
-func clock() time.Duration { return time.Since(epoch) }
 
 // sleep waits until d is over or ctx ends, and returns ctx's error then.
 func sleep(ctx context.Context, d time.Duration) error { return processAlarm.sleep(ctx, d) }

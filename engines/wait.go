@@ -7,6 +7,11 @@ import (
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
+// clock is the monotonic time.
+func clock() time.Duration { return time.Since(epoch) }
+
+var epoch = time.Now()
+
 // Park is the wait hook of engines that run a request on a goroutine: the
 // goroutine sleeps in the Go scheduler, its thread serves others. On Linux it
 // is woken as exactly as a thread would be, 50 µs after its time, and not with
@@ -38,8 +43,21 @@ func timerSleep(ctx context.Context, d time.Duration) error {
 
 // Readable implements gateway.Waiter.
 func (Park) Readable(ctx context.Context, fd int, timeout time.Duration) error {
-	return parkReadable(ctx, fd, timeout)
+	return park(ctx, fd, toRead, timeout)
 }
+
+// Writable implements gateway.Waiter.
+func (Park) Writable(ctx context.Context, fd int, timeout time.Duration) error {
+	return park(ctx, fd, toWrite, timeout)
+}
+
+// direction is what a descriptor is waited for.
+type direction bool
+
+const (
+	toRead  direction = false
+	toWrite direction = true
+)
 
 // Block is the wait hook of engines that run a request on an OS thread of its
 // own: the thread is blocked in the kernel, as it is in a thread of a C
@@ -56,12 +74,21 @@ func (b *Block) Sleep(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil || d <= 0 {
 		return err
 	}
-	_, err := b.wait(ctx, -1, time.Now().Add(d))
+	_, err := b.wait(ctx, -1, toRead, time.Now().Add(d))
 	return err
 }
 
 // Readable implements gateway.Waiter.
 func (b *Block) Readable(ctx context.Context, fd int, timeout time.Duration) error {
+	return b.ready(ctx, fd, toRead, timeout)
+}
+
+// Writable implements gateway.Waiter.
+func (b *Block) Writable(ctx context.Context, fd int, timeout time.Duration) error {
+	return b.ready(ctx, fd, toWrite, timeout)
+}
+
+func (b *Block) ready(ctx context.Context, fd int, to direction, timeout time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -69,7 +96,7 @@ func (b *Block) Readable(ctx context.Context, fd int, timeout time.Duration) err
 	if timeout > 0 {
 		until = time.Now().Add(timeout)
 	}
-	ready, err := b.wait(ctx, fd, until)
+	ready, err := b.wait(ctx, fd, to, until)
 	if err == nil && !ready {
 		err = gateway.ErrWaitTimeout
 	}
@@ -79,9 +106,9 @@ func (b *Block) Readable(ctx context.Context, fd int, timeout time.Duration) err
 // Close gives the descriptor back. The Block can be used again.
 func (b *Block) Close() { b.bell.close() }
 
-// wait blocks the thread until fd (none if negative) is readable, until (never
+// wait blocks the thread until fd (none if negative) is ready, until (never
 // if zero) has come, or ctx ends.
-func (b *Block) wait(ctx context.Context, fd int, until time.Time) (ready bool, err error) {
+func (b *Block) wait(ctx context.Context, fd int, to direction, until time.Time) (ready bool, err error) {
 	if ctx.Done() != nil {
 		if err := b.bell.open(); err != nil {
 			return false, err
@@ -96,7 +123,7 @@ func (b *Block) wait(ctx context.Context, fd int, until time.Time) (ready bool, 
 		}()
 	}
 	for {
-		ready, err := b.bell.poll(fd, until)
+		ready, err := b.bell.poll(fd, to, until)
 		switch {
 		case err != nil || ready:
 			return ready, err

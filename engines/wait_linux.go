@@ -20,10 +20,10 @@ func sysPoll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 	return unix.Ppoll(fds, &ts, nil)
 }
 
-// parkReadable waits in Go's poller without taking fd over: that would make
-// it non-blocking, and could be done only once. fd is put into an epoll set of
-// its own, and the set, which is readable when fd is, into the poller.
-func parkReadable(ctx context.Context, fd int, timeout time.Duration) error {
+// park waits in Go's poller without taking fd over: that would make it
+// non-blocking, and could be done only once. fd is put into an epoll set of
+// its own, and the set, which is readable when fd is ready, into the poller.
+func park(ctx context.Context, fd int, to direction, timeout time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -38,6 +38,9 @@ func parkReadable(ctx context.Context, fd int, timeout time.Duration) error {
 	f := os.NewFile(uintptr(set), "epoll")
 	defer f.Close()
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(fd)}
+	if to == toWrite {
+		event.Events = unix.EPOLLOUT
+	}
 	switch err := unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &event); err {
 	case nil:
 	case unix.EPERM:

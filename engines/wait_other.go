@@ -18,10 +18,10 @@ func sysPoll(fds []unix.PollFd, timeout time.Duration) (int, error) {
 	return unix.Poll(fds, ms)
 }
 
-// parkReadable parks a thread as well here: only on Linux can a set of
+// park parks a thread as well here: only on Linux can a set of
 // descriptors wait in Go's poller.
-func parkReadable(ctx context.Context, fd int, timeout time.Duration) error {
+func park(ctx context.Context, fd int, to direction, timeout time.Duration) error {
 	var b Block
 	defer b.Close()
-	return b.Readable(ctx, fd, timeout)
+	return b.ready(ctx, fd, to, timeout)
 }

@@ -51,6 +51,24 @@ func TestWaiters(t *testing.T) {
 					t.Errorf("something to read: %v", err)
 				}
 			}
+			if err := w.Writable(bg, p[1], 0); err != nil {
+				t.Errorf("room to write: %v", err)
+			}
+			full, page, err := 0, make([]byte, 512), error(nil) // PIPE_BUF at least: it does not block
+			for ; err == nil; err = w.Writable(bg, p[1], time.Millisecond) {
+				n, _ := unix.Write(p[1], page)
+				full += n
+			}
+			if !errors.Is(err, gateway.ErrWaitTimeout) {
+				t.Errorf("no room to write: %v, want ErrWaitTimeout", err)
+			}
+			for full > 0 {
+				n, err := unix.Read(p[0], page[:min(full, len(page))])
+				if err != nil {
+					t.Fatal(err)
+				}
+				full -= n
+			}
 			if nonblocking(t, p[0]) {
 				t.Error("the descriptor stays the caller's: it has become non-blocking")
 			}

@@ -42,15 +42,19 @@ func (b *bell) close() {
 	}
 }
 
-// poll blocks until fd is readable, the bell has rung, time is up or a signal
+// poll blocks until fd is ready, the bell has rung, time is up or a signal
 // comes.
-func (b *bell) poll(fd int, until time.Time) (ready bool, err error) {
+func (b *bell) poll(fd int, to direction, until time.Time) (ready bool, err error) {
 	fds := make([]unix.PollFd, 0, 2)
 	if b.made {
 		fds = append(fds, unix.PollFd{Fd: int32(b.r), Events: unix.POLLIN})
 	}
 	if fd >= 0 {
-		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		events := int16(unix.POLLIN)
+		if to == toWrite {
+			events = unix.POLLOUT
+		}
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: events})
 	}
 	left := time.Duration(-1)
 	if !until.IsZero() {

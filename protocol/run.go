@@ -14,9 +14,15 @@ import (
 var (
 	errTimeout = &Error{Status: 408, Reason: "the request took too long to come"}
 	errFailed  = &Error{Status: 500, Reason: "the application failed"}
+
+	errOverload = &Error{Status: 503, Reason: "the server has more to do than it can: try again later"}
 )
 
 var plainText = []gateway.Field{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}
+
+// tryLater has the least that Retry-After can say: clients of servers that
+// shed load come back on their own terms, but not at once.
+var tryLater = append([]gateway.Field{{Name: "Retry-After", Value: "1"}}, plainText...)
 
 // working is the Session's work, taken from the pool if it has none.
 func (s *Session) working() *work {
@@ -94,10 +100,12 @@ func (s *Session) refuse(err error) {
 }
 
 // answer puts an answer of the server's own into the output.
-func (s *Session) answer(e *Error, keep bool) {
+func (s *Session) answer(e *Error, keep bool) { s.reply(e, plainText, keep) }
+
+func (s *Session) reply(e *Error, header []gateway.Field, keep bool) {
 	w := s.w
 	body := append([]byte(e.Reason), '\n')
-	s.putHead(gateway.Head{Status: e.Status, Header: plainText, Length: int64(len(body))}, keep)
+	s.putHead(gateway.Head{Status: e.Status, Header: header, Length: int64(len(body))}, keep)
 	w.piece(body)
 	w.out = w.enc.End(w.out)
 }
@@ -219,10 +227,14 @@ func (s *Session) log(err error) {
 	s.svc.Log.Error("application failed", "method", env.Method, "path", env.Path, "error", err)
 }
 
-// answered turns to the next request.
 func (s *Session) answered() {
-	w := s.w
 	s.svc.Counters.Requests.Add(1)
+	s.next()
+}
+
+// next turns to the next request.
+func (s *Session) next() {
+	w := s.w
 	s.phase, s.state = receiving, InHead
 	if !s.keep {
 		s.closing, s.linger = true, w.end > w.reqEnd

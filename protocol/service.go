@@ -113,6 +113,7 @@ func after(t time.Time, d, byDefault time.Duration) time.Time {
 // Counters are the Service's own counts, safe for concurrent use.
 type Counters struct {
 	Requests atomic.Int64 // run by the app and answered completely, whatever the status
+	Shed     atomic.Int64 // answered 503 because the engine had too much to do; Errors has them too
 	Errors   atomic.Int64 // refused, or broken off by client, app or engine; a 500 for a failed app counts here too
 }
 

@@ -161,9 +161,15 @@ func (s *Session) Buffer() []byte {
 	return w.in[w.end:]
 }
 
-// Received says that n bytes have been put into Buffer.
+// Received says that n bytes have been put into Buffer; with 0 an idle Session takes it back.
 func (s *Session) Received(n int) {
-	if n <= 0 || s.lost || s.w == nil {
+	if s.lost || s.w == nil {
+		return
+	}
+	if n <= 0 {
+		if s.Idle() && !s.w.seen {
+			s.letGo()
+		}
 		return
 	}
 	s.w.end += n
@@ -247,6 +253,22 @@ func (s *Session) lose(cause error) {
 // engines that learn of a lost connection, or lose patience, while another goroutine is in Run.
 // It may be called from any goroutine at any time.
 func (s *Session) Cancel(cause error) { s.ctx.end(cause) }
+
+// Context is that of the connection's requests, as apps get it: for wait hooks, which need not watch what their
+// engine ends itself.
+func (s *Session) Context() context.Context { return &s.ctx }
+
+// Shed answers the request that is about to begin to run with 503 and Retry-After instead of running it. Unless
+// Next says Run and the Session is not Busy, it does nothing.
+func (s *Session) Shed() {
+	if s.Next() != Run || s.phase != ready {
+		return
+	}
+	s.svc.Counters.Shed.Add(1)
+	s.svc.Counters.Errors.Add(1)
+	s.reply(errOverload, tryLater, s.wish())
+	s.next()
+}
 
 // Busy tells whether a request has begun to run and its answer is not yet completely in Output.
 func (s *Session) Busy() bool { return s.phase == running }

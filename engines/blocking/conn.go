@@ -3,7 +3,10 @@ package blocking
 import (
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/dynobench/dyno/engines"
 )
 
 // Conn is a connection as the loop needs it. Read and Write are the owner's,
@@ -27,6 +30,8 @@ type Conn interface {
 	// Cut makes all Reads and Writes, those that block and those to come, fail,
 	// and resets the connection as Reset does.
 	Cut()
+	// Waited is engines.Waited of its descriptor, 0 where that is not known.
+	Waited() time.Duration
 	// Close closes the connection.
 	Close()
 	// Reset closes it so that the client sees an error and not an end, where
@@ -65,6 +70,15 @@ func (c *netConn) CloseWrite() error {
 func (c *netConn) Wake() {
 	c.woken.Store(true)
 	c.SetReadDeadline(past)
+}
+
+func (c *netConn) Waited() (d time.Duration) {
+	if h, ok := c.Conn.(syscall.Conn); ok {
+		if raw, err := h.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { d = engines.Waited(int(fd)) })
+		}
+	}
+	return d
 }
 
 func (c *netConn) Cut()   { c.Reset() }

@@ -19,8 +19,15 @@ type Group struct {
 	// to run, and returns when it has run it, on whatever goroutine.
 	Request func(run func())
 
+	// Overload, if set before the first Open, says when requests and
+	// connections are refused.
+	Overload engines.Overload
+
 	svc   *protocol.Service
 	meter *engines.Meter
+	gate  *engines.Gate // of Overload
+
+	refusing atomic.Int64 // connections that are answered 503
 
 	ctx    context.Context // parent of the requests' Contexts
 	cancel context.CancelCauseFunc
@@ -58,9 +65,42 @@ func (g *Group) Open(conn Conn, local, remote net.Addr) *Talk {
 	return t
 }
 
+// Limit returns a dispatch for Serve that serves n connections at a time by
+// serve, which returns at once, and treats others as Overload says; 0 is any number.
+func (g *Group) Limit(n int, serve func(*Talk)) func(*Talk) {
+	if n == 0 {
+		return serve
+	}
+	slots := make(chan struct{}, n)
+	return func(t *Talk) {
+		select {
+		case slots <- struct{}{}:
+		default:
+			if g.Overload.Full != engines.FullWait {
+				t.Refuse()
+				return
+			}
+			select {
+			case slots <- struct{}{}:
+			case <-g.ctx.Done():
+				t.Refuse()
+				return
+			}
+		}
+		t.leave = func() { <-slots }
+		serve(t)
+	}
+}
+
 // begin makes t's Session.
 func (g *Group) begin(t *Talk, wait gateway.Waiter) {
-	s := g.svc.NewSession(protocol.Peer{Local: t.local, Remote: t.remote, Wait: wait, Context: g.ctx})
+	svc := g.svc
+	if t.shed {
+		once := *svc
+		once.NoKeepAlive, once.Limits.IdleTime = true, engines.LingerTime
+		svc = &once
+	}
+	s := svc.NewSession(protocol.Peer{Local: t.local, Remote: t.remote, Wait: wait, Context: g.ctx})
 	g.mu.Lock()
 	t.s = s
 	t.fresh = g.half.Load() != nil

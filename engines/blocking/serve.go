@@ -27,6 +27,7 @@ func Serve(ctx context.Context, sock *engines.Socket, g *Group, dispatch func(*T
 func ServeFunc(ctx context.Context, sock *engines.Socket, g *Group,
 	accept func() (conn Conn, local, remote net.Addr, err error), dispatch func(*Talk)) error {
 
+	g.gate = g.Overload.Gate()
 	ended := make(chan error, 1)
 	done := g.Hold()
 	go func() {

@@ -23,6 +23,8 @@ type Talk struct {
 	conn          Conn
 	local, remote net.Addr
 	s             *protocol.Session // set with g.mu held; nil until Serve
+	leave         func()            // not nil: gives the slot back
+	shed          bool              // every request is refused
 
 	// The times that conn has been told. They are moved only when they would
 	// come too late: a Session's deadline moves on with every request, and to
@@ -50,7 +52,9 @@ func (t *Talk) Serve(wait gateway.Waiter) {
 		case protocol.Read:
 			t.read()
 		case protocol.Run:
-			if g.Request != nil {
+			if t.shed || !t.admit() {
+				g.Overload.Refuse(t.s)
+			} else if g.Request != nil {
 				g.Request(request)
 			} else {
 				t.s.Run()
@@ -66,8 +70,30 @@ func (t *Talk) Serve(wait gateway.Waiter) {
 	}
 }
 
-// Refuse closes the connection unserved and counts it as an error.
+// mostRefusing is how many connections may wait for their 503 at a time. More
+// are closed: to refuse must cost less than to serve.
+const mostRefusing = 256
+
+// admit tells whether the request that is about to run may.
+func (t *Talk) admit() bool {
+	return t.g.gate == nil || t.s.Busy() || t.g.gate.Admit(t.conn.Waited())
+}
+
+// Refuse does with the connection what the Group's Overload says of one without
+// a slot: it is closed unserved and counts as an error, or its first request is
+// answered 503 by a goroutine of its own. In the drain it is closed.
 func (t *Talk) Refuse() {
+	if g := t.g; g.Overload.Full == engines.Full503 && g.half.Load() == nil {
+		if g.refusing.Add(1) <= mostRefusing {
+			t.shed = true
+			go func() {
+				defer g.refusing.Add(-1)
+				t.Serve(engines.Park{})
+			}()
+			return
+		}
+		g.refusing.Add(-1)
+	}
 	t.g.meter.Queue.Add(-1)
 	t.g.svc.Counters.Errors.Add(1)
 	t.close()
@@ -76,6 +102,9 @@ func (t *Talk) Refuse() {
 func (t *Talk) close() {
 	t.g.forget(t) // first: nobody may wake a connection that is closed
 	end(t.s, t.conn)
+	if t.leave != nil {
+		t.leave()
+	}
 	t.g.wg.Done()
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/coroutine"
 	"github.com/dynobench/dyno/engines/eventloop"
 	"github.com/dynobench/dyno/engines/fasthttp"
 	"github.com/dynobench/dyno/engines/goroutine"
@@ -61,6 +62,12 @@ var table = []Entry{
 	{Name: "eventloop", Kind: Engine, InFlight: "loops",
 		Summary: "event loops (gnet) with the app run inline",
 		Knobs:   eventloop.Knobs, make: simple(eventloop.New)},
+	{Name: "eventloop-pool", Kind: Engine, InFlight: "workers",
+		Summary: "event loops (gnet) for the I/O and a pool of goroutines (ants) for the app",
+		Knobs:   eventloop.PoolKnobs, make: simple(eventloop.NewPool)},
+	{Name: "coroutine", Kind: Engine, InFlight: "unbounded",
+		Summary: "event loops (epoll) with a coroutine for each request, which waits suspend",
+		Knobs:   coroutine.Knobs, make: simple(coroutine.New)},
 	{Name: "nethttp", Kind: Yardstick, InFlight: "unbounded",
 		Summary: "the server of Go's standard library",
 		Knobs:   nethttp.Knobs, make: simple(nethttp.New)},

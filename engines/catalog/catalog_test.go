@@ -10,7 +10,7 @@ import (
 func TestNew(t *testing.T) {
 	for _, spec := range []string{
 		"sync", "sync,keepalive=pinned", "prefork", "prefork:goroutine,processes=4", "prefork:threads,threads=3,socket=inherited",
-		"threads,threads=64,queue=0", "pool,size=3,full=refuse", "goroutine,per=request", "eventloop,loops=2", "eventloop,loops=cpus",
+		"threads,threads=64,queue=0", "pool,size=3,full=close", "goroutine,per=request", "eventloop,loops=2", "eventloop,loops=cpus",
 		"nethttp", "fasthttp", "prefork:fasthttp", "null", "null,service=250us", "null,io=io_uring,loops=2",
 	} {
 		e, err := New(spec)
@@ -28,14 +28,14 @@ func TestNewRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
 		"gorutine":                     `did you mean "goroutine"?`,
 		"":                             "a name is missing",
-		"threads,thread=3":             `unknown key "thread": did you mean "threads"? Known: queue, threads`,
+		"threads,thread=3":             `unknown key "thread": did you mean "threads"? Known: full, queue, queue-target, threads`,
 		"threads,threads=0":            "threads=0: must be between 1 and",
 		"goroutine:sync":               "goroutine has no inner engine",
 		"prefork:gorutine":             `unknown engine "gorutine"`,
 		"prefork:prefork":              "cannot be multiplied",
 		"prefork:null":                 "cannot be multiplied",
 		"prefork:pool:sync":            "pool has no inner engine",
-		"prefork:threads,processses=2": `did you mean "processes"? Known: processes, queue, socket, threads`,
+		"prefork:threads,processses=2": `did you mean "processes"? Known: full, processes, queue, queue-target, socket, threads`,
 		"prefork,processes=0":          "processes=0",
 		"prefork:pool,size=none":       "size=none: not an integer",
 		"null,service=1":               "service=1: not a time such as 1ms",

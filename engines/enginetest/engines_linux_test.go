@@ -24,6 +24,12 @@ var subjects = []struct {
 	{"goroutine,per=request", Traits{}},
 	{"eventloop,loops=1", Traits{Inline: true}},
 	{"eventloop,loops=3", Traits{Inline: true}},
+	{"eventloop,io=epoll,loops=1", Traits{Inline: true}},
+	{"eventloop,io=epoll,loops=3", Traits{Inline: true}},
+	{"eventloop-pool,workers=8", Traits{Workers: 8}},
+	{"eventloop-pool,workers=1,loops=2", Traits{Workers: 1, Inline: true}},
+	{"coroutine,loops=1", Traits{}},
+	{"coroutine,loops=3", Traits{}},
 	{"nethttp", Traits{Yardstick: true, NoTimeout: true, Uncounted: true, Breaks: map[string]string{
 		"wire.empty-line":          "it wants the request line first",
 		"refuse.length-and-chunks": "it drops the length and keeps the connection",
@@ -99,7 +105,7 @@ func TestThreadsQueue(t *testing.T) {
 }
 
 func TestPoolRefuses(t *testing.T) {
-	srv := subject("pool,size=1,full=refuse", Traits{Slots: 1}).start(t, options{})
+	srv := subject("pool,size=1,full=close", Traits{Slots: 1}).start(t, options{})
 	busy := srv.dial()
 	busy.get("/hello").text()
 	if err := srv.dial().closedByServer(); err != nil {

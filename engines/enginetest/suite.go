@@ -23,6 +23,7 @@ import (
 // Traits say what may be asked of an engine.
 type Traits struct {
 	Slots     int  // connections that it serves at a time; 0 unbounded
+	Workers   int  // requests that it serves at a time, of any number of connections; 0 unbounded
 	OneShot   bool // closes after each response
 	Inline    bool // the app runs on what serves other connections too
 	Yardstick bool // not ours: its own words for refusals, and its own parser

@@ -32,6 +32,10 @@ type conn struct {
 	yielded   bool // a turn is due
 	fresh     bool // opened in the drain: nothing has been read
 	closed    bool
+	counted   bool      // as busy
+	running   bool      // a worker has the Session
+	lost      error     // what has ended the connection while it did
+	rest      func()    // goes on for a client that has closed its sending half while it did
 	lingerEnd time.Time // not zero: refused, what comes is dropped until then
 	dropped   int
 }
@@ -40,6 +44,9 @@ func (k *conn) lingers() bool { return !k.lingerEnd.IsZero() }
 
 // turn does what the Session asks for until it can go no further.
 func (k *conn) turn() gnet.Action {
+	if k.running {
+		return k.hold()
+	}
 	if k.lingers() {
 		n, _ := k.c.Discard(-1)
 		if k.dropped += n; k.dropped > engines.LingerBytes {
@@ -63,6 +70,20 @@ func (k *conn) turn() gnet.Action {
 		case protocol.Run:
 			if steps >= turnSteps || bytes >= turnBytes {
 				return k.yield()
+			}
+			if !k.s.Busy() && !k.l.e.gate.Admit(k.l.e.waited(k.fd)) {
+				k.l.e.overload.Refuse(k.s)
+				continue
+			}
+			if w := k.l.e.workers; w != nil {
+				k.running = true
+				if w.submit(k) {
+					k.occupy()
+					return k.hold()
+				}
+				k.running = false
+				k.l.e.overload.Refuse(k.s)
+				continue
 			}
 			k.s.Run()
 			steps++
@@ -139,7 +160,7 @@ func (k *conn) yield() gnet.Action {
 func (k *conn) hold() gnet.Action {
 	limits := &k.l.e.svc.Limits
 	if held := int64(k.c.InboundBuffered()); held-int64(limits.MaxHeaderBytes()) > limits.MaxBody() {
-		k.s.Abort(fmt.Errorf("the client sends, without reading, more than the %d bytes that are held for it", held))
+		k.abort(fmt.Errorf("the client sends, without reading, more than the %d bytes that are held for it", held))
 		return gnet.Close
 	}
 	return gnet.None
@@ -171,7 +192,7 @@ func (k *conn) reset() {
 
 func (k *conn) release() {
 	k.s.Release()
-	k.l.e.Busy.Add(-1)
+	k.vacate()
 	k.l.done()
 }
 

@@ -17,6 +17,8 @@
 //   - gnet never stops reading. What a client sends while its answers do not
 //     get away is held, up to the limits on one request's header and body;
 //     beyond that the connection is cut.
+//   - With workers (the engine eventloop-pool) the app runs on one of them, and
+//     the loop leaves the Session alone until it is back.
 //   - Deadlines are looked at once per tick (engines.Tick): the hot path has
 //     no timers.
 package eventloop
@@ -26,4 +28,14 @@ import "github.com/dynobench/dyno/engines"
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor"},
+	{Key: "io", Default: "gnet", Doc: "what the loops are: gnet's, or epoll, the one under the engine coroutine"},
+	engines.TargetKnob,
+}
+
+// PoolKnobs are the settings of the engine with workers.
+var PoolKnobs = []engines.Knob{
+	{Key: "loops", Default: "1", Doc: "event loops, which do the I/O; cpus is one for each processor"},
+	{Key: "workers", Default: "256", Doc: "goroutines that run the app, and so requests at a time"},
+	{Key: "queue", Default: "1024", Doc: "requests that may wait for a worker before the engine is full; with full=wait it then stops accepting"},
+	engines.FullKnob, engines.TargetKnob,
 }

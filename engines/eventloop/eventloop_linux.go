@@ -11,36 +11,51 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/reactor"
 	"github.com/dynobench/dyno/protocol"
 )
 
 // Engine serves any number of connections on a few loops.
 type Engine struct {
 	engines.Meter
-	count int
+	count       int
+	overload    engines.Overload
+	makeWorkers func() (*workers, error) // nil: the app runs on the loops
 
-	svc    *protocol.Service
-	ctx    context.Context // parent of the requests' Contexts
-	cancel context.CancelCauseFunc
-	tick   time.Duration
-	writes *watcher
-	loops  []*loop
-	open   sync.WaitGroup // connections, and the goroutine that accepts them
+	gate    *engines.Gate
+	workers *workers
+	svc     *protocol.Service
+	ctx     context.Context // parent of the requests' Contexts
+	cancel  context.CancelCauseFunc
+	tick    time.Duration
+	writes  *watcher
+	loops   []*loop
+	open    sync.WaitGroup // connections, and the goroutine that accepts them
 }
 
 var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	e := &Engine{count: p.Int("loops", 1, 1024)}
-	return e, p.Err()
+	if p.Choice("io", "gnet", "epoll") == "epoll" {
+		return reactor.New(reactor.Config{Loops: p.Int("loops", 1, 1024), Overload: p.Overload()}), p.Err()
+	}
+	return &Engine{count: p.Int("loops", 1, 1024), overload: p.Overload()}, p.Err()
+}
+
+// waited is for how long a request has, if that matters.
+func (e *Engine) waited(fd int) time.Duration {
+	if e.gate == nil {
+		return 0
+	}
+	return engines.Waited(fd)
 }
 
 // Serve implements engines.Engine.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
 	own := *svc
-	own.Flags.MultiThread = e.count > 1
-	own.Flags.NonBlocking = true
+	own.Flags.MultiThread = e.count > 1 || e.makeWorkers != nil
+	own.Flags.NonBlocking = e.makeWorkers == nil
 	e.svc = &own
 	e.Watch(svc)
 	e.tick = engines.Tick(&own.Limits)
@@ -49,6 +64,16 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	defer sock.Close()
 
 	var err error
+	e.gate = e.overload.Gate()
+	if e.makeWorkers != nil {
+		w, err := e.makeWorkers()
+		if err != nil {
+			return err
+		}
+		e.workers = w
+		defer w.close()
+		defer context.AfterFunc(ctx, w.finish)()
+	}
 	if e.writes, err = newWatcher(); err != nil {
 		return err
 	}
@@ -72,8 +97,9 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	case <-ctx.Done():
 	case failed = <-ended:
 	}
+	half := e.tellDrain()
 	sock.Close()
-	err = e.drain()
+	err = e.drain(half)
 	close(ticks)
 	ticking.Wait()
 	if !errors.Is(err, engines.ErrDrainTimeout) {
@@ -101,6 +127,9 @@ func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
 	spare := -1
 	defer func() { unix.Close(spare) }()
 	return engines.Accept(ctx, e.svc.Log, func() error {
+		if e.workers != nil {
+			e.workers.await()
+		}
 		if spare < 0 {
 			var err error
 			if spare, err = unix.FcntlInt(uintptr(e.writes.set), unix.F_DUPFD_CLOEXEC, 0); err != nil {
@@ -165,11 +194,19 @@ func (e *Engine) ticker(end <-chan struct{}) {
 	}
 }
 
-func (e *Engine) drain() error {
-	half := time.Now().Add(engines.HalfGrace)
+// tellDrain has all that is open end, before clients can see that nothing new
+// is accepted.
+func (e *Engine) tellDrain() (half time.Time) {
+	half = time.Now().Add(engines.HalfGrace)
 	for _, l := range e.loops {
 		l.drainFrom(half)
-		defer time.AfterFunc(engines.HalfGrace, func() { l.do(l.scan) }).Stop()
+	}
+	return half
+}
+
+func (e *Engine) drain(half time.Time) error {
+	for _, l := range e.loops {
+		defer time.AfterFunc(time.Until(half), func() { l.do(l.scan) }).Stop()
 	}
 	closed := make(chan struct{})
 	go func() { e.open.Wait(); close(closed) }()

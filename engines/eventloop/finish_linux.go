@@ -23,29 +23,36 @@ func (k *conn) finish() bool {
 	}
 	rest := make([]byte, k.c.InboundBuffered()) // mostly empty
 	k.c.Read(rest)
-	if len(rest) == 0 {
-		k.s.EOF()
-	}
-	if k.s.Next() == protocol.Close {
-		return false
+	if !k.running {
+		if len(rest) == 0 {
+			k.s.EOF()
+		}
+		if k.s.Next() == protocol.Close {
+			return false
+		}
 	}
 	dup, err := unix.FcntlInt(uintptr(k.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		k.s.Abort(os.NewSyscallError("fcntl", err))
+		k.abort(os.NewSyscallError("fcntl", err))
 		return false
 	}
 	file := os.NewFile(uintptr(dup), "connection")
 	c, err := net.FileConn(file)
 	file.Close()
 	if err != nil {
-		k.s.Abort(err)
+		k.abort(err)
 		return false
 	}
-	go func() {
+	finish := func() {
 		defer k.release()
 		defer context.AfterFunc(k.l.e.ctx, func() { reset(c) })()
 		k.writeRest(c, rest)
-	}()
+	}
+	if k.running {
+		k.rest = func() { go finish() }
+	} else {
+		go finish()
+	}
 	return true
 }
 
@@ -61,10 +68,7 @@ func (k *conn) writeRest(c net.Conn, rest []byte) {
 		case protocol.Read:
 			rest = rest[s.Feed(rest):]
 		case protocol.Run:
-			done := make(chan struct{})
-			if k.l.do(func() { defer close(done); s.Run() }) {
-				<-done
-			} else {
+			if !k.runStep() {
 				s.Abort(engines.ErrDrainTimeout)
 			}
 		case protocol.Write:

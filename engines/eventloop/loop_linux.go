@@ -126,7 +126,9 @@ func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	l.conns[k] = struct{}{}
 	l.mu.Unlock()
 	l.e.Queue.Add(-1)
-	l.e.Busy.Add(1)
+	if l.e.workers == nil {
+		k.occupy()
+	}
 	return nil, gnet.None
 }
 
@@ -148,7 +150,10 @@ func (l *loop) OnClose(c gnet.Conn, err error) gnet.Action {
 			return gnet.None
 		}
 	default:
-		k.s.Abort(err)
+		k.abort(err)
+	}
+	if k.running {
+		return gnet.None // back will release it
 	}
 	if k.s.Broken() {
 		k.reset()
@@ -162,6 +167,9 @@ func (l *loop) scan() {
 	now := time.Now()
 	half := l.half.Load()
 	for k := range l.conns {
+		if k.running {
+			continue
+		}
 		if k.lingers() {
 			if now.After(k.lingerEnd) || half != nil {
 				k.close()
@@ -194,6 +202,9 @@ func (l *loop) drainFrom(half time.Time) {
 	l.mu.Unlock()
 	l.do(func() {
 		for k := range l.conns {
+			if k.running {
+				continue
+			}
 			if k.lingers() || !k.fresh && k.s.Next() == protocol.Close && !k.unread() {
 				k.close()
 			}
@@ -211,7 +222,7 @@ func (l *loop) cut() {
 	l.mu.Unlock()
 	l.do(func() {
 		for k := range l.conns {
-			k.s.Abort(engines.ErrDrainTimeout)
+			k.abort(engines.ErrDrainTimeout)
 			k.close()
 		}
 	})

@@ -14,19 +14,24 @@ import (
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "per", Default: "connection", Doc: "connection: a goroutine for each connection; request: one more, started for each request"},
+	{Key: "slots", Default: "0", Doc: "connections at a time; 0 is any number"},
+	engines.FullKnob, engines.TargetKnob,
 }
 
 // Engine serves any number of connections at a time.
 type Engine struct {
 	engines.Meter
 	perRequest bool
+	overload   engines.Overload
 }
 
 var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (*Engine, error) {
-	return &Engine{perRequest: p.Choice("per", "connection", "request") == "request"}, p.Err()
+	e := &Engine{perRequest: p.Choice("per", "connection", "request") == "request", overload: p.Overload()}
+	e.Slots = int64(p.Int("slots", 0, 1<<20))
+	return e, p.Err()
 }
 
 // Serve implements engines.Engine.
@@ -34,6 +39,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	own := *svc
 	own.Flags.MultiThread = true
 	g := blocking.NewGroup(&own, &e.Meter)
+	g.Overload = e.overload
 	if e.perRequest {
 		g.Request = func(run func()) {
 			done := make(chan struct{})
@@ -44,5 +50,5 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			<-done
 		}
 	}
-	return blocking.Serve(ctx, sock, g, func(t *blocking.Talk) { go t.Serve(engines.Park{}) })
+	return blocking.Serve(ctx, sock, g, g.Limit(int(e.Slots), func(t *blocking.Talk) { go t.Serve(engines.Park{}) }))
 }

@@ -16,14 +16,14 @@ import (
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "size", Default: "256", Doc: "goroutines, and so connections at a time"},
-	{Key: "full", Default: "wait", Doc: "wait: further connections wait in the kernel's queue; refuse: they are closed at once"},
+	engines.FullKnob, engines.TargetKnob,
 }
 
 // Engine serves size connections at a time.
 type Engine struct {
 	engines.Meter
-	size   int
-	refuse bool
+	size     int
+	overload engines.Overload
 }
 
 var _ engines.Engine = (*Engine)(nil)
@@ -31,8 +31,8 @@ var _ engines.Engine = (*Engine)(nil)
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (*Engine, error) {
 	e := &Engine{
-		size:   p.Int("size", 1, 1<<20),
-		refuse: p.Choice("full", "wait", "refuse") == "refuse",
+		size:     p.Int("size", 1, 1<<20),
+		overload: p.Overload(),
 	}
 	e.Slots = int64(e.size)
 	return e, p.Err()
@@ -45,11 +45,12 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	// Workers stay as long as the pool: without it ants wakes up once a
 	// second to look for idle ones.
 	p, err := ants.NewPoolWithFuncGeneric(e.size, func(t *blocking.Talk) { t.Serve(engines.Park{}) },
-		ants.WithNonblocking(e.refuse), ants.WithDisablePurge(true))
+		ants.WithNonblocking(e.overload.Full != engines.FullWait), ants.WithDisablePurge(true))
 	if err != nil {
 		return err
 	}
 	g := blocking.NewGroup(&own, &e.Meter)
+	g.Overload = e.overload
 	err = blocking.Serve(ctx, sock, g, func(t *blocking.Talk) {
 		if p.Invoke(t) != nil {
 			t.Refuse()

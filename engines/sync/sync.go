@@ -13,19 +13,21 @@ import (
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "keepalive", Default: "off", Doc: "off: close after each response, so that clients take turns; pinned: keep the connection, and the engine with it, until the client closes"},
+	engines.FullKnob, engines.TargetKnob,
 }
 
 // Engine serves one connection at a time.
 type Engine struct {
 	engines.Meter
-	pinned bool
+	pinned   bool
+	overload engines.Overload
 }
 
 var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (*Engine, error) {
-	e := &Engine{pinned: p.Choice("keepalive", "off", "pinned") == "pinned"}
+	e := &Engine{pinned: p.Choice("keepalive", "off", "pinned") == "pinned", overload: p.Overload()}
 	e.Slots = 1
 	return e, p.Err()
 }
@@ -35,5 +37,10 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	own := *svc
 	own.NoKeepAlive = own.NoKeepAlive || !e.pinned
 	g := blocking.NewGroup(&own, &e.Meter)
-	return blocking.Serve(ctx, sock, g, func(t *blocking.Talk) { t.Serve(engines.Park{}) })
+	g.Overload = e.overload
+	serve := func(t *blocking.Talk) { t.Serve(engines.Park{}) }
+	if e.overload.Full != engines.FullWait { // somebody has to refuse meanwhile
+		serve = g.Limit(1, func(t *blocking.Talk) { go t.Serve(engines.Park{}) })
+	}
+	return blocking.Serve(ctx, sock, g, serve)
 }

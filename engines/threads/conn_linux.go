@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
 )
 
@@ -25,6 +26,8 @@ var _ blocking.Conn = (*conn)(nil)
 
 // retry is how often, after Wake, an empty socket is looked at.
 const retry = 5 * time.Millisecond
+
+func (c *conn) Waited() time.Duration { return engines.Waited(c.fd) }
 
 func (c *conn) Read(p []byte) (int, error) {
 	for {

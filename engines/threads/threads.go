@@ -9,5 +9,6 @@ import "github.com/dynobench/dyno/engines"
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "threads", Default: "64", Doc: "OS threads, and so connections at a time"},
-	{Key: "queue", Default: "64", Doc: "accepted connections that may wait for a thread; further ones wait in the kernel's queue"},
+	{Key: "queue", Default: "64", Doc: "accepted connections that may wait for a thread; beyond, the engine is full"},
+	engines.FullKnob, engines.TargetKnob,
 }

@@ -19,13 +19,14 @@ import (
 type Engine struct {
 	engines.Meter
 	threads, queue int
+	overload       engines.Overload
 }
 
 var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	e := &Engine{threads: p.Int("threads", 1, 9000), queue: p.Int("queue", 0, 1<<20)}
+	e := &Engine{threads: p.Int("threads", 1, 9000), queue: p.Int("queue", 0, 1<<20), overload: p.Overload()}
 	e.Slots = int64(e.threads)
 	return e, p.Err()
 }
@@ -51,6 +52,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	own := *svc
 	own.Flags.MultiThread = true
 	g := blocking.NewGroup(&own, &e.Meter)
+	g.Overload = e.overload
 	file, err := sock.File()
 	if err != nil {
 		sock.Close()
@@ -73,6 +75,15 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	tick := unix.NsecToTimeval(int64(engines.Tick(&own.Limits)))
 	accept := func() (blocking.Conn, net.Addr, net.Addr, error) { return accept(ln, sock.Addr(), tick) }
 	err = blocking.ServeFunc(ctx, sock, g, accept, func(t *blocking.Talk) {
+		select {
+		case queue <- t:
+			return
+		default:
+		}
+		if e.overload.Full != engines.FullWait {
+			t.Refuse()
+			return
+		}
 		select {
 		case queue <- t:
 		case <-g.Context().Done():
@@ -113,25 +124,9 @@ func serve(queue <-chan *blocking.Talk, end <-chan struct{}) {
 // for it is the only one that is left to Go's poller, so that the end of the
 // engine can wake it.
 func accept(ln syscall.RawConn, local net.Addr, tick unix.Timeval) (blocking.Conn, net.Addr, net.Addr, error) {
-	var (
-		fd  int
-		sa  unix.Sockaddr
-		err error
-	)
-	waited := ln.Read(func(l uintptr) bool {
-		fd, sa, err = unix.Accept4(int(l), unix.SOCK_CLOEXEC)
-		return err != unix.EAGAIN
-	})
-	if waited != nil {
-		return nil, nil, nil, waited
-	}
+	fd, local, remote, err := engines.AcceptRaw(ln, local, 0)
 	if err != nil {
-		return nil, nil, nil, os.NewSyscallError("accept4", err)
-	}
-	if a, ok := local.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		if name, err := unix.Getsockname(fd); err == nil {
-			local = address(name)
-		}
+		return nil, nil, nil, err
 	}
 	_, unixSocket := local.(*net.UnixAddr)
 	c := &conn{fd: fd, tcp: !unixSocket}
@@ -141,21 +136,5 @@ func accept(ln syscall.RawConn, local net.Addr, tick unix.Timeval) (blocking.Con
 			return nil, nil, nil, os.NewSyscallError("setsockopt", err)
 		}
 	}
-	return c, local, address(sa), nil
-}
-
-func address(sa unix.Sockaddr) net.Addr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
-	case *unix.SockaddrInet6:
-		a := &net.TCPAddr{IP: sa.Addr[:], Port: sa.Port}
-		if ifi, err := net.InterfaceByIndex(int(sa.ZoneId)); sa.ZoneId != 0 && err == nil {
-			a.Zone = ifi.Name
-		}
-		return a
-	case *unix.SockaddrUnix:
-		return &net.UnixAddr{Name: sa.Name, Net: "unix"}
-	}
-	return nil
+	return c, local, remote, nil
 }

@@ -33,6 +33,7 @@ type testWaiter struct{}
 
 func (testWaiter) Sleep(ctx context.Context, d time.Duration) error           { return ctx.Err() }
 func (testWaiter) Readable(ctx context.Context, _ int, _ time.Duration) error { return ctx.Err() }
+func (testWaiter) Writable(ctx context.Context, _ int, _ time.Duration) error { return ctx.Err() }
 
 func runHandler(t *testing.T, h http.HandlerFunc, method, target, body string) (outcome, *bytes.Buffer) {
 	t.Helper()

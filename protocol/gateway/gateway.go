@@ -122,8 +122,8 @@ type Flags struct {
 // request on: a thread, a goroutine, a coroutine or, truthfully, the whole
 // loop.
 //
-// Both methods return early, with the context's error, when the request's
-// Context ends.
+// All methods return early, with the context's error, when ctx, mostly the
+// request's Context, ends. They are called by the goroutine that runs the App or its Body.
 type Waiter interface {
 	// Sleep returns after d.
 	Sleep(ctx context.Context, d time.Duration) error
@@ -131,9 +131,11 @@ type Waiter interface {
 	// reading will tell), or with ErrWaitTimeout after timeout. A timeout of
 	// 0 or less means none. The descriptor stays the caller's.
 	Readable(ctx context.Context, fd int, timeout time.Duration) error
+	// Writable is Readable for room to write, or the end of a connect.
+	Writable(ctx context.Context, fd int, timeout time.Duration) error
 }
 
-// ErrWaitTimeout is what Waiter.Readable returns when time was up first.
+// ErrWaitTimeout is what Waiter.Readable and Writable return when time was up first.
 var ErrWaitTimeout = errors.New("gateway: wait timed out")
 
 // Errors of StartResponse and of Exchange. They are wrapped with the detail.

@@ -312,6 +312,7 @@ func (sleeper) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (sleeper) Readable(context.Context, int, time.Duration) error {
-	return fmt.Errorf("gateway: waiting for a descriptor behind net/http: %w", errors.ErrUnsupported)
-}
+func (sleeper) Readable(context.Context, int, time.Duration) error { return errDescriptor }
+func (sleeper) Writable(context.Context, int, time.Duration) error { return errDescriptor }
+
+var errDescriptor = fmt.Errorf("gateway: waiting for a descriptor behind net/http: %w", errors.ErrUnsupported)

@@ -156,6 +156,9 @@ func (noWait) Sleep(context.Context, time.Duration) error { return gateway.ErrWa
 func (noWait) Readable(context.Context, int, time.Duration) error {
 	return gateway.ErrWaitTimeout
 }
+func (noWait) Writable(context.Context, int, time.Duration) error {
+	return gateway.ErrWaitTimeout
+}
 
 // drive does what s asks for until it wants to read.
 func (v *Served) drive(s *protocol.Session) bool {

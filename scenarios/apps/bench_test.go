@@ -148,6 +148,7 @@ func (s stuck) Sleep(ctx context.Context, _ time.Duration) error {
 }
 
 func (s stuck) Readable(context.Context, int, time.Duration) error { panic("not used") }
+func (s stuck) Writable(context.Context, int, time.Duration) error { panic("not used") }
 
 func TestWaitEndsWithTheRequest(t *testing.T) {
 	for _, target := range [][2]string{{"/wait", "ms=60000"}, {"/stream", "chunks=2&size=1&ms=60000"}} {

@@ -31,6 +31,7 @@ var parts = []struct {
 }{
 	{"codecs", uwsgiFigures},
 	{"engines", engineFigures},
+	{"loops", loopFigures},
 	{"generator", generatorFigures},
 	{"pacing", pacingFigures},
 	{"freeze", freezeFigures},

@@ -1,0 +1,22 @@
+// Package coroutine is an event loop that runs each request on a coroutine of
+// its own, as gevent does on libev and uGreen in uWSGI: when the app waits by
+// env.Wait, or between two chunks of its Body, the loop suspends the coroutine,
+// serves others and resumes it. Tens of thousands may wait at a time, at the
+// price of a small stack each.
+//
+// It is cooperative: an app that blocks the thread (a system call, a lock, a
+// long computation) blocks the loop and all of its connections, and the wait
+// hook must be called on the request's own goroutine or that of a generator it
+// pulls, not on one that the app has started, nor with runtime.LockOSThread in
+// force. A net/http handler (gateway.FromHTTP), which runs on a goroutine, holds
+// up the loop until it answers.
+package coroutine
+
+import "github.com/dynobench/dyno/engines"
+
+// Knobs are the engine's settings.
+var Knobs = []engines.Knob{
+	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that compute at a time; cpus is one for each processor"},
+	{Key: "slots", Default: "0", Doc: "requests in flight on each loop; 0 is any number"},
+	engines.FullKnob, engines.TargetKnob,
+}

@@ -1,0 +1,182 @@
+package reactor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Config says what a reactor is.
+type Config struct {
+	Loops      int
+	Coroutines bool // run each request on a coroutine, not on the loop
+	Slots      int  // requests in flight on each loop; 0 unbounded
+	Overload   engines.Overload
+}
+
+// Engine serves any number of connections on a few loops.
+type Engine struct {
+	engines.Meter
+	config Config
+	gate   *engines.Gate // nil: all are let in
+
+	svc    *protocol.Service
+	ctx    context.Context // parent of the requests' Contexts
+	cancel context.CancelCauseFunc
+	tick   time.Duration
+	loops  []*loop
+	open   sync.WaitGroup // connections, and the goroutine that accepts them
+}
+
+var _ engines.Engine = (*Engine)(nil)
+
+// New returns an Engine.
+func New(c Config) *Engine {
+	e := &Engine{config: c, gate: c.Overload.Gate()}
+	e.Meter.Slots = int64(c.Slots * c.Loops)
+	return e
+}
+
+// Serve implements engines.Engine.
+func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
+	own := *svc
+	own.Flags.MultiThread = e.config.Loops > 1
+	own.Flags.NonBlocking = true
+	e.svc = &own
+	e.Watch(svc)
+	e.tick = engines.Tick(&own.Limits)
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	defer e.cancel(context.Canceled)
+	defer sock.Close()
+
+	file, err := sock.File()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	ln, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	defer e.stop()
+	for range e.config.Loops {
+		l, err := newLoop(e)
+		if err != nil {
+			return err
+		}
+		e.loops = append(e.loops, l)
+		go l.run()
+	}
+	ended := make(chan error, 1)
+	e.open.Go(func() {
+		ended <- engines.Accept(ctx, e.svc.Log, func() error { return e.accept(ln, sock.Addr()) })
+	})
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-ended:
+	}
+	half := e.tellDrain()
+	file.Close()
+	sock.Close()
+	if err := e.drain(half); failed == nil {
+		failed = err
+	}
+	return failed
+}
+
+// accept hands the next connection to the loop that has the fewest.
+func (e *Engine) accept(ln syscall.RawConn, addr net.Addr) error {
+	fd, local, remote, err := engines.AcceptRaw(ln, addr, unix.SOCK_NONBLOCK)
+	if err != nil {
+		return err
+	}
+	l := e.loops[0]
+	for _, other := range e.loops[1:] {
+		if other.open.Load() < l.open.Load() {
+			l = other
+		}
+	}
+	e.Accepted.Add(1)
+	e.Queue.Add(1)
+	e.open.Add(1)
+	l.open.Add(1)
+	k := &conn{l: l, fd: fd, writable: true}
+	peer := protocol.Peer{Local: local, Remote: remote, Wait: engines.Park{}, Context: e.ctx}
+	if e.config.Coroutines {
+		peer.Wait = k
+	}
+	k.s = e.svc.NewSession(peer)
+	l.do(k.begin)
+	return nil
+}
+
+// tellDrain has all that is open end, before clients can see that nothing new
+// is accepted.
+func (e *Engine) tellDrain() (half time.Time) {
+	half = time.Now().Add(engines.HalfGrace)
+	for _, l := range e.loops {
+		l.drainFrom(half)
+	}
+	return half
+}
+
+func (e *Engine) drain(half time.Time) error {
+	for _, l := range e.loops {
+		defer time.AfterFunc(time.Until(half), func() { l.do(l.scan) }).Stop()
+	}
+	closed := make(chan struct{})
+	go func() { e.open.Wait(); close(closed) }()
+	if engines.Within(closed, engines.DrainTime(e.svc)) {
+		return nil
+	}
+	e.cancel(engines.ErrDrainTimeout)
+	for _, l := range e.loops {
+		l.cut()
+	}
+	engines.Within(closed, engines.CutGrace)
+	return engines.ErrDrainTimeout
+}
+
+// stop ends the loops. One that is stuck in an app ends when that returns,
+// which is not waited for.
+func (e *Engine) stop() {
+	for _, l := range e.loops {
+		l.do(func() { l.over = true })
+	}
+	for _, l := range e.loops {
+		if e.ctx.Err() == nil || !errors.Is(context.Cause(e.ctx), engines.ErrDrainTimeout) {
+			<-l.ended
+		} else {
+			engines.Within(l.ended, engines.CutGrace)
+		}
+	}
+}
+
+func newLoop(e *Engine) (*loop, error) {
+	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(set)
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	if err := unix.EpollCtl(set, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(bell)}); err != nil {
+		unix.Close(bell)
+		unix.Close(set)
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	return &loop{e: e, set: set, bell: bell, ended: make(chan struct{}),
+		conns: make(map[int32]*conn), waits: make(map[int32]*conn)}, nil
+}

@@ -1,0 +1,272 @@
+package reactor
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
+)
+
+// loop is one event loop. Fields without a word on it are those of its
+// goroutine, and of the coroutines that this one switches to.
+type loop struct {
+	e         *Engine
+	set, bell int
+	ended     chan struct{}
+	open      atomic.Int64              // connections, from accept to close
+	half      atomic.Pointer[time.Time] // set in the drain: when half a request is given up
+
+	mu     sync.Mutex // for drainFrom, which does not wait for the loop, and do
+	conns  map[int32]*conn
+	posted []func() // by do
+	gone   bool     // nobody will run them
+
+	// All that is to be done stands here and is taken out before it is done, so
+	// that another goroutine can go on.
+	events      [256]unix.EpollEvent
+	next, count int
+	doing       []func()
+	turns       []*conn         // that have let others go first
+	queue       []*conn         // that wait for a slot
+	running     int             // slots in use
+	timers      timers          // of those who wait
+	waits       map[int32]*conn // by the descriptor that they wait for
+	ticked      time.Duration
+	generation  int32
+
+	current *conn        // in app code
+	idle    []*coroutine // without a request, the last used at the end
+	least   int          // of them since the last tick
+	over    bool
+}
+
+// clock is the monotonic time.
+func clock() time.Duration { return time.Since(epoch) }
+
+var epoch = time.Now()
+
+// run is the loop's goroutine. If an app ends it, by runtime.Goexit, another
+// one takes over.
+func (l *loop) run() {
+	over := false
+	defer func() {
+		if over {
+			return
+		}
+		if k := l.current; k != nil {
+			l.current = nil
+			k.exited()
+		}
+		go l.run()
+	}()
+	for !l.over {
+		l.work()
+		if !l.over {
+			l.wait()
+		}
+	}
+	over = true
+	l.end()
+}
+
+// work does all that there is to do.
+func (l *loop) work() {
+	for l.next < l.count {
+		ev := &l.events[l.next]
+		l.next++
+		l.event(ev)
+	}
+	l.fire(clock())
+	turns := len(l.turns) // those that come in now are for the next time
+	for range turns {
+		k := l.turns[0]
+		l.turns = l.turns[1:]
+		k.yielded = false
+		if !k.closed {
+			k.turn()
+		}
+	}
+	l.receive()
+	for len(l.doing) > 0 {
+		f := l.doing[0]
+		l.doing = l.doing[1:]
+		f()
+	}
+}
+
+func (l *loop) event(ev *unix.EpollEvent) {
+	switch {
+	case int(ev.Fd) == l.bell && ev.Pad == 0:
+	case ev.Pad < 0:
+		if k := l.waits[ev.Fd]; k != nil {
+			k.wake(nil)
+		}
+	default:
+		if k := l.conns[ev.Fd]; k != nil && k.generation == ev.Pad {
+			k.event(ev.Events)
+		}
+	}
+}
+
+// wait waits for events until the next timer, the next tick, or not at all.
+func (l *loop) wait() {
+	timeout := time.Duration(-1)
+	if len(l.conns) > 0 || len(l.idle) > 0 {
+		at := l.ticked + l.e.tick
+		if len(l.timers) > 0 {
+			at = min(at, l.timers[0].wait.due)
+		}
+		timeout = max(at-clock(), 0)
+	}
+	if len(l.turns) > 0 {
+		timeout = 0
+	}
+	l.next, l.count = 0, l.poll(timeout)
+}
+
+// poll is epoll_pwait2; a negative timeout means none. What is there is taken
+// without a word to the Go scheduler; only a wait is announced to it.
+func (l *loop) poll(timeout time.Duration) int {
+	var now unix.Timespec
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(l.set), uintptr(unsafe.Pointer(&l.events)), uintptr(len(l.events)), uintptr(unsafe.Pointer(&now)), 0, 0)
+	if errno == unix.ENOSYS { // Linux before 5.11
+		ms := -1
+		if timeout >= 0 {
+			ms = int((timeout + time.Millisecond - 1) / time.Millisecond)
+		}
+		k, _ := unix.EpollWait(l.set, l.events[:], ms)
+		return max(k, 0)
+	}
+	if errno == 0 && n > 0 {
+		return int(n)
+	}
+	if timeout == 0 {
+		runtime.Gosched() // a loop that never sleeps is not alone
+		return 0
+	}
+	var until unsafe.Pointer
+	if timeout > 0 {
+		ts := unix.NsecToTimespec(int64(timeout))
+		until = unsafe.Pointer(&ts)
+	}
+	n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(l.set), uintptr(unsafe.Pointer(&l.events)), uintptr(len(l.events)), uintptr(until), 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// do runs f on the loop, soon. It may be called from any goroutine.
+func (l *loop) do(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone {
+		return
+	}
+	l.posted = append(l.posted, f)
+	if len(l.posted) == 1 {
+		unix.Write(l.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	}
+}
+
+// receive takes what do has been given, and what falls due with the tick.
+func (l *loop) receive() {
+	l.mu.Lock()
+	if len(l.posted) > 0 {
+		l.doing = append(l.doing, l.posted...)
+		clear(l.posted)
+		l.posted = l.posted[:0]
+	}
+	l.mu.Unlock()
+	if now := clock(); now-l.ticked >= l.e.tick {
+		l.ticked = now
+		l.trim()
+		l.doing = append(l.doing, l.scan)
+	}
+}
+
+// scan acts on deadlines that have passed.
+func (l *loop) scan() {
+	now, half := time.Now(), l.half.Load()
+	for _, k := range l.conns {
+		if k.suspended || k.queued {
+			continue
+		}
+		if k.lingers() {
+			if now.After(k.lingerEnd) || half != nil {
+				k.close()
+			}
+			continue
+		}
+		if half != nil && k.unread() {
+			k.turn()
+			continue
+		}
+		k.s.Expire(now)
+		next := k.s.Next()
+		if half != nil && !now.Before(*half) && next == protocol.Read {
+			k.s.EOF()
+			next = k.s.Next()
+		}
+		if next == protocol.Close || next == protocol.Write && k.writable {
+			k.turn()
+		}
+	}
+}
+
+// drainFrom starts the drain. The Sessions are told at once, even if the loop
+// is in an app, so that its answer says that it is the last one.
+func (l *loop) drainFrom(half time.Time) {
+	l.mu.Lock()
+	l.half.Store(&half)
+	for _, k := range l.conns {
+		k.s.Drain()
+	}
+	l.mu.Unlock()
+	l.do(func() {
+		for _, k := range l.conns {
+			switch {
+			case k.suspended, k.queued:
+			case k.lingers():
+				k.close()
+			case !k.fresh && k.s.Next() == protocol.Close:
+				k.unread()
+				k.turn()
+			}
+		}
+	})
+}
+
+// cut ends all connections. Those of a loop that is stuck in an app end with
+// the process, which must not look like the end of an answer either.
+func (l *loop) cut() {
+	l.mu.Lock()
+	for _, k := range l.conns {
+		k.reset()
+	}
+	l.mu.Unlock()
+	l.do(func() {
+		for _, k := range l.conns {
+			k.lose(engines.ErrDrainTimeout)
+		}
+	})
+}
+
+// end gives back what the loop has.
+func (l *loop) end() {
+	for _, c := range l.idle {
+		c.stop()
+	}
+	l.mu.Lock()
+	l.gone = true
+	unix.Close(l.bell)
+	unix.Close(l.set)
+	l.mu.Unlock()
+	close(l.ended)
+}

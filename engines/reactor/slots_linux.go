@@ -1,0 +1,53 @@
+package reactor
+
+import "github.com/dynobench/dyno/engines"
+
+// admit tells whether the next request may run. If not, it has been refused,
+// or the connection is queued for a slot.
+func (k *conn) admit() bool {
+	l := k.l
+	c := &l.e.config
+	if l.e.gate != nil && !l.e.gate.Admit(engines.Waited(k.fd)) {
+		c.Overload.Refuse(k.s)
+		return false
+	}
+	switch {
+	case c.Slots == 0 || k.slotted:
+	case l.running < c.Slots:
+		l.running++
+		k.slotted = true
+	case c.Overload.Full == engines.FullWait:
+		k.queued = true
+		l.queue = append(l.queue, k)
+		l.e.Queue.Add(1)
+		return false
+	default:
+		c.Overload.Refuse(k.s)
+		return false
+	}
+	return true
+}
+
+// leave gives the slot back, and lets the next one in.
+func (k *conn) leave() {
+	if k.queued { // it gives up its place
+		k.queued = false
+		k.l.e.Queue.Add(-1)
+	}
+	if !k.slotted {
+		return
+	}
+	k.slotted = false
+	l := k.l
+	l.running--
+	for len(l.queue) > 0 {
+		next := l.queue[0]
+		l.queue = l.queue[1:]
+		if next.queued {
+			next.queued = false
+			l.e.Queue.Add(-1)
+			next.yield()
+			return
+		}
+	}
+}
