@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/suggest": {},
 	"internal/shell":   {},
 	"internal/format":  {},
+	"internal/systemd": {},
 	// Two little languages, of rates and of texts that differ from request to
 	// request: scenarios are written in them, the generator speaks them.
 	"internal/profile":  {},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 	"engines/pool":       {"engines", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/goroutine":  {"engines", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/eventloop":  {"engines", "protocol", "protocol/gateway"},
-	"engines/prefork":    {"engines", "protocol", "protocol/gateway"},
+	"engines/supervise":    {"engines", "protocol", "protocol/gateway"},
 	"engines/nethttp":    {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/fasthttp":   {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +12,9 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
-	"github.com/dynobench/dyno/engines/prefork"
+	"github.com/dynobench/dyno/engines/supervise"
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/internal/systemd"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/fastcgi"
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -28,6 +30,7 @@ type serveFlags struct {
 	lint                          bool
 	limits                        protocol.Limits
 	drain                         time.Duration
+	supervise                     superviseFlags
 }
 
 func (c *cli) serveCommand() *cobra.Command {
@@ -39,6 +42,11 @@ func (c *cli) serveCommand() *cobra.Command {
 where it listens once it does; SIGTERM and SIGINT drain it: requests in flight
 are finished, then it exits with 0.
 
+With --master, or the engine prefork, a supervisor keeps worker processes: it
+replaces those that end, and on SIGHUP all of them, one by one, by the program as
+it is now, without losing a request; on SIGUSR1 it logs how they do. A socket
+from systemd is taken in place of --listen (see docs/serve.md).
+
 Behind a web server it can speak what that speaks to gateways: uwsgi, scgi or
 fastcgi instead of http (see docs/protocols.md for nginx).
 
@@ -46,6 +54,8 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 		Example: `  dyno serve --engine goroutine
   dyno serve --engine threads,threads=16 --listen 127.0.0.1:8000
   dyno serve --engine prefork:eventloop,processes=4 --listen :8000
+  dyno serve --engine eventloop --master --max-requests 100000 --harakiri 30s
+  dyno serve --config examples/serve.yaml
   dyno serve --engine pool --listen unix:/tmp/dyno.sock
   dyno serve --engine eventloop --protocol uwsgi --listen 127.0.0.1:9000`,
 		Args: cobra.NoArgs,
@@ -67,6 +77,7 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (0: 60s)")
 	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest an idle connection is kept (0: 75s)")
 	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (0: 60s)")
+	f.supervise.add(flags)
 	return cmd
 }
 
@@ -101,35 +112,48 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	svc.DrainTime = f.drain
 	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
 
+	worker, isWorker := supervise.Self()
 	spec := f.engine
-	worker, isWorker := prefork.Worker()
 	if isWorker {
 		spec = worker.Spec
 		svc.Flags.MultiProcess = true
+	} else if spec, err = f.supervise.spec(spec); err != nil {
+		return usageError(err)
 	}
 	engine, err := catalog.New(spec)
 	if err == nil {
 		err = catalog.Speaks(spec, f.protocol)
+	}
+	if err == nil && !isWorker {
+		err = f.supervise.limit(engine, svc.Log)
 	}
 	if err != nil {
 		return usageError(err)
 	}
 	var socket *engines.Socket
 	if isWorker {
+		engine = worker.Wrap(engine)
 		socket, err = worker.Socket()
 	} else {
-		socket, err = engines.Listen(f.listen, engines.SocketOptions{Backlog: f.backlog})
+		socket, err = listen(f.listen, f.backlog)
 	}
 	if err != nil {
 		return failed(err)
 	}
 	if !isWorker {
-		if err := c.announce(socket, f.protocol, spec, f.app); err != nil {
+		remove, err := writePIDFile(f.supervise.pidFile)
+		if err == nil {
+			defer remove()
+			err = c.announce(socket, f.protocol, spec, f.app)
+		}
+		if err != nil {
+			socket.Close()
 			return failed(err)
 		}
-	}
-	if isWorker {
-		engine = worker.Wrap(engine)
+		if _, many := engine.(*supervise.Master); !many {
+			tellManager(svc.Log, systemd.Ready) // a supervisor does when its workers are
+		}
+		defer context.AfterFunc(cmd.Context(), func() { tellManager(svc.Log, systemd.Stopping) })()
 	}
 	err = engine.Serve(cmd.Context(), socket, svc)
 	if errors.Is(err, engines.ErrDrainTimeout) {

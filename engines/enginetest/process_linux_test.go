@@ -21,7 +21,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
-	"github.com/dynobench/dyno/engines/prefork"
+	"github.com/dynobench/dyno/engines/supervise"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/http1"
 )
@@ -57,7 +57,7 @@ func serveProcess(spec string) error {
 	svc := protocol.NewService(NewApp().Serve, http1.Codec{})
 	svc.DrainTime = patience
 	svc.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	work, isWorker := prefork.Worker()
+	work, isWorker := supervise.Self()
 	if isWorker {
 		spec = work.Spec
 		svc.Flags.MultiProcess = true
@@ -83,7 +83,7 @@ func serveProcess(spec string) error {
 		fmt.Fprintln(os.Stderr, "listening", sock.Addr())
 		go printStats(engine)
 	}
-	if p, ok := engine.(*prefork.Engine); ok {
+	if p, ok := engine.(*supervise.Master); ok {
 		go printWorkers(ctx, p)
 	}
 	return engine.Serve(ctx, sock, svc)
@@ -99,9 +99,15 @@ func printStats(e engines.Engine) {
 }
 
 // printWorkers prints the workers' process ids whenever they change.
-func printWorkers(ctx context.Context, p *prefork.Engine) {
+func printWorkers(ctx context.Context, p *supervise.Master) {
 	for last := ""; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-		if now := fmt.Sprint(p.Workers()); now != last {
+		var pids []int
+		for _, w := range p.Workers() {
+			if w.PID != 0 {
+				pids = append(pids, w.PID)
+			}
+		}
+		if now := fmt.Sprint(pids); now != last {
 			fmt.Fprintln(os.Stderr, "workers", strings.Trim(now, "[]"))
 			last = now
 		}
@@ -420,7 +426,7 @@ func TestPreforkGivesUp(t *testing.T) {
 	if err := p.exit(); err == nil {
 		t.Error("workers that cannot start must be an error")
 	}
-	line, _ := p.said("server: prefork:")
+	line, _ := p.said("server: supervisor:")
 	if !strings.Contains(line, "this app cannot start") || !strings.Contains(line, "5 times") {
 		t.Errorf("the error must say why the workers ended: %q", line)
 	}

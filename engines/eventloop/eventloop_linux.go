@@ -166,13 +166,14 @@ func (e *Engine) ticker(end <-chan struct{}) {
 }
 
 func (e *Engine) drain() error {
+	closed := make(chan struct{})
+	go func() { e.open.Wait(); close(closed) }()
+	engines.LastCall(e.svc, closed)
 	half := time.Now().Add(engines.HalfGrace)
 	for _, l := range e.loops {
 		l.drainFrom(half)
 		defer time.AfterFunc(engines.HalfGrace, func() { l.do(l.scan) }).Stop()
 	}
-	closed := make(chan struct{})
-	go func() { e.open.Wait(); close(closed) }()
 	if engines.Within(closed, engines.DrainTime(e.svc)) {
 		return nil
 	}

@@ -120,6 +120,24 @@ func (l *Listener) closeIf(cond func(*Conn) bool) {
 	}
 }
 
+// lastCall is engines.LastCall for a server whose connections end by themselves.
+func (l *Listener) lastCall(svc *protocol.Service) {
+	if svc.LastCall() == 0 {
+		return
+	}
+	l.Listener.Close()
+	end := time.Now().Add(svc.LastCall())
+	for time.Now().Before(end) {
+		l.mu.Lock()
+		n := len(l.open)
+		l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		engines.Park{}.Sleep(context.Background(), 5*time.Millisecond)
+	}
+}
+
 // Server is one of the two.
 type Server interface {
 	// Serve accepts until Shutdown closes the listener.
@@ -144,6 +162,7 @@ func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service,
 		ln.closeIf(func(*Conn) bool { return true })
 		return err
 	}
+	ln.lastCall(svc)
 	// The servers let connections whose request has not come yet take their
 	// time in a shutdown, one of them until its read timeout.
 	half := time.AfterFunc(engines.HalfGrace, func() { ln.closeIf(func(c *Conn) bool { return !c.Busy.Load() }) })
