@@ -53,7 +53,9 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "80")
-			return nil
+			examples, err := filepath.Abs("../../examples")
+			env.Setenv("EXAMPLES", examples)
+			return err
 		},
 	})
 }
@@ -80,6 +82,12 @@ var listening = regexp.MustCompile(`listening on (\S+)`)
 func serve(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command("dyno", append([]string{"serve"}, args...)...)
 	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = os.Environ()
+	for _, name := range []string{"DYNO_LISTEN", "DYNO_PID_FILE"} {
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())

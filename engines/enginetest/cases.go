@@ -73,6 +73,7 @@ var cases = []testCase{
 	{"idle timeout", keepsAlive, testIdleTimeout},
 	{"drain", nil, testDrain},
 	{"drain of requests that wait", inline, testDrainWaiting},
+	{"retirement", keepsAlive, testRetire},
 	{"drain lets uploads finish", nil, testDrainUpload},
 	{"drain deadline", nil, testDrainDeadline},
 	{"an answer cut by the drain", nil, testDrainCut},

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,8 +32,9 @@ import (
 const (
 	serveVariable  = "ENGINETEST_SERVE"
 	listenVariable = "ENGINETEST_LISTEN"
-	brokenApp      = "ENGINETEST_BROKEN" // workers fail to start
+	brokenApp      = "ENGINETEST_BROKEN" // a file; while it is there, workers fail to start
 	filesVariable  = "ENGINETEST_FILES"  // bound on open descriptors
+	limitsVariable = "ENGINETEST_LIMITS" // supervise.Limits in JSON
 )
 
 func TestMain(m *testing.M) {
@@ -54,14 +57,14 @@ func serveProcess(spec string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	svc := protocol.NewService(NewApp().Serve, http1.Codec{})
+	svc := protocol.NewService(faulty(NewApp().Serve), http1.Codec{})
 	svc.DrainTime = patience
 	svc.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	work, isWorker := supervise.Self()
 	if isWorker {
 		spec = work.Spec
 		svc.Flags.MultiProcess = true
-		if os.Getenv(brokenApp) != "" {
+		if _, err := os.Lstat(os.Getenv(brokenApp)); err == nil {
 			return errors.New("this app cannot start")
 		}
 	}
@@ -84,6 +87,15 @@ func serveProcess(spec string) error {
 		go printStats(engine)
 	}
 	if p, ok := engine.(*supervise.Master); ok {
+		var limits supervise.Limits
+		if text := os.Getenv(limitsVariable); text != "" {
+			if err := json.Unmarshal([]byte(text), &limits); err != nil {
+				return err
+			}
+		}
+		if err := p.Limit(limits); err != nil {
+			return err
+		}
 		go printWorkers(ctx, p)
 	}
 	return engine.Serve(ctx, sock, svc)
@@ -93,8 +105,8 @@ func serveProcess(spec string) error {
 func printStats(e engines.Engine) {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		s := e.Stats()
-		fmt.Fprintf(os.Stderr, "stats requests=%d processes=%d respawns=%d accepted=%d busy=%d\n",
-			s.Requests, s.Processes, s.Respawns, s.Accepted, s.Busy)
+		fmt.Fprintf(os.Stderr, "stats requests=%d processes=%d respawns=%d accepted=%d busy=%d goroutines=%d\n",
+			s.Requests, s.Processes, s.Respawns, s.Accepted, s.Busy, runtime.NumGoroutine())
 	}
 }
 
@@ -246,6 +258,8 @@ var processes = []string{
 	"prefork:goroutine,processes=2",
 	"prefork:eventloop,processes=2,socket=inherited",
 	"prefork:threads,processes=2,threads=4,socket=reuseport",
+	"prefork:goroutine,processes=2,socket=locked,affinity=cpu",
+	"prefork:threads,processes=2,threads=4,socket=locked",
 }
 
 // TestProcesses drains each engine as a deployment does, by SIGTERM.
@@ -299,6 +313,7 @@ func TestProcessTraffic(t *testing.T) {
 		"prefork:goroutine,processes=2",
 		"prefork:eventloop,processes=2,socket=inherited",
 		"prefork:threads,processes=2,threads=16,socket=reuseport",
+		"prefork:eventloop,processes=2,socket=locked",
 	} {
 		t.Run(spec, func(t *testing.T) {
 			t.Parallel()
@@ -422,7 +437,7 @@ func TestPreforkKilledMaster(t *testing.T) {
 }
 
 func TestPreforkGivesUp(t *testing.T) {
-	p := startProcess(t, "prefork:goroutine,processes=2", brokenApp+"=1")
+	p := startProcess(t, "prefork:goroutine,processes=2", brokenApp+"=/")
 	if err := p.exit(); err == nil {
 		t.Error("workers that cannot start must be an error")
 	}

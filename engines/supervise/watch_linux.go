@@ -62,6 +62,9 @@ func (w *worker) overdue(request string, took time.Duration) {
 }
 
 func (w *worker) die(why string, args ...any) {
+	if !w.spared() {
+		return // it has been told
+	}
 	p := w.place
 	p.count(func() { p.harakiri++ })
 	p.m.svc.Log.Error("supervisor: "+why, append(args, "worker", p.index+1, "pid", w.pid())...)

@@ -77,6 +77,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// Close implements net.Listener. To close it again is no error.
+func (l *Listener) Close() error {
+	if err := l.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // CloseWrite shuts the writing half down, which net/http does before it
 // closes a connection whose client is still sending.
 func (c *Conn) CloseWrite() error {
