@@ -5,7 +5,8 @@ BIN     := bin/dyno
 ARGS    ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
-LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+CLI     := github.com/dynobench/dyno/internal/cli
+LDFLAGS := -X $(CLI).version=$(VERSION) -X $(CLI).commit=$(COMMIT)
 
 .PHONY: run test peers check race fuzz soak bench build clean help
 .DEFAULT_GOAL := build

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func TestInterruptedLoadWritesItsFiles(t *testing.T) {
 				args = append(args, "--"+flag, filepath.Join(dir, name))
 			}
 			var stdout, stderr bytes.Buffer
-			if code := run(ctx, args, &stdout, &stderr); code != exitInterrupted {
+			if code := run(ctx, nil, args, &stdout, &stderr); code != exitInterrupted {
 				t.Fatalf("exit code %d, want %d: %s", code, exitInterrupted, stderr.String())
 			}
 			if !strings.Contains(stdout.String(), "[interrupted]") {

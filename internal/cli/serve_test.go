@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -12,7 +12,13 @@ import (
 // startServe runs dyno serve and returns its URL.
 func startServe(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
-	cmd := exec.Command("dyno", append([]string{"serve"}, args...)...)
+	return startProgram(t, "dyno", append([]string{"serve"}, args...)...)
+}
+
+// startProgram runs a command that serves and returns its URL.
+func startProgram(t *testing.T, name string, args ...string) (*exec.Cmd, string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -26,7 +26,7 @@ import (
 // TestMain makes the test binary both dyno itself and a server with faults.
 func TestMain(m *testing.M) {
 	target.MaybeWatchdog()
-	testscript.Main(m, map[string]func(){"dyno": main, "faulty": faulty})
+	testscript.Main(m, map[string]func(){"dyno": func() { Main(nil) }, "faulty": faulty})
 }
 
 // TestScripts runs testdata/script: the command line as its users see it. Two

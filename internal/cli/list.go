@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -45,7 +45,7 @@ type row struct {
 func (c *cli) list(kinds []string) error {
 	all := map[string][]row{}
 	for _, kind := range kinds {
-		rows, err := rowsOf(kind)
+		rows, err := c.rowsOf(kind)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (c *cli) list(kinds []string) error {
 	return nil
 }
 
-func rowsOf(kind string) ([]row, error) {
+func (c *cli) rowsOf(kind string) ([]row, error) {
 	var rows []row
 	switch kind {
 	case "engines":
@@ -96,6 +96,9 @@ func rowsOf(kind string) ([]row, error) {
 			rows = append(rows, row{Name: s.Name, Summary: s.Summary + "; shows " + s.Shows})
 		}
 	case "apps":
+		if c.own != nil {
+			rows = append(rows, row{Name: ownApp, Summary: "the app of this program"})
+		}
 		for _, a := range apps.List() {
 			rows = append(rows, row{Name: a.Name, Summary: a.Summary})
 		}

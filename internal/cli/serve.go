@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -21,7 +21,6 @@ import (
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/protocol/scgi"
 	"github.com/dynobench/dyno/protocol/uwsgi"
-	"github.com/dynobench/dyno/scenarios/apps"
 )
 
 type serveFlags struct {
@@ -65,7 +64,7 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.StringVar(&f.engine, "engine", "goroutine", "engine `spec`: name[:inner][,key=value…]")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:0", "`address`: host:port, :port or unix:/path; port 0 takes a free one")
 	flags.StringVar(&f.protocol, "protocol", "http", "wire `protocol`: http, uwsgi, scgi or fastcgi")
-	flags.StringVar(&f.app, "app", "bench", "app to serve")
+	flags.StringVar(&f.app, "app", c.defaultApp(), "app to serve")
 	flags.BoolVar(&f.lint, "lint", false, "watch app and engine for breaches of the gateway's contract")
 	flags.IntVar(&f.backlog, "backlog", 4096, "connections that may wait to be accepted (the kernel caps it at net.core.somaxconn)")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long requests in flight may take after SIGTERM")
@@ -100,7 +99,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
-	app, err := apps.Lookup(f.app)
+	app, err := c.lookup(f.app)
 	if err != nil {
 		return usageError(err)
 	}

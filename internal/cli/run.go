@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -112,6 +112,9 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	if f.trials < 0 {
 		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)
 	}
+	if len(names) == 0 && c.own != nil {
+		o.Scenarios = []*scenarios.Scenario{frontPage()}
+	}
 	for _, name := range names {
 		s, err := scenarios.Load(name)
 		if err != nil {
@@ -119,7 +122,10 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 		}
 		o.Scenarios = append(o.Scenarios, s)
 	}
-	if len(names) == 0 {
+	if err := c.claim(o.Scenarios); err != nil {
+		return usageError(err)
+	}
+	if len(o.Scenarios) == 0 {
 		o.Trials = cmp.Or(o.Trials, tourTrials)
 		for _, stop := range tour {
 			s, err := scenarios.Load(stop.scenario)
@@ -134,6 +140,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	if o.Targets, err = f.choose(o.Scenarios); err != nil {
 		return usageError(err)
 	}
+	c.adapt(o.Targets, o.Scenarios[0])
 	if o.Dyno, err = os.Executable(); err != nil {
 		return err
 	}
@@ -165,7 +172,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, folder string) error {
 	described := plan.Describe()
 	described.Skipped = skipped
-	described.Command = append([]string{"dyno"}, c.args...)
+	described.Command = append([]string{c.program()}, c.args...)
 	if !slices.ContainsFunc(c.args, func(arg string) bool { return arg == "--seed" || strings.HasPrefix(arg, "--seed=") }) {
 		described.Command = append(described.Command, "--seed", strconv.FormatUint(plan.Seed, 10))
 	}
