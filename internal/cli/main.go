@@ -31,12 +31,17 @@ const (
 func Main(own gateway.App) {
 	target.MaybeWatchdog()
 	// The first signal asks politely; from then on they have their usual
-	// effect, so that a second one ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, own, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	// effect, so that a second one ends the process at once. They have it before
+	// anything is seen of the first.
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	os.Exit(run(ctx, own, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run is Main without the process: args in, exit code out.
