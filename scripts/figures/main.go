@@ -34,6 +34,7 @@ var parts = []struct {
 	{"pacing", pacingFigures},
 	{"freeze", freezeFigures},
 	{"many", manyFigures},
+	{"reload", reloadFigures},
 	{"capacity", func(_ context.Context, dyno string, f *figures) error { return capacityFigures(dyno, f) }},
 }
 
