@@ -44,11 +44,12 @@ var mayImport = map[string][]string{
 	"engines/pool":       {"engines", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/goroutine":  {"engines", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/eventloop":  {"engines", "protocol", "protocol/gateway"},
-	"engines/supervise":    {"engines", "protocol", "protocol/gateway"},
+	"engines/supervise":  {"engines", "protocol", "protocol/gateway"},
 	"engines/nethttp":    {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/fasthttp":   {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},
 	"engines/null":       {"engines", "protocol"},
+	"engines/observe":    {"engines", "engines/supervise"},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 

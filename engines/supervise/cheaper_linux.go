@@ -49,7 +49,7 @@ func (l *load) look(running []*worker) {
 	}
 	l.used = used
 	n := float64(len(running))
-	waiting := l.m.waiting()
+	waiting, _ := l.m.Waiting()
 	switch {
 	case waiting > 0 || n > 0 && share/n > highLoad:
 		l.busy++

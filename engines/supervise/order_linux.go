@@ -101,17 +101,22 @@ func addCounts(sum *engines.Stats, s engines.Stats) {
 	sum.Errors += s.Errors
 }
 
-// waiting is how many connections wait to be accepted by the workers.
-func (m *Master) waiting() int64 {
-	var sum int64
-	for i, p := range m.places {
+// Waiting is how many connections wait in the kernel to be accepted by the
+// workers, and how many may; −1 if it does not tell.
+func (m *Master) Waiting() (waiting, most int64) {
+	m.mu.Lock()
+	places := m.places
+	m.mu.Unlock()
+	waiting, most = -1, -1
+	for i, p := range places {
 		if i > 0 && m.socket != "reuseport" {
 			break // they share one
 		}
-		n, _ := engines.Backlog(p.socket)
-		sum += max(n, 0)
+		if n, of := engines.Backlog(p.socket); n >= 0 {
+			waiting, most = max(waiting, 0)+n, max(most, 0)+of
+		}
 	}
-	return sum
+	return waiting, most
 }
 
 // Workers returns the places for workers as they are now, their counts over
@@ -128,9 +133,10 @@ func (m *Master) Workers() []Worker {
 		p.mu.Unlock()
 		if now != nil {
 			v.PID, v.Began, v.Stats = now.pid(), now.began, now.last()
-			v.RSS, v.VSZ = memory(v.PID)
+			v.RSS, v.VSZ = Memory(v.PID)
 		}
 		addCounts(&v.Stats, gone)
+		v.Before = gone.Requests
 		all = append(all, v)
 	}
 	return all

@@ -67,5 +67,6 @@ type Worker struct {
 	RSS, VSZ int64     // bytes
 	Respawns int64     // workers in this place that were replaced, for whatever reason
 	Harakiri int64     // that were killed for a request that took too long
+	Before   int64     // of the Requests: those that earlier workers answered
 	engines.Stats
 }

@@ -22,6 +22,12 @@ func (*Master) OnReload(func(begun bool)) {}
 // Workers returns nil.
 func (*Master) Workers() []Worker { return nil }
 
+// Waiting tells nothing.
+func (*Master) Waiting() (waiting, most int64) { return -1, -1 }
+
+// Memory tells nothing.
+func Memory(int) (rss, vsz int64) { return -1, -1 }
+
 // Work is a worker process's part.
 type Work struct {
 	Index int

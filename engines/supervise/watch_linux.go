@@ -44,7 +44,7 @@ func (m *Master) watch(ctx context.Context) {
 // beyond answering.
 func (m *Master) judge(w *worker) {
 	stats := w.last()
-	rss, _ := memory(w.pid())
+	rss, _ := Memory(w.pid())
 	log := m.svc.Log.With("worker", w.place.index+1, "pid", w.pid())
 	switch l := &m.limits; {
 	case w.most > 0 && stats.Requests >= w.most && w.place.try(replace):
@@ -96,9 +96,9 @@ func askAll(all []*worker) {
 	asking.Wait()
 }
 
-// memory is what a process has in use and what it has mapped, in bytes; −1 if
+// Memory is what a process has in use and what it has mapped, in bytes; −1 if
 // there is no such process.
-func memory(pid int) (rss, vsz int64) {
+func Memory(pid int) (rss, vsz int64) {
 	var size, resident int64
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

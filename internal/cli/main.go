@@ -70,7 +70,7 @@ func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.
 // cli is what the verbs share.
 type cli struct {
 	own            gateway.App // the program's, nil for dyno itself
-	args           []string // the command line, without the program
+	args           []string    // the command line, without the program
 	stdout, stderr io.Writer
 	json           bool
 	started        bool // flags and arguments were fine, the verb runs

@@ -140,6 +140,12 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		return failed(err)
 	}
 	if !isWorker {
+		stop, err := f.supervise.observe(cmd.Context(), engine, socket, f.protocol)
+		if err != nil {
+			socket.Close()
+			return failed(err)
+		}
+		defer stop()
 		remove, err := writePIDFile(f.supervise.pidFile)
 		if err == nil {
 			defer remove()
