@@ -42,7 +42,7 @@ func faulty(app gateway.App) gateway.App {
 		case "/exit":
 			os.Exit(7)
 		case "/overflow":
-			recurse(1)
+			spun.Store(recurse(1))
 		case "/memory":
 			exhaust()
 		case "/panic-go":
@@ -74,7 +74,13 @@ func exhaust() {
 	}
 }
 
-func recurse(n int) int { return recurse(n+1) + n }
+// recurse comes to an end only where there is no more stack.
+func recurse(n int64) int64 {
+	if n < 0 {
+		return n
+	}
+	return recurse(n+1) + n
+}
 
 // crowd asks of a process until stop is called, on connections that are kept and on
 // ones that are not, and counts what is answered and what fails.
