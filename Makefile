@@ -5,9 +5,10 @@ BIN     := bin/dyno
 ARGS    ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
-LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+CLI     := github.com/dynobench/dyno/internal/cli
+LDFLAGS := -X $(CLI).version=$(VERSION) -X $(CLI).commit=$(COMMIT)
 
-.PHONY: run test peers check race fuzz bench build clean help
+.PHONY: run test peers check race fuzz soak bench build clean help
 .DEFAULT_GOAL := build
 
 ## build: the binary, as bin/dyno (Go knows what has changed)
@@ -44,6 +45,11 @@ race:
 FUZZTIME ?= 1m
 fuzz:
 	sh scripts/fuzz.sh $(FUZZTIME)
+
+## soak: reloads and kills under mixed traffic for SOAK (default 10m): what the processes hold must not grow
+SOAK ?= 10m
+soak:
+	DYNO_SOAK=$(SOAK) $(GO) test -count 1 -timeout 0 -v -run '^TestSoak$$' ./engines/enginetest
 
 ## bench: the figures that the project promises, pairs interleaved in one run (ONLY='generator|freeze': those parts)
 bench: $(BIN)

@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/suggest": {},
 	"internal/shell":   {},
 	"internal/format":  {},
+	"internal/systemd": {},
 	// Two little languages, of rates and of texts that differ from request to
 	// request: scenarios are written in them, the generator speaks them.
 	"internal/profile":  {},
@@ -51,11 +52,12 @@ var mayImport = map[string][]string{
 	"engines/eventloop":  {"engines", "engines/reactor", "protocol", "protocol/gateway"},
 	"engines/reactor":    {"engines", "protocol", "protocol/gateway"},
 	"engines/coroutine":  {"engines", "engines/reactor"},
-	"engines/prefork":    {"engines", "protocol", "protocol/gateway"},
+	"engines/supervise":  {"engines", "protocol", "protocol/gateway"},
 	"engines/nethttp":    {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/fasthttp":   {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},
 	"engines/null":       {"engines", "protocol", "internal/iouring"},
+	"engines/observe":    {"engines", "engines/supervise"},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
@@ -81,7 +83,9 @@ var mayImport = map[string][]string{
 	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
 	"bench":                {"bench/rig", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
-	"cmd/dyno":        {"..."},
+	"internal/cli":    {"..."},
+	"cmd/dyno":        {"internal/cli"},
+	"":                {"internal/cli", "protocol/gateway"}, // package dyno, for users' programs
 	"scripts/figures": {"..."},
 }
 
@@ -93,7 +97,8 @@ func TestImports(t *testing.T) {
 	seen := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 		words := strings.Fields(line)
-		pkg := strings.TrimPrefix(words[0], module)
+		pkg := strings.TrimPrefix(words[0]+"/", module)
+		pkg = strings.TrimSuffix(pkg, "/")
 		seen[pkg] = true
 		allowed, listed := mayImport[pkg]
 		for _, imported := range words[1:] {

@@ -54,6 +54,15 @@ func Within(done <-chan struct{}, d time.Duration) bool {
 	}
 }
 
+// LastCall is the first part of a drain, after the engine has stopped accepting
+// and before it tells its Sessions: if the Service has been retired it waits
+// until all connections are done, for as long as idle ones are to be kept.
+func LastCall(svc *protocol.Service, done <-chan struct{}) {
+	if d := svc.LastCall(); d > 0 {
+		Within(done, d)
+	}
+}
+
 // Meter holds an engine's counts. Engines touch it once or twice per
 // connection, never per request: what is counted per request is the
 // Service's. The zero value counts.

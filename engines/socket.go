@@ -31,6 +31,7 @@ type SocketOptions struct {
 type Socket struct {
 	ln      net.Listener
 	backlog int
+	turns   *turns // nil: every process accepts when it likes
 }
 
 // Listen opens a socket on addr: host:port, :port (port 0 takes a free one) or
@@ -101,9 +102,14 @@ func Inherit(fd uintptr) (*Socket, error) {
 	return &Socket{ln: ln, backlog: DefaultBacklog}, nil
 }
 
-// Listener accepts connections: a *net.TCPListener or a *net.UnixListener. It
-// is the Socket's; to close one is to close the other.
-func (s *Socket) Listener() net.Listener { return s.ln }
+// Listener accepts connections, which are *net.TCPConn or *net.UnixConn. It is
+// the Socket's; to close one is to close the other.
+func (s *Socket) Listener() net.Listener {
+	if s.turns != nil {
+		return turnListener{s.ln, s}
+	}
+	return s.ln
+}
 
 // Addr is where the socket listens, with the port that was taken.
 func (s *Socket) Addr() net.Addr { return s.ln.Addr() }
@@ -171,7 +177,12 @@ func (s *Socket) Sibling() (*Socket, error) {
 }
 
 // Close stops listening. Connections that wait to be accepted are reset.
-func (s *Socket) Close() error { return s.ln.Close() }
+func (s *Socket) Close() error {
+	if s.turns != nil {
+		s.turns.close()
+	}
+	return s.ln.Close()
+}
 
 // prepare sets what Go's net package has no option for.
 func (s *Socket) prepare() error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -154,4 +155,106 @@ func TestInheritRefuses(t *testing.T) {
 		s.Close()
 		t.Error("a file is no socket")
 	}
+}
+
+// TestWaiting: the kernel tells how many connections nobody has accepted yet.
+func TestWaiting(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), "s")} {
+		s, err := Listen(addr, SocketOptions{Backlog: 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		check := func(want int64) {
+			t.Helper()
+			waiting, most := s.Waiting()
+			if !balances { // not on this system
+				want = -1
+			}
+			if waiting != want || want >= 0 && most != 7 {
+				t.Errorf("%s: %d of %d wait, want %d of 7", addr, waiting, most, want)
+			}
+		}
+		check(0)
+		for range 3 {
+			c, err := net.Dial(s.Addr().Network(), s.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+		}
+		check(3)
+		c, err := s.Listener().Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		check(2)
+	}
+}
+
+// TestTurns: of two processes' sockets, here two of one, only one accepts.
+func TestTurns(t *testing.T) {
+	first := listen(t, "127.0.0.1:0")
+	f, err := first.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dup, err := unix.Dup(int(f.Fd()))
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Inherit(uintptr(dup))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	lock := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Socket{first, second} {
+		if err := s.TakeTurns(lock); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end, err := first.Turn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", first.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	accepted := make(chan error)
+	go func() {
+		c, err := second.Listener().Accept()
+		if err == nil {
+			c.Close()
+		}
+		accepted <- err
+	}()
+	select {
+	case err := <-accepted:
+		t.Errorf("accepted out of turn: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	end()
+	if err := <-accepted; err != nil {
+		t.Errorf("in turn: %v", err)
+	}
+	if end, err = first.Turn(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := second.Listener().Accept()
+		accepted <- err
+	}()
+	second.Close()
+	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the end of the socket must end the wait for a turn: %v", err)
+	}
+	end()
 }

@@ -120,7 +120,10 @@ func (s *Session) putHead(h gateway.Head, keep bool) {
 
 // wish tells whether the server would keep the connection after this answer.
 func (s *Session) wish() bool {
-	return !s.svc.NoKeepAlive && !s.draining.Load() && !(s.eof && s.w.reqEnd == s.w.end)
+	if s.w.reqEnd == s.w.end && (s.eof || s.svc.LastCall() > 0) {
+		return false // requests that are here already are still answered
+	}
+	return !s.svc.NoKeepAlive && !s.draining.Load()
 }
 
 // Run runs app code once: it starts the request, or pulls the next chunk. It never panics and never blocks

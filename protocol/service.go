@@ -26,7 +26,8 @@ type Service struct {
 	Log         *slog.Logger  // the app's errors; refused requests at debug level
 	Counters    *Counters
 
-	pool *sync.Pool // of *work
+	lastCall *atomic.Int64 // nanoseconds, see Retire; shared by copies, as the Counters are
+	pool     *sync.Pool    // of *work
 }
 
 // NewService returns a Service with the default limits that logs to slog's
@@ -38,10 +39,21 @@ func NewService(app gateway.App, codec Codec) *Service {
 		DrainTime: 10 * time.Second,
 		Log:       slog.Default(),
 		Counters:  new(Counters),
+		lastCall:  new(atomic.Int64),
 	}
 	s.pool = &sync.Pool{New: func() any { return newWork(codec) }}
 	return s
 }
+
+// Retire has the engine end, once its ctx does, in a way that clients which are
+// at work do not notice, for when a successor accepts from the same socket: from
+// now on each answer is the last one of its connection, and says so; for d an
+// idle connection is kept for the request that may be on its way. Only then the
+// drain begins. It may be called from any goroutine, before the end of ctx.
+func (s *Service) Retire(d time.Duration) { s.lastCall.Store(int64(d)) }
+
+// LastCall is what Retire has been given, 0 if it has not been called.
+func (s *Service) LastCall() time.Duration { return time.Duration(s.lastCall.Load()) }
 
 // NewSession returns a Session for a connection just accepted.
 func (s *Service) NewSession(peer Peer) *Session {

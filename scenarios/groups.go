@@ -12,7 +12,7 @@ import (
 )
 
 // groupKeys are the keys of each kind of group beyond kind and name, as the
-// generator has them; a test of cmd/dyno holds the two together.
+// generator has them; a test of internal/cli holds the two together.
 var groupKeys = map[string][]string{
 	"idle":      {"connections", "path", "every"},
 	"slow-send": {"connections", "path", "every", "rate", "part", "size"},

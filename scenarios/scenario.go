@@ -4,7 +4,7 @@
 //
 // The package imports nothing of dyno's but the wording of unknown names and
 // the grammars of rates and of placeholders.
-// bench plans trials from a Scenario, cmd/dyno hands it to the generator;
+// bench plans trials from a Scenario, internal/cli hands it to the generator;
 // scenarios/apps are the applications that answer.
 package scenarios
 

@@ -117,6 +117,9 @@ func (g *Group) forget(t *Talk) {
 // accepting, or is just about to.
 func (g *Group) Drain() error {
 	defer g.cancel(context.Canceled)
+	done := make(chan struct{})
+	go func() { g.wg.Wait(); close(done) }()
+	engines.LastCall(g.svc, done)
 	half := time.Now().Add(engines.HalfGrace)
 	g.mu.Lock()
 	g.half.Store(&half)
@@ -128,8 +131,6 @@ func (g *Group) Drain() error {
 	}
 	g.mu.Unlock()
 
-	done := make(chan struct{})
-	go func() { g.wg.Wait(); close(done) }()
 	if engines.Within(done, engines.DrainTime(g.svc)) {
 		return nil
 	}

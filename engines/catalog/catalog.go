@@ -15,7 +15,7 @@ import (
 	"github.com/dynobench/dyno/engines/nethttp"
 	"github.com/dynobench/dyno/engines/null"
 	"github.com/dynobench/dyno/engines/pool"
-	"github.com/dynobench/dyno/engines/prefork"
+	"github.com/dynobench/dyno/engines/supervise"
 	enginesync "github.com/dynobench/dyno/engines/sync"
 	"github.com/dynobench/dyno/engines/threads"
 	"github.com/dynobench/dyno/internal/suggest"
@@ -49,7 +49,7 @@ var table = []Entry{
 		Knobs:   enginesync.Knobs, make: simple(enginesync.New)},
 	{Name: "prefork", Kind: Engine, InFlight: "processes × inner",
 		Summary: "a supervisor and worker processes, each with an inner engine",
-		Knobs:   prefork.Knobs, Inner: "sync"},
+		Knobs:   supervise.Knobs, Inner: "sync"},
 	{Name: "threads", Kind: Engine, InFlight: "threads",
 		Summary: "OS threads blocked in the kernel on their connections",
 		Knobs:   threads.Knobs, make: simple(threads.New)},
@@ -128,7 +128,7 @@ func newPrefork(spec engines.Spec, knobs []engines.Knob) (engines.Engine, error)
 		return nil, err
 	}
 	p := engines.NewParams(own, knobs)
-	e, err := prefork.New(p, inner)
+	e, err := supervise.New(p, inner)
 	if err != nil {
 		return nil, err
 	}

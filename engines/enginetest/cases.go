@@ -77,6 +77,7 @@ var cases = []testCase{
 	{"silent clients", nil, testSilent},
 	{"drain", nil, testDrain},
 	{"drain of requests that wait", inline, testDrainWaiting},
+	{"retirement", keepsAlive, testRetire},
 	{"drain lets uploads finish", nil, testDrainUpload},
 	{"drain deadline", nil, testDrainDeadline},
 	{"an answer cut by the drain", nil, testDrainCut},

@@ -47,6 +47,38 @@ func testDrain(t *testing.T, s Subject) {
 	}
 }
 
+// A retired engine, which another one follows on its socket, keeps the idle
+// connections of clients that are at work until they have had a last answer.
+func testRetire(t *testing.T, s Subject) {
+	srv := s.start(t, options{})
+	c := srv.dial()
+	if r := c.get("/hello"); r.text() != Hello || r.Close {
+		t.Fatal("before, a connection must be kept")
+	}
+	srv.svc.Retire(patience)
+	srv.stop()
+	srv.refuses()
+	if s.Traits.Yardstick { // they answer one by one in any case
+		c.send(request("GET", "/hello", ""))
+	} else {
+		c.send(strings.Repeat(request("GET", "/hello", ""), 3))
+		for range 2 {
+			if r := c.receive("GET"); r.text() != Hello || r.Close {
+				t.Error("requests that are there already must all be answered")
+			}
+		}
+	}
+	if r := c.receive("GET"); r.text() != Hello || !r.Close {
+		t.Error("the last answer must say Connection: close")
+	}
+	if err := c.closedByServer(); err != nil {
+		t.Error(err)
+	}
+	if err := srv.wait(); err != nil { // in a patience less than Retire was given: it does not wait for nothing
+		t.Errorf("the end of a retired engine is a clean one, not %v", err)
+	}
+}
+
 // While the app occupies a loop, others' requests wait in the kernel. They
 // have been sent before the drain: it must not close their connections as idle.
 func testDrainWaiting(t *testing.T, s Subject) {

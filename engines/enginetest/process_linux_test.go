@@ -3,6 +3,7 @@ package enginetest
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +23,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
-	"github.com/dynobench/dyno/engines/prefork"
+	"github.com/dynobench/dyno/engines/supervise"
 	"github.com/dynobench/dyno/internal/iouring"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/http1"
@@ -31,8 +33,9 @@ import (
 const (
 	serveVariable  = "ENGINETEST_SERVE"
 	listenVariable = "ENGINETEST_LISTEN"
-	brokenApp      = "ENGINETEST_BROKEN" // workers fail to start
+	brokenApp      = "ENGINETEST_BROKEN" // a file; while it is there, workers fail to start
 	filesVariable  = "ENGINETEST_FILES"  // bound on open descriptors
+	limitsVariable = "ENGINETEST_LIMITS" // supervise.Limits in JSON
 )
 
 func TestMain(m *testing.M) {
@@ -55,14 +58,14 @@ func serveProcess(spec string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	svc := protocol.NewService(NewApp().Serve, http1.Codec{})
+	svc := protocol.NewService(faulty(NewApp().Serve), http1.Codec{})
 	svc.DrainTime = patience
 	svc.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	work, isWorker := prefork.Worker()
+	work, isWorker := supervise.Self()
 	if isWorker {
 		spec = work.Spec
 		svc.Flags.MultiProcess = true
-		if os.Getenv(brokenApp) != "" {
+		if _, err := os.Lstat(os.Getenv(brokenApp)); err == nil {
 			return errors.New("this app cannot start")
 		}
 	}
@@ -84,7 +87,16 @@ func serveProcess(spec string) error {
 		fmt.Fprintln(os.Stderr, "listening", sock.Addr())
 		go printStats(engine)
 	}
-	if p, ok := engine.(*prefork.Engine); ok {
+	if p, ok := engine.(*supervise.Master); ok {
+		var limits supervise.Limits
+		if text := os.Getenv(limitsVariable); text != "" {
+			if err := json.Unmarshal([]byte(text), &limits); err != nil {
+				return err
+			}
+		}
+		if err := p.Limit(limits); err != nil {
+			return err
+		}
 		go printWorkers(ctx, p)
 	}
 	return engine.Serve(ctx, sock, svc)
@@ -94,15 +106,21 @@ func serveProcess(spec string) error {
 func printStats(e engines.Engine) {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		s := e.Stats()
-		fmt.Fprintf(os.Stderr, "stats requests=%d processes=%d respawns=%d accepted=%d busy=%d\n",
-			s.Requests, s.Processes, s.Respawns, s.Accepted, s.Busy)
+		fmt.Fprintf(os.Stderr, "stats requests=%d processes=%d respawns=%d accepted=%d busy=%d goroutines=%d\n",
+			s.Requests, s.Processes, s.Respawns, s.Accepted, s.Busy, runtime.NumGoroutine())
 	}
 }
 
 // printWorkers prints the workers' process ids whenever they change.
-func printWorkers(ctx context.Context, p *prefork.Engine) {
+func printWorkers(ctx context.Context, p *supervise.Master) {
 	for last := ""; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-		if now := fmt.Sprint(p.Workers()); now != last {
+		var pids []int
+		for _, w := range p.Workers() {
+			if w.PID != 0 {
+				pids = append(pids, w.PID)
+			}
+		}
+		if now := fmt.Sprint(pids); now != last {
 			fmt.Fprintln(os.Stderr, "workers", strings.Trim(now, "[]"))
 			last = now
 		}
@@ -241,6 +259,8 @@ var processes = []string{
 	"prefork:goroutine,processes=2",
 	"prefork:eventloop,processes=2,socket=inherited",
 	"prefork:threads,processes=2,threads=4,socket=reuseport",
+	"prefork:goroutine,processes=2,socket=locked,affinity=cpu",
+	"prefork:threads,processes=2,threads=4,socket=locked",
 }
 
 // TestProcesses drains each engine as a deployment does, by SIGTERM.
@@ -294,6 +314,7 @@ func TestProcessTraffic(t *testing.T) {
 		"prefork:goroutine,processes=2",
 		"prefork:eventloop,processes=2,socket=inherited",
 		"prefork:threads,processes=2,threads=16,socket=reuseport",
+		"prefork:eventloop,processes=2,socket=locked",
 	} {
 		t.Run(spec, func(t *testing.T) {
 			t.Parallel()
@@ -418,11 +439,11 @@ func TestPreforkKilledMaster(t *testing.T) {
 }
 
 func TestPreforkGivesUp(t *testing.T) {
-	p := startProcess(t, "prefork:goroutine,processes=2", brokenApp+"=1")
+	p := startProcess(t, "prefork:goroutine,processes=2", brokenApp+"=/")
 	if err := p.exit(); err == nil {
 		t.Error("workers that cannot start must be an error")
 	}
-	line, _ := p.said("server: prefork:")
+	line, _ := p.said("server: supervisor:")
 	if !strings.Contains(line, "this app cannot start") || !strings.Contains(line, "5 times") {
 		t.Errorf("the error must say why the workers ended: %q", line)
 	}

@@ -97,9 +97,15 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	case <-ctx.Done():
 	case failed = <-ended:
 	}
+	closed := make(chan struct{})
+	go func() { e.open.Wait(); close(closed) }()
+	if svc.LastCall() > 0 {
+		sock.Close()
+		engines.LastCall(svc, closed)
+	}
 	half := e.tellDrain()
 	sock.Close()
-	err = e.drain(half)
+	err = e.drain(half, closed)
 	close(ticks)
 	ticking.Wait()
 	if !errors.Is(err, engines.ErrDrainTimeout) {
@@ -204,12 +210,11 @@ func (e *Engine) tellDrain() (half time.Time) {
 	return half
 }
 
-func (e *Engine) drain(half time.Time) error {
+// drain waits until all is closed.
+func (e *Engine) drain(half time.Time, closed <-chan struct{}) error {
 	for _, l := range e.loops {
 		defer time.AfterFunc(time.Until(half), func() { l.do(l.scan) }).Stop()
 	}
-	closed := make(chan struct{})
-	go func() { e.open.Wait(); close(closed) }()
 	if engines.Within(closed, engines.DrainTime(e.svc)) {
 		return nil
 	}

@@ -61,6 +61,9 @@ func (a *adapter) handle(ctx *fasthttp.RequestCtx) {
 		r.Close()
 		return
 	}
+	if a.svc.LastCall() > 0 {
+		ctx.SetConnectionClose()
+	}
 	head := r.x.Head()
 	ctx.Response.SetStatusCode(head.Status)
 	for _, f := range head.Header {

@@ -44,7 +44,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	header := yardstick.Limit(l.HeaderTime, 10*time.Second)
 	body := yardstick.Limit(l.BodyTime, 60*time.Second)
 	srv := &http.Server{
-		Handler: &handler{gateway.Handler{
+		Handler: &handler{svc: svc, Handler: gateway.Handler{
 			App:       svc.App,
 			MaxBody:   l.MaxBody(),
 			MaxLine:   l.MaxLine(),
@@ -102,7 +102,10 @@ func (s server) Serve(ln net.Listener) error {
 }
 
 // handler resets connections whose answer is not whole.
-type handler struct{ gateway.Handler }
+type handler struct {
+	gateway.Handler
+	svc *protocol.Service
+}
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	whole := false
@@ -111,6 +114,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			r.Context().Value(connKey{}).(*yardstick.Conn).Break()
 		}
 	}()
+	if h.svc.LastCall() > 0 {
+		w.Header().Set("Connection", "close")
+	}
 	h.Handler.ServeHTTP(w, r)
 	whole = true
 }

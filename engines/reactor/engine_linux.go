@@ -3,7 +3,6 @@ package reactor
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -78,25 +77,37 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	}
 	ended := make(chan error, 1)
 	e.open.Go(func() {
-		ended <- engines.Accept(ctx, e.svc.Log, func() error { return e.accept(ln, sock.Addr()) })
+		ended <- engines.Accept(ctx, e.svc.Log, func() error { return e.accept(ln, sock) })
 	})
 	var failed error
 	select {
 	case <-ctx.Done():
 	case failed = <-ended:
 	}
+	closed := make(chan struct{})
+	go func() { e.open.Wait(); close(closed) }()
+	if svc.LastCall() > 0 {
+		file.Close()
+		sock.Close()
+		engines.LastCall(svc, closed)
+	}
 	half := e.tellDrain()
 	file.Close()
 	sock.Close()
-	if err := e.drain(half); failed == nil {
+	if err := e.drain(half, closed); failed == nil {
 		failed = err
 	}
 	return failed
 }
 
 // accept hands the next connection to the loop that has the fewest.
-func (e *Engine) accept(ln syscall.RawConn, addr net.Addr) error {
-	fd, local, remote, err := engines.AcceptRaw(ln, addr, unix.SOCK_NONBLOCK)
+func (e *Engine) accept(ln syscall.RawConn, sock *engines.Socket) error {
+	done, err := sock.Turn()
+	if err != nil {
+		return err
+	}
+	fd, local, remote, err := engines.AcceptRaw(ln, sock.Addr(), unix.SOCK_NONBLOCK)
+	done()
 	if err != nil {
 		return err
 	}
@@ -130,12 +141,11 @@ func (e *Engine) tellDrain() (half time.Time) {
 	return half
 }
 
-func (e *Engine) drain(half time.Time) error {
+// drain waits until all is closed.
+func (e *Engine) drain(half time.Time, closed <-chan struct{}) error {
 	for _, l := range e.loops {
 		defer time.AfterFunc(time.Until(half), func() { l.do(l.scan) }).Stop()
 	}
-	closed := make(chan struct{})
-	go func() { e.open.Wait(); close(closed) }()
 	if engines.Within(closed, engines.DrainTime(e.svc)) {
 		return nil
 	}

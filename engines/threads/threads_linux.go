@@ -73,7 +73,14 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		threads.Go(func() { serve(queue, g.Context().Done()) })
 	}
 	tick := unix.NsecToTimeval(int64(engines.Tick(&own.Limits)))
-	accept := func() (blocking.Conn, net.Addr, net.Addr, error) { return accept(ln, sock.Addr(), tick) }
+	accept := func() (blocking.Conn, net.Addr, net.Addr, error) {
+		end, err := sock.Turn()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		defer end()
+		return accept(ln, sock.Addr(), tick)
+	}
 	err = blocking.ServeFunc(ctx, sock, g, accept, func(t *blocking.Talk) {
 		select {
 		case queue <- t:

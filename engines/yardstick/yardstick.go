@@ -119,6 +119,14 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 // leastProgress is the Session's.
 const leastProgress = 16 << 10
 
+// Close implements net.Listener. To close it again is no error.
+func (l *Listener) Close() error {
+	if err := l.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // CloseWrite shuts the writing half down, which net/http does before it
 // closes a connection whose client is still sending.
 func (c *Conn) CloseWrite() error {
@@ -162,6 +170,24 @@ func (l *Listener) closeIf(cond func(*Conn) bool) {
 	}
 }
 
+// lastCall is engines.LastCall for a server whose connections end by themselves.
+func (l *Listener) lastCall(svc *protocol.Service) {
+	if svc.LastCall() == 0 {
+		return
+	}
+	l.Listener.Close()
+	end := time.Now().Add(svc.LastCall())
+	for time.Now().Before(end) {
+		l.mu.Lock()
+		n := len(l.open)
+		l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		engines.Park{}.Sleep(context.Background(), 5*time.Millisecond)
+	}
+}
+
 // Server is one of the two.
 type Server interface {
 	// Serve accepts until Shutdown closes the listener.
@@ -186,6 +212,7 @@ func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service,
 		ln.closeIf(func(*Conn) bool { return true })
 		return err
 	}
+	ln.lastCall(svc)
 	// The servers let connections whose request has not come yet take their
 	// time in a shutdown, one of them until its read timeout.
 	half := time.AfterFunc(engines.HalfGrace, func() { ln.closeIf(func(c *Conn) bool { return !c.Busy.Load() }) })

@@ -1,0 +1,288 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/dynobench/dyno/engines"
+)
+
+const (
+	quickLife  = time.Second // a worker that lives less has failed to start
+	quickMost  = 5           // so often in a row, and a program that has never served is given up
+	firstPause = 20 * time.Millisecond
+	lastPause  = 2 * time.Second
+	startTime  = 30 * time.Second // for a worker to be ready to follow another
+	lastCall   = time.Second      // how long a worker that is followed keeps idle connections
+)
+
+// place is where one worker at a time serves. Its fields without a word on
+// them are written before the first worker only.
+type place struct {
+	m      *Master
+	index  int
+	socket *os.File
+	cpu    int // −1: any
+	orders chan order
+	first  sync.Once // its first worker is ready
+
+	mu       sync.Mutex
+	now      *worker // nil: none
+	asleep   bool    // there is to be none
+	respawns int64
+	harakiri int64
+	gone     engines.Stats // of the workers before
+}
+
+// order is what keep is to do with its worker. done gets the outcome, once.
+type order struct {
+	what byte
+	done chan error
+}
+
+const (
+	replace = iota // start another one, and retire this one when that serves
+	rest           // retire this one
+	wake           // start one again
+)
+
+// keep has a worker running at p until ctx ends. It gives up on a program that
+// has never served and ends as soon as it starts, time and again.
+func (m *Master) keep(ctx context.Context, p *place, keepers *sync.WaitGroup) error {
+	quick := 0
+	pause := time.Duration(0)
+	for ctx.Err() == nil {
+		if p.rests() {
+			select {
+			case o := <-p.orders:
+				p.sleep(o.what == rest || o.what == replace)
+				o.done <- nil
+			case <-ctx.Done():
+			}
+			continue
+		}
+		w, err := m.start(p)
+		if err == nil {
+			w, err = m.attend(ctx, p, w, keepers)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			continue // it rests
+		case w != nil && (w.old() || !w.spared()):
+			quick, pause = 0, 0
+		default:
+			quick++
+			pause = min(max(2*pause, firstPause), lastPause)
+		}
+		if quick >= quickMost && !m.proven() {
+			return fmt.Errorf("supervisor: worker %d ended %d times within %v of its start, last with: %w", p.index+1, quick, quickLife, err)
+		}
+		m.svc.Log.Warn("supervisor: a worker has ended and is replaced", "worker", p.index+1, "error", err, "in_a_row", quick, "pause", pause)
+		if (engines.Park{}).Sleep(ctx, pause) != nil {
+			return nil
+		}
+		m.respawns.Add(1)
+		p.count(func() { p.respawns++ })
+	}
+	return nil
+}
+
+// attend accompanies the worker w, and those that follow it, until one ends
+// unasked, and returns it and how that was; a nil error means that p rests, or
+// that ctx has ended.
+func (m *Master) attend(ctx context.Context, p *place, w *worker, keepers *sync.WaitGroup) (*worker, error) {
+	for {
+		select {
+		case <-w.ended:
+			if w.how != nil {
+				return w, w.how
+			}
+			return w, errors.New("it ended unasked, with exit code 0")
+		case <-ctx.Done():
+			<-w.ended // drain tells it to
+			return w, nil
+		case o := <-p.orders:
+			old := w
+			switch o.what {
+			case wake:
+				o.done <- nil
+				continue
+			case rest:
+				p.sleep(true)
+			case replace:
+				next, err := m.follow(ctx, p, w)
+				if err != nil {
+					o.done <- err
+					continue
+				}
+				w = next
+			}
+			keepers.Go(func() {
+				m.retire(old)
+				o.done <- nil
+			})
+			if o.what == rest {
+				return w, nil
+			}
+		}
+	}
+}
+
+// follow starts a worker beside w and returns when it serves. If it does not,
+// w stays.
+func (m *Master) follow(ctx context.Context, p *place, w *worker) (*worker, error) {
+	next, err := m.start(p)
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(startTime)
+	defer timer.Stop()
+	select {
+	case <-next.ready:
+		p.count(func() { p.respawns++ })
+		return next, nil
+	case <-next.ended:
+		err = next.how
+	case <-timer.C:
+		err = fmt.Errorf("not ready after %v", startTime)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	next.kill()
+	<-next.ended
+	p.set(w)
+	return nil, fmt.Errorf("the new worker does not serve, the old one stays: %w", err)
+}
+
+// retire ends w in a way that its clients do not notice.
+func (m *Master) retire(w *worker) {
+	w.order(orderRetire)
+	if !engines.Within(w.ended, m.drainTime()) {
+		m.svc.Log.Warn("supervisor: a worker does not end and is killed", "worker", w.place.index+1, "pid", w.pid())
+		w.kill()
+		<-w.ended
+	}
+}
+
+// start starts a worker at p.
+func (m *Master) start(p *place) (*worker, error) {
+	w, err := m.fork(p)
+	if err != nil {
+		return nil, err
+	}
+	p.set(w)
+	m.mu.Lock()
+	m.workers[w] = struct{}{}
+	if m.draining {
+		w.signal(syscall.SIGTERM)
+	}
+	m.mu.Unlock()
+	w.reading.Go(w.read)
+	go func() {
+		w.how = w.wait()
+		m.end(w)
+		close(w.ended)
+	}()
+	return w, nil
+}
+
+// end accounts for a worker that has ended.
+func (m *Master) end(w *worker) {
+	last := w.last()
+	p := w.place
+	p.count(func() {
+		addCounts(&p.gone, last)
+		if p.now == w {
+			p.now = nil
+		}
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.workers, w)
+	addCounts(&m.gone, last)
+	if w.old() {
+		m.served = true
+	}
+	if m.draining && w.how != nil && w.spared() && !w.endedBy(syscall.SIGTERM) { // SIGTERM: it had not begun to serve
+		m.bad = true
+	}
+}
+
+// proven tells whether some worker has lived long enough to say that the
+// program can serve.
+func (m *Master) proven() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for w := range m.workers {
+		m.served = m.served || w.old()
+	}
+	return m.served
+}
+
+// old tells whether the worker has not ended as soon as it started.
+func (w *worker) old() bool { return time.Since(w.began) >= quickLife }
+
+// serves is called when a worker at p is ready.
+func (p *place) serves() {
+	p.first.Do(func() {
+		if p.m.unready.Add(-1) == 0 {
+			p.m.onReady()
+		}
+	})
+}
+
+func (p *place) set(w *worker) { p.count(func() { p.now = w }) }
+
+func (p *place) current() *worker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
+}
+
+func (p *place) rests() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asleep
+}
+
+func (p *place) sleep(asleep bool) { p.count(func() { p.asleep = asleep }) }
+
+// count changes what others read of p.
+func (p *place) count(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+// do has keep carry out what, and returns the outcome.
+func (p *place) do(ctx context.Context, what byte) error {
+	o := order{what, make(chan error, 1)}
+	select {
+	case p.orders <- o:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// try has keep carry out what, unless it is busy, and does not wait for it.
+func (p *place) try(what byte) bool {
+	select {
+	case p.orders <- order{what, make(chan error, 1)}:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,143 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/dynobench/dyno/engines"
+)
+
+// obey does what signals say.
+func (m *Master) obey(ctx context.Context, signals <-chan os.Signal) {
+	for {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGUSR1 {
+				m.report()
+				continue
+			}
+			m.onReload(true)
+			if err := m.reload(ctx); err != nil && ctx.Err() == nil {
+				m.svc.Log.Error("supervisor: reload failed", "error", err)
+			}
+			m.onReload(false)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reload replaces the workers one after the other by processes of the program
+// that is now where ours was started from. It stops at the first that cannot be
+// replaced: what is broken does not get any further.
+func (m *Master) reload(ctx context.Context) error {
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	program, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("the program of the workers: %w", err)
+	}
+	old := m.program
+	m.forker.do(func() { m.program, program = program, old })
+	m.svc.Log.Info("supervisor: reload", "program", path)
+	for i, p := range m.places {
+		if p.rests() {
+			continue
+		}
+		if err := p.do(ctx, replace); err != nil {
+			if i == 0 { // none of them runs it
+				m.forker.do(func() { m.program, program = old, m.program })
+			}
+			program.Close()
+			return fmt.Errorf("worker %d: %w", p.index+1, err)
+		}
+	}
+	program.Close()
+	m.svc.Log.Info("supervisor: reloaded")
+	return nil
+}
+
+// report logs how the workers do.
+func (m *Master) report() {
+	s := m.Stats()
+	m.svc.Log.Info("stats", "requests", s.Requests, "errors", s.Errors, "accepted", s.Accepted, "busy", s.Busy,
+		"queue", s.Queue, "processes", s.Processes, "respawns", s.Respawns)
+	for _, w := range m.Workers() {
+		m.svc.Log.Info("stats of a worker", "worker", w.ID, "pid", w.PID, "asleep", w.Asleep, "requests", w.Requests,
+			"errors", w.Errors, "accepted", w.Accepted, "busy", w.Busy, "rss", w.RSS, "respawns", w.Respawns, "harakiri", w.Harakiri)
+	}
+}
+
+// Stats implements engines.Engine: the sum over the workers, each of which is
+// asked. What one has counted since it was last asked is lost if it is killed.
+func (m *Master) Stats() engines.Stats {
+	m.mu.Lock()
+	sum := m.gone
+	all := make([]*worker, 0, len(m.workers))
+	for w := range m.workers {
+		all = append(all, w)
+	}
+	m.mu.Unlock()
+	askAll(all)
+	for _, w := range all {
+		s := w.last()
+		addCounts(&sum, s)
+		sum.Slots += s.Slots
+		sum.Busy += s.Busy
+		sum.Queue += s.Queue
+	}
+	sum.Processes, sum.Respawns = int64(len(all)), m.respawns.Load()
+	return sum
+}
+
+// addCounts adds what has been counted since the start.
+func addCounts(sum *engines.Stats, s engines.Stats) {
+	sum.Accepted += s.Accepted
+	sum.Requests += s.Requests
+	sum.Errors += s.Errors
+}
+
+// Waiting is how many connections wait in the kernel to be accepted by the
+// workers, and how many may; −1 if it does not tell.
+func (m *Master) Waiting() (waiting, most int64) {
+	m.mu.Lock()
+	places := m.places
+	m.mu.Unlock()
+	waiting, most = -1, -1
+	for i, p := range places {
+		if i > 0 && m.socket != "reuseport" {
+			break // they share one
+		}
+		if n, of := engines.Backlog(p.socket); n >= 0 {
+			waiting, most = max(waiting, 0)+n, max(most, 0)+of
+		}
+	}
+	return waiting, most
+}
+
+// Workers returns the places for workers as they are now, their counts over
+// all workers that have been there. It does not ask the workers: Stats does.
+func (m *Master) Workers() []Worker {
+	m.mu.Lock()
+	places := m.places
+	m.mu.Unlock()
+	all := make([]Worker, 0, len(places))
+	for _, p := range places {
+		p.mu.Lock()
+		v := Worker{ID: p.index + 1, Asleep: p.asleep, Respawns: p.respawns, Harakiri: p.harakiri, RSS: -1, VSZ: -1}
+		now, gone := p.now, p.gone
+		p.mu.Unlock()
+		if now != nil {
+			v.PID, v.Began, v.Stats = now.pid(), now.began, now.last()
+			v.RSS, v.VSZ = Memory(v.PID)
+		}
+		addCounts(&v.Stats, gone)
+		v.Before = gone.Requests
+		all = append(all, v)
+	}
+	return all
+}

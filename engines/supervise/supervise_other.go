@@ -1,0 +1,44 @@
+//go:build !linux
+
+package supervise
+
+import "github.com/dynobench/dyno/engines"
+
+// Master is the supervisor, which needs Linux.
+type Master struct{ engines.Engine }
+
+// New fails: the engine needs Linux.
+func New(*engines.Params, engines.Spec) (*Master, error) { return nil, engines.LinuxOnly("prefork") }
+
+// Limit does nothing.
+func (*Master) Limit(Limits) error { return nil }
+
+// OnReady does nothing.
+func (*Master) OnReady(func()) {}
+
+// OnReload does nothing.
+func (*Master) OnReload(func(begun bool)) {}
+
+// Workers returns nil.
+func (*Master) Workers() []Worker { return nil }
+
+// Waiting tells nothing.
+func (*Master) Waiting() (waiting, most int64) { return -1, -1 }
+
+// Memory tells nothing.
+func Memory(int) (rss, vsz int64) { return -1, -1 }
+
+// Work is a worker process's part.
+type Work struct {
+	Index int
+	Spec  string
+}
+
+// Self tells that this process is no worker.
+func Self() (*Work, bool) { return nil, false }
+
+// Socket fails.
+func (*Work) Socket() (*engines.Socket, error) { return nil, engines.LinuxOnly("prefork") }
+
+// Wrap returns e.
+func (*Work) Wrap(e engines.Engine) engines.Engine { return e }

@@ -1,0 +1,289 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/capacity"
+	"github.com/dynobench/dyno/bench/load/objective"
+	"github.com/dynobench/dyno/bench/meter"
+	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/report"
+	"github.com/dynobench/dyno/results/report/plot"
+)
+
+// capacityFlags are those of dyno load that ask for an objective, for a search
+// or for a sweep.
+type capacityFlags struct {
+	slo, sweep, plot string
+	search           bool
+	budget           time.Duration
+}
+
+func (f *capacityFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.slo, "slo", "", "`objective` such as 'p99<10ms,errors<0.1%': exit with 1 when it is missed")
+	flags.BoolVar(&f.search, "capacity", false, "search the highest rate that keeps --slo, with the curve up to there")
+	flags.StringVar(&f.sweep, "sweep", "", "the curve at these `rates`: 1000..50000/8 (eight, evenly on a logarithmic scale) or 1000,2000,5000")
+	flags.DurationVar(&f.budget, "budget", time.Minute, "time for --capacity or --sweep")
+	flags.StringVar(&f.plot, "plot", "", "write the curve of --capacity or --sweep to this `file`, .svg or .png")
+}
+
+// surveys tells whether more than one run is asked for.
+func (f *capacityFlags) surveys() bool { return f.search || f.sweep != "" }
+
+// check reads the objective and says what does not fit together.
+func (f *capacityFlags) check(given func(string) bool) (slo objective.Objective, err error) {
+	if f.slo != "" {
+		if slo, err = objective.Parse(f.slo); err != nil {
+			return slo, fmt.Errorf("--slo: %w", err)
+		}
+	}
+	switch {
+	case f.search && f.sweep != "":
+		return slo, errors.New("--capacity and --sweep exclude each other: a search draws the curve, too")
+	case f.search && f.slo == "":
+		return slo, errors.New("--capacity: of which objective? Give one, as in --slo 'p99<10ms'")
+	case f.surveys() && given("rate"):
+		return slo, errors.New("--rate is for a single run: --capacity and --sweep choose the rates")
+	case f.surveys() && f.budget < 3*time.Second:
+		return slo, fmt.Errorf("--budget %v: at least 3s are needed, and a minute is better", f.budget)
+	case !f.surveys() && given("budget"):
+		return slo, errors.New("--budget is for --capacity and --sweep")
+	case !f.surveys() && f.plot != "":
+		return slo, errors.New("--plot draws the curve of --capacity or --sweep")
+	case f.plot != "" && filepath.Ext(f.plot) != ".svg" && filepath.Ext(f.plot) != ".png":
+		return slo, fmt.Errorf("--plot %s: the name has to end in .svg or .png", f.plot)
+	}
+	return slo, nil
+}
+
+// mostSwept keeps a slip of the finger from running for days.
+const mostSwept = 200
+
+// sweepRates reads LOW..HIGH/N or a list.
+func sweepRates(text string) ([]float64, error) {
+	bad := func() error {
+		return fmt.Errorf("--sweep %s: expected low..high/number, as 1000..50000/8, or a list of rates, as 1000,2000,5000", text)
+	}
+	rate := func(s string) (float64, bool) {
+		v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		return v, err == nil && v > 0 && v <= 1e9
+	}
+	var rates []float64
+	if span, count, ok := strings.Cut(text, "/"); ok {
+		from, to, dots := strings.Cut(span, "..")
+		low, ok1 := rate(from)
+		high, ok2 := rate(to)
+		n, err := strconv.Atoi(count)
+		if !dots || !ok1 || !ok2 || err != nil {
+			return nil, bad()
+		}
+		if n < 2 || n > mostSwept || high <= low {
+			return nil, fmt.Errorf("--sweep %s: 2 to %d rates are possible, from a lower one to a higher one", text, mostSwept)
+		}
+		for i := range n {
+			// To three digits: what chance does to a schedule is more than that.
+			v := low * math.Pow(high/low, float64(i)/float64(n-1))
+			unit := math.Pow(10, math.Floor(math.Log10(v))-2)
+			rates = append(rates, math.Round(v/unit)*unit)
+		}
+		return rates, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		v, ok := rate(part)
+		if !ok {
+			return nil, bad()
+		}
+		rates = append(rates, v)
+	}
+	if len(rates) > mostSwept {
+		return nil, fmt.Errorf("--sweep: %d rates, but %d are the most", len(rates), mostSwept)
+	}
+	return rates, nil
+}
+
+// survey searches or sweeps with config, which says all but the rates.
+func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, slo objective.Objective, given func(string) bool) error {
+	var rates []float64
+	if f.sweep != "" {
+		var err error
+		if rates, err = sweepRates(f.sweep); err != nil {
+			return usageError(err)
+		}
+	}
+	if !given("arrivals") { // users do not come by the clock
+		config.Arrivals = load.Poisson
+	}
+	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, f.budget, given("timeout"))}
+	if given("duration") {
+		s.Window = config.Duration
+	}
+	seen, done := watchSurvey(c.stderr, f.budget)
+	s.Seen = seen
+	var found *results.Capacity
+	var err error
+	if f.search {
+		found, err = capacity.Search(ctx, s)
+	} else {
+		found, err = capacity.Sweep(ctx, s, rates)
+	}
+	done()
+	var bad *load.ConfigError
+	switch {
+	case errors.As(err, &bad):
+		return usageError(err)
+	case found == nil && ctx.Err() != nil:
+		return errInterrupted
+	case found == nil:
+		return failed(err)
+	}
+	if e := c.printSurvey(found, f.plot); e != nil {
+		return failed(e)
+	}
+	switch {
+	case found.Interrupted:
+		return errInterrupted
+	case err != nil:
+		return failed(err)
+	case f.search && found.CapacityRPS == 0 && hasWarning(found, capacity.CodeNeverKept):
+		return &exitError{code: exitFailed}
+	case f.search && found.CapacityRPS == 0:
+		return &exitError{code: exitUndecided}
+	}
+	return nil
+}
+
+// encode writes one JSON document, and "p99<10ms" as people write it.
+func encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func hasWarning(c *results.Capacity, code string) bool {
+	return slices.ContainsFunc(c.Warnings, func(w results.Warning) bool { return w.Code == code })
+}
+
+func (c *cli) printSurvey(found *results.Capacity, file string) error {
+	if c.json {
+		if err := encode(c.stdout, found); err != nil {
+			return err
+		}
+	} else if err := report.WriteCapacity(c.stdout, found, width(c.stdout)); err != nil {
+		return err
+	}
+	if file == "" {
+		return nil
+	}
+	figure := report.CapacityFigure(found)
+	if figure.Empty {
+		return fmt.Errorf("%s is not written: a curve needs two rates with latencies", file)
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if filepath.Ext(file) == ".svg" {
+		err = figure.SVG(out, plot.Wide, true)
+	} else {
+		err = figure.PNG(out, plot.Wide)
+	}
+	return errors.Join(err, out.Close())
+}
+
+// maxSteal is the share of the CPUs' time in per cent from which a window is
+// the hypervisor's; bench has the same for trials.
+const maxSteal = 5.0
+
+// prober offers the windows that a survey asks for, and watches what the
+// hypervisor takes meanwhile.
+func prober(config load.Config, budget time.Duration, timeoutGiven bool) capacity.Probe {
+	if !timeoutGiven { // a server that hangs once must not use up the budget
+		config.Timeout = min(config.Timeout, budget/20)
+	}
+	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
+		probe := config
+		probe.Model, probe.Rate, probe.Seed = load.Open, a.Rate, a.Seed
+		probe.Duration, probe.Warmup = a.Window, a.Warmup
+		if a.Rate == 0 {
+			probe.Model, probe.Arrivals = load.Closed, ""
+		}
+		before, err := meter.ReadHost()
+		l, runErr := load.Run(ctx, probe)
+		if err != nil || runErr != nil {
+			return l, runErr
+		}
+		if after, err := meter.ReadHost(); err == nil {
+			if steal := after.Sub(before, nil).StealPct; steal > maxSteal {
+				l.Warn(results.Warning{
+					Code: bench.CodeSteal, Invalid: true, Hint: "a quieter host",
+					Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (limit %.0f %%)", steal, maxSteal),
+				})
+			}
+		}
+		return l, nil
+	}
+}
+
+// watchSurvey shows a survey on w: a bar where a person watches, a line for
+// each window otherwise.
+func watchSurvey(w io.Writer, budget time.Duration) (seen func(capacity.Event), done func()) {
+	if isTerminal(w) {
+		b := newBar(w, int64(budget))
+		return func(e capacity.Event) {
+			text := "closed loop"
+			if e.Ask.Rate > 0 {
+				text = e.Ask.Purpose + ", " + format.Significant(e.Ask.Rate, 3) + " requests/s"
+			}
+			if e.Limit > 0 {
+				text += ", limit near " + format.Significant(e.Limit, 3)
+			}
+			b.show(int64(e.Elapsed), int64(budget), text, budget-e.Elapsed)
+		}, b.close
+	}
+	return func(e capacity.Event) {
+		p := e.Probe
+		switch {
+		case p == nil:
+		case p.RateRPS == 0:
+			fmt.Fprintf(w, "%5.1f s  closed loop: %s requests/s\n", e.Elapsed.Seconds(), format.Significant(p.ThroughputRPS, 3))
+		default:
+			verdict := p.Verdict
+			for _, warning := range p.Warnings {
+				if warning.Invalid {
+					verdict += " [" + warning.Code + "]"
+				}
+			}
+			fmt.Fprintf(w, "%5.1f s  %s requests/s: p50 %s, p99 %s  %s\n", e.Elapsed.Seconds(), format.Significant(p.RateRPS, 3),
+				micros(p.LatencyUS.P50), micros(p.LatencyUS.P99), verdict)
+		}
+	}, func() {}
+}
+
+// hold judges a single run and says in it what came of it.
+func hold(l *results.Load, slo objective.Objective) error {
+	verdict, err := slo.Judge(l)
+	if err != nil || verdict == nil {
+		return err
+	}
+	l.Objective = verdict
+	if verdict.Met && slo.BoundsErrors() {
+		l.Excuse(load.CodeErrors, "the objective allows that")
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/protocol/conformance"
+)
+
+type checkFlags struct {
+	format, output    string
+	probe             bool
+	timeout, patience time.Duration
+}
+
+func (c *cli) checkCommand() *cobra.Command {
+	var f checkFlags
+	cmd := &cobra.Command{
+		Use:   "check SPEC|URL",
+		Short: "Judge an engine or any HTTP server by the rules of WSGI and HTTP/1.1",
+		Long: `check starts one of dyno's engines with an app that tries what apps may do, and
+judges it by every rule of the gateway (PEP 3333) and of HTTP/1.1 on the wire. A
+server that already runs, given by its URL, is judged on the wire alone; what
+cannot be told of it from there is reported as such, and never as passed. It is
+sent malformed requests, so it should not be one in service.
+
+The rules are listed with their sources in docs/gateway.md. It exits with 1 when
+one is broken; those that a server may have reasons to break are told apart and
+do not count.`,
+		Example: `  dyno check goroutine
+  dyno check prefork:eventloop,processes=2
+  dyno check http://127.0.0.1:8000/
+  dyno check threads --format junit --output check.xml
+  dyno check http://127.0.0.1:8080/ --probe    # a web server before dyno serve --app conformance`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.check(cmd.Context(), args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.format, "format", "text", "`form` of the report: text, json or junit")
+	flags.StringVarP(&f.output, "output", "o", "", "`file` to write the report to (default: standard output)")
+	flags.BoolVar(&f.probe, "probe", false, "the server at URL runs dyno's app \"conformance\", so that it can be asked all")
+	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "longest the whole may take; what is left then is not judged")
+	flags.DurationVar(&f.patience, "patience", 3*time.Second, "longest to wait for what a server does at once")
+	return cmd
+}
+
+func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
+	if c.json {
+		f.format = "json"
+	}
+	write, ok := checkFormats[f.format]
+	switch {
+	case !ok:
+		return usageError(suggest.Unknown("format", f.format, []string{"text", "json", "junit"}))
+	case f.timeout <= 0 || f.patience <= 0:
+		return usagef("--timeout and --patience must be positive durations")
+	}
+	s := conformance.Server{Patience: f.patience, App: f.probe}
+	var results []conformance.Result
+	var err error
+	if strings.Contains(subject, "://") {
+		if err := aim(&s, subject); err != nil {
+			return usageError(err)
+		}
+		if err := reachable(ctx, s); err != nil {
+			return failed(err)
+		}
+		results = c.judge(ctx, s, f)
+	} else {
+		if err := checkable(subject); err != nil {
+			return usageError(err)
+		}
+		if f.probe {
+			return usagef("--probe is for a URL; an engine is started with that app anyway")
+		}
+		results, err = c.checkEngine(ctx, subject, s, f)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return errInterrupted
+	case err != nil:
+		return failed(err)
+	}
+	var report bytes.Buffer
+	r := &checkReport{Schema: "dyno.check/1", Subject: subject, results: results}
+	r.fill()
+	if err := write(&report, r, width(c.stdout)); err != nil {
+		return failed(err)
+	}
+	if err := c.put(f.output, report.Bytes()); err != nil {
+		return failed(err)
+	}
+	if !conformance.Conforms(results) {
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+// put writes a report to a file, or to standard output.
+func (c *cli) put(path string, report []byte) error {
+	if path == "" {
+		_, err := c.stdout.Write(report)
+		return err
+	}
+	if err := os.WriteFile(path, report, 0o644); err != nil {
+		return fmt.Errorf("the report: %w", err)
+	}
+	fmt.Fprintf(c.stderr, "report in %s\n", filepath.Clean(path))
+	return nil
+}
+
+// checkable returns why spec is no engine to be judged.
+func checkable(spec string) error {
+	s, err := engines.Parse(spec)
+	if err != nil {
+		return err
+	}
+	entry, err := catalog.Lookup(s.Name)
+	if err == nil {
+		_, err = catalog.New(spec)
+	}
+	if err == nil && entry.Kind == catalog.Calibration {
+		err = fmt.Errorf("engine %s is no server: it gives one answer to whatever comes", spec)
+	}
+	return err
+}
+
+// checkEngine starts the engine as dyno run does, and ends it.
+func (c *cli) checkEngine(ctx context.Context, spec string, s conformance.Server, f checkFlags) ([]conformance.Result, error) {
+	dyno, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	proc, addr, err := target.Launch(ctx, target.Recipe{
+		Command: func(addr string) (target.Command, error) {
+			return target.Command{Argv: []string{dyno, "serve", "--engine", spec, "--listen", addr, "--app", "conformance"}}, nil
+		},
+		Path: "/hello",
+	})
+	if err != nil {
+		return nil, err
+	}
+	aim(&s, "http://"+addr+"/") //nolint:errcheck // it is right
+	s.App = true
+	results := c.judge(ctx, s, f)
+	exit, err := proc.Stop(ctx)
+	if err == nil && ctx.Err() == nil && (exit.Code != 0 || exit.Killed) {
+		err = fmt.Errorf("the engine did not end as asked (%v); its last output:\n%s", exit, proc.Tail())
+	}
+	return results, err
+}
+
+// judge runs the rules, and shows how far it is where a person watches.
+func (c *cli) judge(ctx context.Context, s conformance.Server, f checkFlags) []conformance.Result {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	if !isTerminal(c.stderr) {
+		return conformance.Run(ctx, s, nil)
+	}
+	b := newBar(c.stderr, 1)
+	defer b.close()
+	done, all := int64(0), int64(len(conformance.Rules()))
+	return conformance.Run(ctx, s, func(r conformance.Result) {
+		done++
+		b.show(done, all, r.Rule.ID, 0)
+	})
+}
+
+// aim points s at a URL.
+func aim(s *conformance.Server, at string) error {
+	u, err := url.Parse(at)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
+		return fmt.Errorf("%s: dyno check asks http://host[:port]/path, without TLS and user", at)
+	}
+	addr := u.Host
+	if u.Port() == "" {
+		addr = net.JoinHostPort(u.Hostname(), "80")
+	}
+	s.Host, s.Path = u.Host, u.RequestURI()
+	s.Dial = func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
+	return nil
+}
+
+// reachable tells a server that is not there from one that breaks all rules.
+func reachable(ctx context.Context, s conformance.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, s.Patience)
+	defer cancel()
+	conn, err := s.Dial(ctx)
+	if err != nil {
+		return fmt.Errorf("nothing to check: %w", errors.Unwrap(err))
+	}
+	return conn.Close()
+}
+
+// checkFormats are the forms of the report.
+var checkFormats = map[string]func(w io.Writer, r *checkReport, width int) error{
+	"text": writeCheckText, "json": writeCheckJSON, "junit": writeCheckJUnit,
+}

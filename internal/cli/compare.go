@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/compare"
+	"github.com/dynobench/dyno/results/report"
+)
+
+func (c *cli) compareCommand() *cobra.Command {
+	var o compare.Options
+	var runs string
+	cmd := &cobra.Command{
+		Use:   "compare OLD NEW",
+		Short: "Judge what changed from one stored run to another",
+		Long: `compare prints, for every scenario and target that both runs measured, the
+change with its interval over trials, and says where two runs cannot tell.
+
+OLD and NEW are run folders, run.json files, or the ids (or beginnings of ids)
+of runs in the runs folder; "latest" is the newest one.
+
+It exits with 1 when a change for the worse is beyond doubt and above --floor.
+Two stored runs were measured at two times: see what it says it could have
+detected before you trust a silence.`,
+		Example: "  dyno compare runs/20260101-120000-1a2b latest\n  dyno compare baseline/run.json latest --floor 0.05",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			before, err := readRun(runs, args[0])
+			if err != nil {
+				return usageError(err)
+			}
+			after, err := readRun(runs, args[1])
+			if err != nil {
+				return usageError(err)
+			}
+			return c.compare(before, after, o)
+		},
+	}
+	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
+	cmd.Flags().Float64Var(&o.Floor, "floor", 0.02, "smallest change that matters, as a share")
+	cmd.Flags().Float64Var(&o.Confidence, "confidence", 0.99, "over all comparisons together")
+	return cmd
+}
+
+func (c *cli) compare(before, after *results.Run, o compare.Options) error {
+	r, err := compare.Compare(before, after, o)
+	if err != nil {
+		return usageError(err)
+	}
+	if c.json {
+		err = json.NewEncoder(c.stdout).Encode(r)
+	} else {
+		err = r.WriteText(c.stdout, width(c.stdout))
+	}
+	if err != nil {
+		return failed(err)
+	}
+	if n := len(r.Regressions()); n > 0 {
+		return failed(fmt.Errorf("%s for the worse, beyond doubt", count(n, "change")))
+	}
+	return nil
+}
+
+func (c *cli) reportCommand() *cobra.Command {
+	var runs, format string
+	cmd := &cobra.Command{
+		Use:   "report RUN",
+		Short: "Print a stored run and write its report and plots again",
+		Long: `report rebuilds report.md, report.html and the plots from run.json alone.
+
+RUN is a run folder, a run.json file, or the id (or the beginning of the id) of
+a run in the runs folder; "latest" is the newest one.`,
+		Example: "  dyno report latest\n  dyno report runs/20260101-120000-1a2b --format csv > trials.csv",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			path, err := results.Find(runs, args[0])
+			if err != nil {
+				return usageError(err)
+			}
+			run, err := results.Read(path)
+			if err != nil {
+				return usageError(err)
+			}
+			dir := path
+			if filepath.Ext(path) == ".json" {
+				dir = filepath.Dir(path)
+			}
+			switch format {
+			case "":
+				return failedIf(c.report(run, dir))
+			case "csv":
+				return failedIf(results.WriteCSV(c.stdout, run))
+			case "benchmark":
+				return failedIf(results.WriteBenchmark(c.stdout, run))
+			case "markdown":
+				return failedIf(report.Markdown(c.stdout, run))
+			}
+			return usagef("unknown format %q (known: csv, benchmark, markdown)", format)
+		},
+	}
+	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
+	cmd.Flags().StringVar(&format, "format", "", "print this instead and write nothing: csv, benchmark (for benchstat) or markdown")
+	return cmd
+}
+
+// failedIf gives err the exit code of a failure, unless it has one.
+func failedIf(err error) error {
+	var coded *exitError
+	if err == nil || errors.As(err, &coded) {
+		return err
+	}
+	return failed(err)
+}
+
+func readRun(runs, name string) (*results.Run, error) {
+	path, err := results.Find(runs, name)
+	if err != nil {
+		return nil, err
+	}
+	return results.Read(path)
+}

@@ -1,0 +1,22 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/dynobench/dyno/bench/load"
+)
+
+const groupUsage = "connections beside the busy ones, as `kind,key=value,...`: idle, slow-send, slow-read or storm; may be repeated"
+
+// parseGroups reads the values of --group.
+func parseGroups(specs []string) ([]load.Group, error) {
+	var groups []load.Group
+	for _, spec := range specs {
+		g, err := load.ParseGroup(spec)
+		if err != nil {
+			return nil, fmt.Errorf("--group: %w", err)
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}

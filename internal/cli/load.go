@@ -1,0 +1,323 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios"
+)
+
+type loadFlags struct {
+	scenario, arrivals, generator string
+	rate, trace                   string
+	speed                         float64
+	method, body                  string
+	header, request, groups       []string
+	params                        []string
+	data, dataOrder               string
+	verbatim                      bool
+	connections, threads          int
+	duration, warmup, timeout     time.Duration
+	seed                          uint64
+	capacityFlags
+	transport       string
+	pipeline        int
+	fresh, insecure bool
+	spin            time.Duration
+	sources         []string
+	authorities     string
+	progress        string
+	files           loadFiles
+}
+
+func (c *cli) loadCommand() *cobra.Command {
+	var f loadFlags
+	cmd := &cobra.Command{
+		Use:   "load URL",
+		Short: "Offer load to any HTTP server and record what comes back",
+		Long: `load is the generator alone, against anything that speaks HTTP/1.1 or, as a web
+server asks what stands behind it, uwsgi, SCGI or FastCGI.
+
+Without --rate the loop is closed: every connection sends its next request when
+it has its answer. With --rate it is open: requests are due by the clock, and a
+request that waits because the server is slow counts that wait as latency.
+
+A rate may change: --rate takes segments RATE[..RATE][@DURATION] with commas
+between them, which repeat until the window is over.
+
+  100..5000                         a ramp over the whole window
+  1000@5s,2000@5s,2000..5000@10s    steps, and a ramp
+  500@900ms,5000@100ms              bursts
+
+With --arrivals recorded, requests are due when a --trace says: a file with an
+arrival a line, as seconds since the start, in ascending order, and the class of
+request behind a comma or a blank (0.0012,fast), or as JSON
+({"t": 0.0012, "class": "fast"}). It plays once, and the window ends with it.
+
+Beside the summary, or the JSON document (--json), it writes files for other
+tools: --hdr, --hlog, --vegeta and --heatmap. They are written at the end, and
+when the run was interrupted as well.
+
+` + placeholdersHelp + `
+
+It exits with 1 if the run is not valid: the generator itself was the limit,
+answers were wrong, connections starved; or if --slo is missed.
+
+--capacity searches the highest rate that keeps --slo and draws the curve of
+latency by throughput, --sweep draws it at given rates; both offer Poisson
+arrivals unless --arrivals says otherwise.`,
+		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
+  dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
+  dyno load http://127.0.0.1:8000/hello -r 500@900ms,5k@100ms -d 20s
+  dyno load http://127.0.0.1:8000/hello --arrivals recorded --trace access.txt --speed 2
+  dyno load http://127.0.0.1:8000/hello -r 5000 --heatmap latency.svg --vegeta each.gob
+  dyno load unix:/tmp/dyno.sock --scenario mixed
+  dyno load uwsgi://127.0.0.1:3031/hello
+  dyno load fastcgi://unix:/run/php/php8.2-fpm.sock:/ --param SCRIPT_FILENAME=/srv/index.php
+  dyno load http://127.0.0.1:8000/hello -r 5000 --slo 'p99<10ms,errors<0.1%'
+  dyno load http://127.0.0.1:8000/hello --capacity --slo 'p99<10ms' --plot curve.svg
+  dyno load http://127.0.0.1:8000/hello --sweep 1000..50000/8
+  dyno load http://127.0.0.1:8000/hello --group idle,connections=10000 --group slow-send,rate=10
+  dyno load http://127.0.0.1:8000/echo -X POST --body hello -H 'Content-Type: text/plain'
+  dyno load 'http://127.0.0.1:8000/items/${rand:1-1000}?user=${query.name}' --data users.csv
+  dyno load http://127.0.0.1:8000/items -X POST --body @item.json -H 'X-Request: ${uuid}'
+  dyno load http://127.0.0.1:8000 --request 'GET /items/${seq} weight=9 class=read' \
+    --request 'POST /items class=write status=201 body={"n": ${seq}, "of": "${json.name}"}' --data users.csv`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.load(cmd, args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.IntVarP(&f.connections, "connections", "c", 64, "connections")
+	flags.DurationVarP(&f.duration, "duration", "d", 10*time.Second, "measured window")
+	flags.StringVarP(&f.rate, "rate", "r", "", "requests per second, or how they change, see above; none, or 0, is the closed loop")
+	flags.IntVarP(&f.threads, "threads", "t", 1, "generator threads")
+	flags.StringVar(&f.arrivals, "arrivals", "constant", "schedule of the open loop: constant, poisson or recorded")
+	flags.StringVar(&f.trace, "trace", "", "recorded arrivals: the `file` that they are in")
+	flags.Float64Var(&f.speed, "speed", 1, "recorded arrivals: so many times as fast")
+	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the rate is steady")
+	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "longest a request may take")
+	flags.Uint64Var(&f.seed, "seed", 1, "of the schedule and of the choice among request classes")
+	flags.StringVar(&f.generator, "generator", "", "native or vegeta (default native, vegeta for https)")
+	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); flags given beside it win")
+	flags.StringVarP(&f.method, "method", "X", "GET", "method")
+	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
+	flags.StringArrayVar(&f.params, "param", nil, "uwsgi, scgi and fastcgi: a CGI variable beside the usual ones, as `NAME=VALUE`; may be repeated")
+	flags.IntVar(&f.pipeline, "pipeline", 1, "requests under way on a connection at most")
+	flags.StringVar(&f.transport, "transport", "", "io_uring or epoll (default io_uring where the kernel has it)")
+	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
+	flags.StringSliceVar(&f.sources, "source", nil, "local `address` or prefix that connections come from; several take turns")
+	flags.DurationVar(&f.spin, "spin", 0, "open loop: how long before a request is due the generator stays awake, burning a CPU")
+	flags.BoolVar(&f.insecure, "insecure", false, "https: trust any certificate")
+	flags.StringVar(&f.authorities, "cacert", "", "https: trust the authorities in a PEM `file` rather than the system's")
+	flags.StringVar(&f.body, "body", "", "request body; `text`, or @FILE for a file's content, @- for standard input")
+	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path, as `'METHOD PATH ...'` and then weight=N, class=NAME, status=CODE, body=TEXT, the body last; may be repeated")
+	flags.StringVar(&f.data, "data", "", "rows for ${data.FIELD}: a CSV `file` with a header line, or .jsonl with a flat object per line")
+	flags.StringVar(&f.dataOrder, "data-order", "sequence", "how requests take the rows: sequence or random")
+	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")
+	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
+	flags.StringArrayVar(&f.groups, "group", nil, groupUsage)
+	f.files.flags(cmd)
+	f.capacityFlags.add(flags)
+	return cmd
+}
+
+func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
+	given := func(name string) bool { return cmd.Flags().Changed(name) }
+	config, err := f.config(url, given, cmd.InOrStdin())
+	if err != nil {
+		return usageError(err)
+	}
+	slo, err := f.check(given)
+	if err != nil {
+		return usageError(err)
+	}
+	if f.surveys() {
+		return c.survey(cmd.Context(), config, f.capacityFlags, slo, given)
+	}
+	phase, err := load.OpenPhaseFD()
+	if err != nil {
+		return usageError(err)
+	}
+	config.Phase = phase
+	if err := checkProgress(f.progress); err != nil {
+		return usageError(err)
+	}
+	files, err := f.files.prepare(&config, c.json)
+	if err != nil {
+		return usageError(err)
+	}
+	seen, done := watchLoad(c.stderr, f.progress)
+	config.Progress = seen
+	result, err := load.Run(cmd.Context(), config)
+	done()
+	var bad *load.ConfigError
+	if errors.As(err, &bad) {
+		return usageError(err)
+	} else if err != nil {
+		return failed(err)
+	}
+	if err := hold(result, slo); err != nil {
+		return failed(err)
+	}
+	if err := c.writeLoad(result, files); err != nil {
+		return failed(err)
+	}
+	switch {
+	case result.Interrupted:
+		return errInterrupted
+	case !result.Valid || result.Objective != nil && !result.Objective.Met:
+		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+// writeLoad writes the result in all the forms that were asked for. Where a
+// file takes standard output, the summary gives way.
+func (c *cli) writeLoad(result *results.Load, files []loadFile) error {
+	var err error
+	out := c.stdout
+	if takeStdout(files) {
+		out = c.stderr
+	}
+	if c.json {
+		err = encode(out, result)
+	} else {
+		err = printLoad(out, result, width(out), plainText())
+	}
+	for _, file := range files {
+		err = errors.Join(err, file.store(c.stdout, result))
+	}
+	return err
+}
+
+// config is what the flags and the scenario ask for together.
+func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) (load.Config, error) {
+	config := load.Config{
+		URL: url, Connections: f.connections, Threads: f.threads, Arrivals: load.Arrivals(f.arrivals),
+		Duration: f.duration, Warmup: f.warmup, Timeout: f.timeout, Seed: f.seed, Generator: f.generator,
+		Model: load.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin, Transport: f.transport,
+	}
+	if f.open() {
+		config.Model, config.Profile = load.Open, f.rate
+	}
+	recorded := config.Arrivals == load.Recorded
+	switch { // load.Config takes a zero for its default
+	case f.connections < 1:
+		return config, fmt.Errorf("--connections %d: at least one is needed", f.connections)
+	case f.threads < 1:
+		return config, fmt.Errorf("--threads %d: at least one is needed", f.threads)
+	case recorded && f.open():
+		return config, errors.New("--rate and --arrivals recorded exclude each other: the trace has its own rate; --speed changes it")
+	case recorded && f.trace == "":
+		return config, errors.New("--arrivals recorded: give the --trace that they are recorded in")
+	case !recorded && (given("trace") || given("speed")):
+		return config, errors.New("--trace and --speed are for --arrivals recorded")
+	case given("speed") && (!(f.speed > 0) || math.IsInf(f.speed, 1)):
+		return config, fmt.Errorf("--speed %v: how many times as fast, above 0", f.speed)
+	case f.scenario == "" && !f.open() && !recorded && !f.surveys() && given("arrivals"):
+		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
+	case f.duration <= 0:
+		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
+	case f.pipeline < 1:
+		return config, fmt.Errorf("--pipeline %d: at least one request is under way on a connection", f.pipeline)
+	}
+	if err := f.network(&config); err != nil {
+		return config, err
+	}
+	for _, text := range f.params {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return config, fmt.Errorf("--param %q: expected NAME=VALUE", text)
+		}
+		config.Params = append(config.Params, [2]string{name, value})
+	}
+	if f.generator != "" && f.generator != "native" && f.generator != "vegeta" {
+		return config, suggest.Unknown("generator", f.generator, []string{"native", "vegeta"})
+	}
+	var err error
+	if config.Groups, err = parseGroups(f.groups); err != nil {
+		return config, err
+	}
+	if recorded {
+		if err := f.replay(&config, given("duration")); err != nil {
+			return config, err
+		}
+	}
+	if f.scenario == "" {
+		return config, f.requests(&config, given, stdin)
+	}
+	for _, name := range []string{"method", "header", "body", "request", "data", "data-order", "verbatim"} {
+		if given(name) {
+			return config, fmt.Errorf("--%s and --scenario exclude each other: the scenario says what is requested", name)
+		}
+	}
+	s, err := scenarios.Load(f.scenario)
+	if err != nil {
+		return config, err
+	}
+	applyScenario(&config, s, func(name string) bool {
+		return given(name) || recorded && (name == "rate" || name == "duration")
+	})
+	return config, nil
+}
+
+// open tells whether there is a rate: 0 asks for the closed loop.
+func (f loadFlags) open() bool {
+	rate, err := strconv.ParseFloat(f.rate, 64)
+	return f.rate != "" && (err != nil || rate != 0)
+}
+
+// replay takes the arrivals from the trace, and the window unless that is given.
+func (f loadFlags) replay(config *load.Config, window bool) error {
+	file, err := os.Open(f.trace)
+	if err != nil {
+		return fmt.Errorf("--trace: %w", err)
+	}
+	defer file.Close()
+	if config.Trace, err = load.ReadTrace(f.trace, file); err != nil {
+		return err
+	}
+	config.Model, config.Speed = load.Open, f.speed
+	if length := config.Trace.Length(f.speed); !window || config.Duration > length {
+		config.Duration = length
+	}
+	return nil
+}
+
+// applyScenario fills config from s where the command line says nothing else.
+func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string) bool) {
+	applyRequests(config, s)
+	if !given("group") {
+		config.Groups = bench.Groups(s)
+	}
+	if !given("rate") {
+		config.Model, config.Rate, config.Profile = load.Model(s.Load.Model), s.Load.Rate, s.Load.Profile
+	}
+	if !given("arrivals") && s.Load.Arrivals != "" {
+		config.Arrivals = load.Arrivals(s.Load.Arrivals)
+	}
+	if !given("connections") {
+		config.Connections = s.Load.Connections
+	}
+	if !given("timeout") {
+		config.Timeout = s.Load.Timeout
+	}
+	if !given("duration") {
+		config.Duration = s.Duration
+	}
+	if !given("warmup") {
+		config.Warmup = s.Warmup
+	}
+}

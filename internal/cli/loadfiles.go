@@ -1,0 +1,207 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/report"
+	"github.com/dynobench/dyno/results/report/plot"
+)
+
+// loadFiles are the files that dyno load writes beside its summary.
+type loadFiles struct {
+	hdr, hlog, vegeta, heatmap string
+	steps                      bool
+}
+
+func (f *loadFiles) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.hdr, "hdr", "", "write latency by percentile to `file`, as HdrHistogram's plotter reads it; - is standard output")
+	flags.StringVar(&f.hlog, "hlog", "", "write a histogram for each 100 ms to `file`, as a log of HdrHistogram; - is standard output")
+	flags.StringVar(&f.vegeta, "vegeta", "", "write each request to `file`, as vegeta's results: .gob or .bin, .csv, .json; - is gob on standard output")
+	flags.StringVar(&f.heatmap, "heatmap", "", "draw latency over time into `file`, .svg or .png")
+	flags.BoolVar(&f.steps, "steps", false, "keep a histogram of each 100 ms in the JSON document")
+}
+
+// A loadFile is one of them.
+type loadFile struct {
+	flag, path string
+	write      func(io.Writer, *results.Load) error
+}
+
+// prepare tells config what the files need and returns them. A file that
+// cannot be written is an error here, before there is anything to lose.
+func (f *loadFiles) prepare(config *load.Config, json bool) (all []loadFile, err error) {
+	config.Steps = f.steps || f.hlog != "" || f.heatmap != ""
+	add := func(flag, path string, write func(io.Writer, *results.Load) error) {
+		if path != "" {
+			all = append(all, loadFile{flag, path, write})
+		}
+	}
+	add("hdr", f.hdr, func(w io.Writer, l *results.Load) error {
+		h, err := results.DecodeHistogram(l.Histogram)
+		if err != nil {
+			return err
+		}
+		return results.WritePercentiles(w, h)
+	})
+	add("hlog", f.hlog, func(w io.Writer, l *results.Load) error { return results.WriteLog(w, l, "") })
+	if f.vegeta != "" {
+		journal := new(load.Journal)
+		config.Journal = journal
+		encoding := map[string]string{"": "gob", ".bin": "gob", ".gob": "gob", ".csv": "csv", ".json": "json"}
+		name, ok := encoding[suffix(f.vegeta)]
+		if !ok || suffix(f.vegeta) == "" && f.vegeta != "-" {
+			return nil, fmt.Errorf("--vegeta %s: the ending of the name tells the encoding: .gob or .bin, .csv or .json", f.vegeta)
+		}
+		add("vegeta", f.vegeta, func(w io.Writer, _ *results.Load) error { return journal.WriteVegeta(w, name) })
+	}
+	switch s := suffix(f.heatmap); {
+	case f.heatmap == "":
+	case s == ".svg":
+		add("heatmap", f.heatmap, heatMap(func(w io.Writer, f plot.Figure) error { return f.SVG(w, plot.Wide, true) }))
+	case s == ".png":
+		add("heatmap", f.heatmap, heatMap(func(w io.Writer, f plot.Figure) error { return f.PNG(w, plot.Wide) }))
+	default:
+		return nil, fmt.Errorf("--heatmap %s: the ending of the name tells the format: .svg or .png", f.heatmap)
+	}
+	onStdout := ""
+	if json {
+		onStdout = "--json"
+	}
+	for _, file := range all {
+		if file.path != "-" {
+			if err := writable(file.path); err != nil {
+				return nil, fmt.Errorf("--%s: %w", file.flag, err)
+			}
+			continue
+		}
+		if onStdout != "" {
+			return nil, fmt.Errorf("%s and --%s - both want standard output: give one of them a file", onStdout, file.flag)
+		}
+		onStdout = "--" + file.flag + " -"
+	}
+	return all, nil
+}
+
+func suffix(path string) string { return strings.ToLower(filepath.Ext(path)) }
+
+func heatMap(draw func(io.Writer, plot.Figure) error) func(io.Writer, *results.Load) error {
+	return func(w io.Writer, l *results.Load) error {
+		f, err := report.HeatMap(l)
+		if err != nil {
+			return err
+		}
+		if f.Empty {
+			return errors.New("nothing was answered: there is nothing to draw")
+		}
+		return draw(w, f)
+	}
+}
+
+// writable tries what store will do.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s is a folder: give the name of a file in it", path)
+	case err == nil && !info.Mode().IsRegular():
+		return nil // a pipe or a device: it is opened when there is something for it
+	}
+	f, err := beside(path)
+	var wrong *fs.PathError
+	if errors.As(err, &wrong) {
+		err = wrong.Err // without the name of the temporary file
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	f.Close()           //nolint:errcheck // it is empty
+	os.Remove(f.Name()) //nolint:errcheck // likewise
+	return nil
+}
+
+// beside makes a file in the folder of path, to be renamed to it.
+func beside(path string) (*os.File, error) {
+	return os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+}
+
+// store writes the file as a whole or not at all.
+func (f loadFile) store(stdout io.Writer, l *results.Load) error {
+	if err := f.storeTo(stdout, l); err != nil {
+		return fmt.Errorf("--%s %s: %w", f.flag, f.path, err)
+	}
+	return nil
+}
+
+func (f loadFile) storeTo(stdout io.Writer, l *results.Load) (err error) {
+	if f.path == "-" {
+		return buffered(stdout, l, f.write)
+	}
+	if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() {
+		out, err := os.OpenFile(f.path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer out.Close() //nolint:errcheck // nothing is kept back by a pipe or a device
+		return buffered(out, l, f.write)
+	}
+	out, err := beside(f.path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			out.Close()           //nolint:errcheck // the first error is the one to tell
+			os.Remove(out.Name()) //nolint:errcheck // likewise
+		}
+	}()
+	if err := buffered(out, l, f.write); err != nil {
+		return err
+	}
+	if err := out.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	return os.Rename(out.Name(), f.path)
+}
+
+func buffered(w io.Writer, l *results.Load, write func(io.Writer, *results.Load) error) error {
+	b := bufio.NewWriterSize(w, 1<<16)
+	if err := write(b, l); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+// takeStdout tells whether one of the files is standard output.
+func takeStdout(all []loadFile) bool {
+	for _, f := range all {
+		if f.path == "-" {
+			return true
+		}
+	}
+	return false
+}
+
+// checkProgress refuses a word that --progress does not know.
+func checkProgress(mode string) error {
+	switch mode {
+	case "auto", "plain", "none":
+		return nil
+	}
+	return suggest.Unknown("progress", mode, []string{"auto", "plain", "none"})
+}

@@ -1,0 +1,314 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/results"
+)
+
+// A loadText is the summary of one run of the generator for people, for a
+// terminal of so many columns; below 80 it is laid out for 80.
+type loadText struct {
+	strings.Builder
+	load  *results.Load
+	width int
+	plain bool // ASCII only
+}
+
+// printLoad writes the summary.
+func printLoad(w io.Writer, l *results.Load, width int, plain bool) error {
+	t := &loadText{load: l, width: max(width, 80), plain: plain}
+	t.title()
+	t.rate()
+	t.table()
+	t.percentiles()
+	t.connections()
+	t.groups()
+	t.objective()
+	t.warnings()
+	text := t.String()
+	if plain {
+		text = ascii.Replace(text)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// ascii writes what the summary is made of without the signs that an old
+// terminal lacks.
+var ascii = strings.NewReplacer("µ", "u", "·", "-", "–", "-", "−", "-", "×", "x", "…", "~", "→", "->", "✓", "ok ", "✗", "no ", "≥", ">=")
+
+// plainText tells whether what reads w may not know more than ASCII.
+func plainText() bool {
+	if os.Getenv("TERM") == "dumb" {
+		return true
+	}
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := os.Getenv(name); v != "" {
+			v = strings.ToLower(v)
+			return !strings.Contains(v, "utf-8") && !strings.Contains(v, "utf8")
+		}
+	}
+	return false // nothing is said, as in a container: UTF-8 is what there is
+}
+
+// line writes text below the others, indented, broken between words.
+func (t *loadText) line(text string) { t.WriteString(format.Wrap(text, t.width, "  ", "    ")) }
+
+// fact is a line with a name in front.
+func (t *loadText) fact(name, text string) {
+	t.WriteString(format.Wrap(text, t.width, fmt.Sprintf("  %-13s", name), strings.Repeat(" ", 15)))
+}
+
+func (t *loadText) title() {
+	l := t.load
+	t.WriteString(format.Wrap(l.URL, t.width, "", "  "))
+	loop := fmt.Sprintf("closed loop, %s", count(l.Connections, "connection"))
+	if l.Model == string(load.Open) {
+		rate := fmt.Sprintf("%s requests/s", offered(l.RateRPS))
+		if l.RateProfile != "" {
+			rate = l.RateProfile + " requests/s, " + offered(l.RateRPS) + " on average,"
+		}
+		loop = fmt.Sprintf("open loop, %s %s, %s", rate, l.Arrivals, count(l.Connections, "connection"))
+	}
+	switch {
+	case l.Fresh:
+		loop += ", each for one request"
+	case l.Pipeline > 1:
+		loop += fmt.Sprintf(" of %d requests each", l.Pipeline)
+	}
+	by := l.Generator
+	if l.Transport != "" {
+		by += " on " + l.Transport
+	}
+	t.WriteString(format.Wrap(fmt.Sprintf("%s, %s, %.2f s after %.2f s of warm-up (%s)",
+		loop, count(l.Threads, "thread"), l.DurationS, l.WarmupS, by), t.width, "", "  "))
+}
+
+func (t *loadText) rate() {
+	l := t.load
+	errors := "no errors"
+	if n := l.Errors.Total(); n == 1 {
+		errors = "1 error"
+	} else if n > 0 {
+		errors = format.Count(n) + " errors"
+	}
+	t.WriteString("\n")
+	t.line(fmt.Sprintf("%s requests/s (%s right answers, %s, %s read)", format.Significant(l.ThroughputRPS, 4),
+		format.Count(l.Requests-l.Errors.Status-l.Errors.Body), errors, format.Bytes(l.BytesRead)))
+	if l.Errors.Total() > 0 {
+		t.line("errors: " + byKind(l.Errors))
+	}
+}
+
+// byKind lists the kinds that there were.
+func byKind(e results.Errors) string {
+	var kinds []string
+	for _, k := range []struct {
+		name string
+		n    int64
+	}{
+		{"connect", e.Connect}, {"read", e.Read}, {"write", e.Write}, {"timeout", e.Timeout},
+		{"status", e.Status}, {"body", e.Body}, {"unsent", e.Unsent},
+	} {
+		if k.n > 0 {
+			kinds = append(kinds, k.name+" "+format.Count(k.n))
+		}
+	}
+	return strings.Join(kinds, ", ")
+}
+
+// table is of the percentiles.
+func (t *loadText) table() {
+	l := t.load
+	type row struct {
+		name string
+		q    results.Quantiles
+	}
+	rows := []row{{"latency (from due)", l.LatencyUS}, {"service (from sent)", l.ServiceUS}}
+	if l.Model == string(load.Open) {
+		rows = append(rows, row{"send lag", l.SendLagUS})
+	}
+	if len(l.Classes) > 1 {
+		for _, class := range l.Classes {
+			rows = append(rows, row{"class " + class.Class, class.LatencyUS})
+		}
+	}
+	columns := []struct {
+		name string
+		of   func(results.Quantiles) float64
+	}{
+		{"p50", func(q results.Quantiles) float64 { return q.P50 }}, {"p90", func(q results.Quantiles) float64 { return q.P90 }},
+		{"p95", func(q results.Quantiles) float64 { return q.P95 }}, {"p99", func(q results.Quantiles) float64 { return q.P99 }},
+		{"p99.9", func(q results.Quantiles) float64 { return q.P999 }}, {"p99.99", func(q results.Quantiles) float64 { return q.P9999 }},
+		{"max", func(q results.Quantiles) float64 { return q.Max }},
+	}
+	// What samples do not reach is left out, and p95 where the rest has no room.
+	const figures = 9 // columns of the terminal that a figure takes
+	if l.LatencyUS.P9999 == 0 {
+		columns = slices.Delete(columns, 5, 6)
+	} else if t.width < 22+len(columns)*figures {
+		columns = slices.Delete(columns, 2, 3)
+	}
+	table := format.Table{Head: []string{""}, Left: []bool{true}}
+	for _, c := range columns {
+		table.Head = append(table.Head, c.name)
+	}
+	for _, r := range rows {
+		cells := []string{format.Fit(r.name, t.width-2-len(columns)*figures)}
+		for _, c := range columns {
+			cells = append(cells, micros(c.of(r.q)))
+		}
+		table.Add(cells...)
+	}
+	t.WriteString("\n" + table.Text())
+}
+
+// percentiles is the plot.
+func (t *loadText) percentiles() {
+	h, err := results.DecodeHistogram(t.load.Histogram)
+	if err != nil {
+		return // there is none
+	}
+	if plot := percentilePlot(h, min(t.width, 100), t.plain); plot != "" {
+		t.WriteString("\n" + plot)
+	}
+}
+
+func (t *loadText) connections() {
+	l := t.load
+	t.WriteString("\n")
+	if f := l.Connection; f.Max > 0 && l.Connections > 1 {
+		text := fmt.Sprintf("%s to %s answers per connection, median %s", format.Count(f.Min), format.Count(f.Max), format.Count(f.P50))
+		if f.Jain > 0 {
+			text += fmt.Sprintf(", Jain's index %.3f", f.Jain)
+		}
+		if f.Starved > 0 {
+			text += fmt.Sprintf("; %s without any", count(f.Starved, "connection"))
+		}
+		t.fact("fairness", text)
+	}
+	if l.Model == string(load.Open) {
+		peak, at, end := int64(0), 0.0, int64(0)
+		for _, p := range l.Series {
+			if end = p.Backlog; p.Backlog > peak {
+				peak, at = p.Backlog, p.TS
+			}
+		}
+		if peak > 0 {
+			t.fact("backlog", fmt.Sprintf("at most %s due and not yet sent, %.1f s into the window; %s at its end", format.Count(peak), at, format.Count(end)))
+		}
+	}
+	if l.Reconnects > 0 || l.Resent > 0 {
+		text := counted(l.Reconnects, "connection") + " made again"
+		if l.Resent > 0 {
+			text += ", " + counted(l.Resent, "request") + " sent again"
+		}
+		t.fact("reconnected", text)
+	}
+	t.fact("generator", fmt.Sprintf("%.1f µs of CPU per request, busiest thread %.0f %% busy", l.GeneratorCPUUSPerRequest, 100*l.GeneratorCPUUtilisation))
+}
+
+// offered is a rate that was asked for: 500 is no 500.0.
+func offered(rps float64) string {
+	text := format.Significant(rps, 4)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
+// counted is count with commas between the thousands.
+func counted(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return format.Count(n) + " " + noun + "s"
+}
+
+func (t *loadText) groups() {
+	if len(t.load.Groups) == 0 {
+		return
+	}
+	table := format.Table{Head: []string{"beside them", "kind", "connections", "opened", "refused", "closed", "requests", "errors", "p50", "p99"}, Left: []bool{true, true}}
+	for _, g := range t.load.Groups {
+		table.Add(format.Fit(g.Name, 16), g.Kind, format.Count(int64(g.Connections)), format.Count(g.Opened), format.Count(g.Refused), format.Count(g.Closed),
+			format.Count(g.Requests), format.Count(g.Errors), micros(g.LatencyUS.P50), micros(g.LatencyUS.P99))
+	}
+	if t.width < 100 { // the latency goes first, it is nobody's question about idle connections
+		table.Head = table.Head[:8]
+		for i := range table.Rows {
+			table.Rows[i] = table.Rows[i][:8]
+		}
+	}
+	t.WriteString("\n" + table.Text())
+	for _, g := range t.load.Groups {
+		if g.Unopened > 0 {
+			t.fact("not opened", fmt.Sprintf("%s of %s, since too many were still open", format.Count(g.Unopened), g.Name))
+		}
+	}
+	t.fact("their cost", fmt.Sprintf("%.2f s of the generator's CPU", t.load.GroupsCPUS))
+}
+
+func (t *loadText) objective() {
+	o := t.load.Objective
+	if o == nil {
+		return
+	}
+	verdict := "met"
+	if !o.Met {
+		verdict = "missed"
+	}
+	t.WriteString("\n")
+	t.fact("objective", o.Text+": "+verdict)
+	for _, term := range o.Terms {
+		mark, seen := "✓", term.Reason
+		if !term.Met {
+			mark = "✗"
+		}
+		if term.Seen != nil {
+			seen = "seen " + seenAs(term)
+		}
+		t.WriteString(fmt.Sprintf("%15s%s %s (%s)\n", "", mark, term.Text, seen))
+	}
+}
+
+// seenAs prints what was seen of a term in the term's own unit.
+func seenAs(term results.Term) string {
+	v := *term.Seen
+	switch {
+	case strings.HasSuffix(term.Text, "%"):
+		return format.Significant(v, 3) + " %"
+	case strings.HasPrefix(term.Text, "rate"):
+		return format.Significant(v, 4) + " requests/s"
+	}
+	return format.Duration(v)
+}
+
+func (t *loadText) warnings() {
+	for _, warning := range t.load.Warnings {
+		mark := "warning"
+		if warning.Invalid {
+			mark = "not valid"
+		}
+		t.WriteString("\n")
+		t.line(fmt.Sprintf("%s [%s]: %s", mark, warning.Code, warning.Message))
+		if warning.Hint != "" {
+			t.WriteString(format.Wrap(warning.Hint, t.width, "    → ", "      "))
+		}
+	}
+}
+
+// micros prints a percentile, which is 0 where the samples are too few for it.
+func micros(us float64) string {
+	if us == 0 {
+		return format.None
+	}
+	return format.Duration(us)
+}

@@ -1,0 +1,495 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/report"
+	"github.com/dynobench/dyno/scenarios"
+	"github.com/dynobench/dyno/scenarios/apps"
+)
+
+// The tour is what `dyno run` measures unless told otherwise. With all
+// built-in engines it takes about two minutes and shows the three things that
+// set concurrency models apart: what a request costs, how many can wait at
+// once, and whether a slow one holds up the fast. More and shorter trials tell
+// more than fewer and longer ones, since the trial is what varies; mixed needs
+// a thousand requests in each for its p99.
+var tour = []struct {
+	scenario string
+	duration time.Duration
+}{
+	{"hello", 600 * time.Millisecond},
+	{"wait", 600 * time.Millisecond},
+	{"mixed", 1200 * time.Millisecond},
+}
+
+const (
+	tourTrials = 4
+	tourWarmup = 300 * time.Millisecond
+	runTrials  = 3
+)
+
+type runFlags struct {
+	targets       []string
+	targetsFile   string
+	commands      []string
+	trials        int
+	seed          uint64
+	duration      time.Duration
+	warmup        time.Duration
+	generator     string
+	protocol      string
+	out           string
+	serverCPUs    []int
+	generatorCPUs []int
+	readyTimeout  time.Duration
+	plan          bool
+}
+
+func (c *cli) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [SCENARIO…]",
+		Short: "Compare targets under scenarios: start, verify, load, meter, report",
+		Long: `run starts every target anew for every trial, checks that it answers right,
+drives it with the scenario's load from a process of its own, meters it from
+outside and stores each trial as it ends. Then it prints a table and writes
+report.md, report.html and the plots beside run.json.
+
+SCENARIO is a built-in name (dyno list scenarios) or the path of a YAML file.
+A target is a name (dyno list targets) or an engine spec, as
+threads,threads=8. Your own server joins by --command, with {addr} where the
+address goes that it shall listen on; it must answer the scenario's requests.
+
+It exits with 1 if a target was refused, if a trial failed (wrong answers,
+errors, a dead server), or if no trial of a target under a scenario counts.`,
+		Example: `  dyno run
+  dyno run hello mixed --targets goroutine,eventloop,nethttp --trials 5
+  dyno run json --targets goroutine --targets goroutine,per=request
+  dyno run hello --targets goroutine --command 'mine=./myserver --listen {addr}'
+  dyno run hello --protocol uwsgi --targets goroutine,eventloop,uwsgi-gevent
+  dyno run ./checkout.yaml --targets uwsgi-gevent,gunicorn-gthread
+  dyno run hello --plan`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&f.targets, "targets", "T", nil, "`names` or engine specs; may be repeated (default: all engines and yardsticks)")
+	flags.StringVar(&f.targetsFile, "targets-file", "", "YAML `file` with further targets, in the form of the built-in ones")
+	flags.StringArrayVar(&f.commands, "command", nil, "a server of your own, as `'name=command line with {addr}'`; may be repeated")
+	flags.IntVarP(&f.trials, "trials", "n", 0, "fresh processes per scenario and target (0: 3, or 4 without SCENARIO)")
+	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load; 0 draws one")
+	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (0: the scenario's)")
+	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (0: the scenario's)")
+	flags.StringVar(&f.generator, "generator", "native", "native or vegeta")
+	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what all targets are asked in: http, uwsgi, scgi or fastcgi; those that cannot are skipped")
+	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
+	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
+	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
+	flags.DurationVar(&f.readyTimeout, "ready-timeout", 15*time.Second, "longest a server may take to give its first right answer")
+	flags.BoolVar(&f.plan, "plan", false, "print every command line that would be started, and exit")
+	return cmd
+}
+
+func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
+	o := bench.Options{
+		Trials: f.trials, Seed: f.seed, Duration: f.duration, Warmup: f.warmup, Generator: f.generator, ReadyTimeout: f.readyTimeout,
+		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs,
+	}
+	if f.trials < 0 {
+		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)
+	}
+	if len(names) == 0 && c.own != nil {
+		o.Scenarios = []*scenarios.Scenario{frontPage()}
+	}
+	for _, name := range names {
+		s, err := scenarios.Load(name)
+		if err != nil {
+			return usageError(err)
+		}
+		o.Scenarios = append(o.Scenarios, s)
+	}
+	if err := c.claim(o.Scenarios); err != nil {
+		return usageError(err)
+	}
+	if len(o.Scenarios) == 0 {
+		o.Trials = cmp.Or(o.Trials, tourTrials)
+		for _, stop := range tour {
+			s, err := scenarios.Load(stop.scenario)
+			if err != nil {
+				return err
+			}
+			s.Duration, s.Warmup = stop.duration, tourWarmup
+			o.Scenarios = append(o.Scenarios, s)
+		}
+	}
+	o.Trials = cmp.Or(o.Trials, runTrials)
+	if o.Targets, err = f.choose(o.Scenarios); err != nil {
+		return usageError(err)
+	}
+	c.adapt(o.Targets, o.Scenarios[0])
+	if o.Dyno, err = os.Executable(); err != nil {
+		return err
+	}
+	twins, err := apps.Folder()
+	if err != nil {
+		return failed(err)
+	}
+	o.Dir = twins
+
+	targets, mute, err := f.over(o.Targets)
+	if err != nil {
+		return usageError(err)
+	}
+	var skipped []results.Skip
+	o.Targets, skipped, err = available(targets, target.Vars{Dyno: o.Dyno, Dir: twins})
+	if err != nil {
+		return usageError(err)
+	}
+	skipped = append(mute, skipped...)
+	for _, s := range skipped {
+		fmt.Fprintf(c.stderr, "%s is skipped: %s%s\n", s.Target, s.Reason, remedy(s))
+	}
+	plan, err := bench.NewPlan(o)
+	if err != nil {
+		return usageError(err)
+	}
+	if f.plan {
+		return c.printPlan(plan)
+	}
+	return c.measure(ctx, plan, skipped, f.out)
+}
+
+// measure runs plan, stores it under folder and reports it.
+func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, folder string) error {
+	described := plan.Describe()
+	described.Skipped = skipped
+	described.Command = append([]string{c.program()}, c.args...)
+	if !slices.ContainsFunc(c.args, func(arg string) bool { return arg == "--seed" || strings.HasPrefix(arg, "--seed=") }) {
+		described.Command = append(described.Command, "--seed", strconv.FormatUint(plan.Seed, 10))
+	}
+	env := plan.Environment()
+	c.calibrate(plan, env, folder)
+	store, err := results.Create(folder, &results.Run{Dyno: build(), Environment: env, Plan: described, Calibration: plan.Calibration})
+	if err != nil {
+		return failed(err)
+	}
+	fmt.Fprintf(c.stderr, "%s of %s, about %v, seed %d, into %s\n",
+		count(len(plan.Steps), "trial"), count(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
+	switch {
+	case env.CPUsShared:
+		fmt.Fprintln(c.stderr, "warning: one CPU for server and generator: they slow each other down; compare CPU per request only")
+	case env.CPUsOneCore:
+		fmt.Fprintln(c.stderr, "warning: the CPUs of server and generator are on one core: they slow each other down; compare CPU per request only")
+	}
+
+	seen, done := watch(c.stderr, plan)
+	plan.Seen = seen
+	refused, runErr := plan.Run(ctx, store)
+	done()
+	interrupted := ctx.Err() != nil
+	updateErr := store.Update(func(r *results.Run) {
+		r.Interrupted = interrupted
+		for _, refusal := range refused {
+			r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: refusal.Target, Reason: refusal.Err.Error()})
+		}
+	})
+	if err := cmp.Or(runErr, updateErr); err != nil && !interrupted {
+		return failed(fmt.Errorf("%w\nwhat was measured is in %s", err, store.Path()))
+	}
+	run := store.Run()
+	if err := c.report(run, store.Dir()); err != nil {
+		return failed(fmt.Errorf("%w\nthe run itself is in %s; dyno report %s tries again", err, store.Path(), store.Dir()))
+	}
+	switch {
+	case interrupted:
+		fmt.Fprintf(c.stderr, "interrupted; %s stored in %s\n", count(len(run.Trials), "trial"), store.Path())
+		return errInterrupted
+	case len(refused) > 0:
+		return failed(fmt.Errorf("%s refused, see above", count(len(refused), "target")))
+	}
+	return verdict(run)
+}
+
+// report prints the table, or the run as JSON, and writes the report's files.
+func (c *cli) report(run *results.Run, dir string) error {
+	if len(run.Trials) == 0 {
+		if c.json {
+			return json.NewEncoder(c.stdout).Encode(run)
+		}
+		return nil
+	}
+	if err := report.Write(run, dir); err != nil {
+		return err
+	}
+	if c.json {
+		if err := json.NewEncoder(c.stdout).Encode(run); err != nil {
+			return err
+		}
+	} else if err := report.Terminal(c.stdout, run, width(c.stdout)); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "report: %s\n", filepath.Join(dir, report.HTMLFile))
+	return nil
+}
+
+// verdict is an error if the run did not do what was asked: a trial failed for
+// a reason of its own, or nothing valid is left of a target under a scenario.
+func verdict(run *results.Run) error {
+	type cell struct{ scenario, target string }
+	valid := map[cell]int{}
+	bad := 0
+	for _, t := range run.Trials {
+		k := cell{t.Scenario, t.Target}
+		valid[k] += 0
+		if t.Valid {
+			valid[k]++
+		} else if bench.Failed(&t) {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return failed(fmt.Errorf("%s failed, see above", count(bad, "trial")))
+	}
+	for k, n := range valid {
+		if n == 0 {
+			return failed(fmt.Errorf("no trial of %s on %s counts, see above", k.scenario, k.target))
+		}
+	}
+	return nil
+}
+
+// count says how many, in English.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// printPlan prints what would be started, in order.
+func (c *cli) printPlan(plan *bench.Plan) error {
+	const addr = "127.0.0.1:8000" // a run takes a free port each time
+	if c.json {
+		return json.NewEncoder(c.stdout).Encode(plan.Describe())
+	}
+	for i, step := range plan.Steps {
+		server, err := plan.Server(step, addr)
+		if err != nil {
+			return usageError(err)
+		}
+		fmt.Fprintf(c.stdout, "# %d: %s on %s, trial %d\n%s\n%s\n", i+1, step.Scenario.Name, step.Target.Name, step.Trial,
+			server, plan.Load(step, addr))
+	}
+	return nil
+}
+
+// choose returns the targets that the flags name; without any, dyno's own
+// engines and yardsticks and the rows of the user's file.
+func (f runFlags) choose(asked []*scenarios.Scenario) ([]target.Target, error) {
+	known, err := builtinTargets()
+	if err != nil {
+		return nil, err
+	}
+	var chosen []target.Target
+	if f.targetsFile != "" {
+		data, err := os.ReadFile(f.targetsFile)
+		if err != nil {
+			return nil, fmt.Errorf("--targets-file: %w", err)
+		}
+		own, err := target.ParseList(f.targetsFile, data)
+		if err != nil {
+			return nil, err
+		}
+		if len(f.targets) == 0 {
+			chosen = own
+		}
+		known = append(own, known...)
+	}
+	for _, words := range f.targets {
+		found, err := named(words, known)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, found...)
+	}
+	if len(f.targets) == 0 && len(f.commands) == 0 {
+		for _, t := range known {
+			if t.Kind != target.Outside {
+				chosen = append(chosen, t)
+			}
+		}
+	}
+	for _, command := range f.commands {
+		t, err := ownServer(command, f.protocol, asked)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, t)
+	}
+	return chosen, nil
+}
+
+// over makes all targets speak --protocol, if it is given. Of those that nobody
+// has named it leaves out what cannot.
+func (f runFlags) over(all []target.Target) (able []target.Target, skipped []results.Skip, err error) {
+	if _, err := codecOf(f.protocol); err != nil {
+		return nil, nil, err
+	}
+	for _, t := range all {
+		over, ok := t.Over(f.protocol)
+		if t.Spec != "" && catalog.Speaks(t.Spec, f.protocol) != nil {
+			ok = false
+		}
+		switch {
+		case f.protocol == target.DefaultProtocol: // a row of the user's may say another one
+			able = append(able, t)
+		case ok:
+			able = append(able, over)
+		case len(f.targets) > 0:
+			return nil, nil, fmt.Errorf("target %s speaks %s only: leave it out, or --protocol", t.Name, t.Protocol)
+		default:
+			skipped = append(skipped, results.Skip{Target: t.Name, Reason: "it speaks " + t.Protocol + " only"})
+		}
+	}
+	return able, skipped, nil
+}
+
+// remedy tells what to do about a skip.
+func remedy(s results.Skip) string {
+	if s.Hint == "" {
+		return ""
+	}
+	return "; to install: " + s.Hint
+}
+
+// named resolves one value of --targets. A comma separates names, but also
+// the settings of an engine spec: a word with "=" belongs to what stands
+// before it.
+func named(words string, known []target.Target) ([]target.Target, error) {
+	var specs []string
+	for _, word := range strings.Split(words, ",") {
+		if len(specs) > 0 && strings.Contains(word, "=") && !strings.Contains(word, ":") {
+			specs[len(specs)-1] += "," + word
+		} else {
+			specs = append(specs, strings.TrimSpace(word))
+		}
+	}
+	var chosen []target.Target
+	for _, spec := range specs {
+		i := slices.IndexFunc(known, func(t target.Target) bool { return t.Name == spec })
+		if i >= 0 {
+			chosen = append(chosen, known[i])
+			continue
+		}
+		t, err := engineTarget(spec, known)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, t)
+	}
+	return chosen, nil
+}
+
+// engineTarget makes a target of an engine spec that has no row of its own.
+func engineTarget(spec string, known []target.Target) (target.Target, error) {
+	if _, err := catalog.Lookup(spec); err != nil && !strings.ContainsAny(spec, ":,=") {
+		var names []string
+		for _, t := range known {
+			names = append(names, t.Name)
+		}
+		return target.Target{}, suggest.Unknown("target", spec, names)
+	}
+	if _, err := catalog.New(spec); err != nil {
+		return target.Target{}, err
+	}
+	return target.Target{
+		Name: spec, Kind: target.Engine, Spec: spec, Protocol: target.DefaultProtocol, Ready: target.DefaultReady,
+		Drain: target.DefaultDrain, Signal: target.DefaultSignal,
+		Command: []string{"{dyno}", "serve", "--engine", spec, "--protocol", "{protocol}", "--listen", "{addr}", "--app", "{app}"},
+	}, nil
+}
+
+// ownServer reads a value of --command. The server is ready when it answers
+// the first request that it will be asked.
+func ownServer(command, protocol string, asked []*scenarios.Scenario) (target.Target, error) {
+	name, line, ok := strings.Cut(command, "=")
+	if !ok || name == "" || strings.TrimSpace(line) == "" {
+		return target.Target{}, fmt.Errorf("--command %q: expected 'name=command line with {addr}'", command)
+	}
+	if !strings.Contains(line, "{addr}") && !strings.Contains(line, "{port}") {
+		return target.Target{}, fmt.Errorf("--command %q: nothing tells the server where to listen; put {addr} or {port} into it", command)
+	}
+	// A shell splits the line into words as its author expects; exec keeps
+	// the server the process that is signalled, and env takes assignments
+	// that stand before it.
+	t := target.Target{
+		Name: name, Summary: line, Kind: target.Outside, Protocol: protocol, Ready: asked[0].Requests[0].Path,
+		Drain: target.DefaultDrain, Signal: target.DefaultSignal,
+		Command: []string{"/bin/sh", "-c", "exec env " + line},
+	}
+	if _, err := t.Expand(target.Vars{}); err != nil {
+		return target.Target{}, fmt.Errorf("--command %q: %w", command, err)
+	}
+	return t, nil
+}
+
+// available sorts out the targets that this host lacks something for.
+func available(all []target.Target, v target.Vars) (targets []target.Target, skipped []results.Skip, err error) {
+	for _, t := range all {
+		lacking, err := t.Missing(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		if runtime.GOOS != "linux" && t.Kind == target.Engine {
+			if _, err := catalog.New(t.Spec); err != nil {
+				skipped = append(skipped, results.Skip{Target: t.Name, Reason: err.Error(), Hint: "run on Linux"})
+				continue
+			}
+		}
+		if len(lacking) == 0 {
+			targets = append(targets, t)
+			continue
+		}
+		s := results.Skip{Target: t.Name}
+		for i, r := range lacking {
+			if i > 0 {
+				s.Reason += ", "
+			}
+			s.Reason += "missing " + r.String()
+			if r.Install != "" && !strings.Contains(s.Hint, r.Install) {
+				s.Hint = strings.TrimPrefix(s.Hint+"; "+r.Install, "; ")
+			}
+		}
+		skipped = append(skipped, s)
+	}
+	return targets, skipped, nil
+}
+
+// missing says in a line what t lacks on this host.
+func missing(t target.Target) string {
+	_, skipped, err := available([]target.Target{t}, target.Vars{})
+	if err != nil {
+		return err.Error()
+	}
+	if len(skipped) == 0 {
+		return ""
+	}
+	return skipped[0].Reason + " (" + skipped[0].Hint + ")"
+}

@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/engines/supervise"
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/internal/systemd"
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/fastcgi"
+	"github.com/dynobench/dyno/protocol/gateway"
+	"github.com/dynobench/dyno/protocol/http1"
+	"github.com/dynobench/dyno/protocol/scgi"
+	"github.com/dynobench/dyno/protocol/uwsgi"
+)
+
+type serveFlags struct {
+	engine, listen, protocol, app string
+	backlog                       int
+	lint                          bool
+	limits                        protocol.Limits
+	drain                         time.Duration
+	supervise                     superviseFlags
+}
+
+func (c *cli) serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve an app on one engine until SIGTERM",
+		Long: `serve runs one engine with one of the built-in apps. It says on standard error
+where it listens once it does; SIGTERM and SIGINT drain it: requests in flight
+are finished, then it exits with 0.
+
+With --master, or the engine prefork, a supervisor keeps worker processes: it
+replaces those that end, and on SIGHUP all of them, one by one, by the program as
+it is now, without losing a request; on SIGUSR1 it logs how they do. A socket
+from systemd is taken in place of --listen (see docs/serve.md).
+
+Behind a web server it can speak what that speaks to gateways: uwsgi, scgi or
+fastcgi instead of http (see docs/protocols.md for nginx).
+
+dyno list engines shows the engines with their settings, dyno list apps the apps.`,
+		Example: `  dyno serve --engine goroutine
+  dyno serve --engine threads,threads=16 --listen 127.0.0.1:8000
+  dyno serve --engine prefork:eventloop,processes=4 --listen :8000
+  dyno serve --engine eventloop --master --max-requests 100000 --harakiri 30s
+  dyno serve --config examples/serve.yaml
+  dyno serve --engine pool --listen unix:/tmp/dyno.sock
+  dyno serve --engine eventloop --protocol uwsgi --listen 127.0.0.1:9000`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.engine, "engine", "goroutine", "engine `spec`: name[:inner][,key=value…]")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:0", "`address`: host:port, :port or unix:/path; port 0 takes a free one")
+	flags.StringVar(&f.protocol, "protocol", "http", "wire `protocol`: http, uwsgi, scgi or fastcgi")
+	flags.StringVar(&f.app, "app", c.defaultApp(), "app to serve")
+	flags.BoolVar(&f.lint, "lint", false, "watch app and engine for breaches of the gateway's contract")
+	flags.IntVar(&f.backlog, "backlog", 4096, "connections that may wait to be accepted (the kernel caps it at net.core.somaxconn)")
+	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long requests in flight may take after SIGTERM")
+	flags.IntVar(&f.limits.Line, "max-line", 0, "longest request line in `bytes` (0: 8 KiB)")
+	flags.IntVar(&f.limits.HeaderBytes, "max-header", 0, "largest header section in `bytes` (0: 64 KiB)")
+	flags.IntVar(&f.limits.HeaderCount, "max-fields", 0, "most header fields (0: 100)")
+	flags.Int64Var(&f.limits.Body, "max-body", 0, "largest request body in `bytes` (0: 16 MiB)")
+	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take (0: 10s)")
+	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (0: 60s)")
+	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest an idle connection is kept (0: 75s)")
+	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (0: 60s)")
+	f.supervise.add(flags)
+	return cmd
+}
+
+// codecs are the protocols that dyno serve speaks.
+var codecs = []protocol.Codec{http1.Codec{}, uwsgi.Codec{}, scgi.Codec{}, fastcgi.Codec{}}
+
+func codecOf(name string) (protocol.Codec, error) {
+	var names []string
+	for _, c := range codecs {
+		if c.Name() == name {
+			return c, nil
+		}
+		names = append(names, c.Name())
+	}
+	return nil, suggest.Unknown("protocol", name, names)
+}
+
+func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
+	codec, err := codecOf(f.protocol)
+	if err != nil {
+		return usageError(err)
+	}
+	app, err := c.lookup(f.app)
+	if err != nil {
+		return usageError(err)
+	}
+	if f.lint {
+		app = gateway.Lint(app)
+	}
+	svc := protocol.NewService(app, codec)
+	svc.Limits = f.limits
+	svc.DrainTime = f.drain
+	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
+
+	worker, isWorker := supervise.Self()
+	spec := f.engine
+	if isWorker {
+		spec = worker.Spec
+		svc.Flags.MultiProcess = true
+	} else if spec, err = f.supervise.spec(spec); err != nil {
+		return usageError(err)
+	}
+	engine, err := catalog.New(spec)
+	if err == nil {
+		err = catalog.Speaks(spec, f.protocol)
+	}
+	if err == nil && !isWorker {
+		err = f.supervise.limit(engine, svc.Log)
+	}
+	if err != nil {
+		return usageError(err)
+	}
+	var socket *engines.Socket
+	if isWorker {
+		engine = worker.Wrap(engine)
+		socket, err = worker.Socket()
+	} else {
+		socket, err = listen(f.listen, f.backlog)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	if !isWorker {
+		stop, err := f.supervise.observe(cmd.Context(), engine, socket, f.protocol)
+		if err != nil {
+			socket.Close()
+			return failed(err)
+		}
+		defer stop()
+		remove, err := writePIDFile(f.supervise.pidFile)
+		if err == nil {
+			defer remove()
+			err = c.announce(socket, f.protocol, spec, f.app)
+		}
+		if err != nil {
+			socket.Close()
+			return failed(err)
+		}
+		if _, many := engine.(*supervise.Master); !many {
+			tellManager(svc.Log, systemd.Ready) // a supervisor does when its workers are
+		}
+		defer context.AfterFunc(cmd.Context(), func() { tellManager(svc.Log, systemd.Stopping) })()
+	}
+	err = engine.Serve(cmd.Context(), socket, svc)
+	if errors.Is(err, engines.ErrDrainTimeout) {
+		err = fmt.Errorf("%w: raise --drain, now %v", err, f.drain)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// announce says where the server listens: the socket is bound, so a client
+// may connect from now on.
+func (c *cli) announce(socket *engines.Socket, protocol, spec, app string) error {
+	url := socket.URL(protocol)
+	fmt.Fprintf(c.stderr, "dyno: listening on %s (engine %s, app %s)\n", url, spec, app)
+	if !c.json {
+		return nil
+	}
+	return json.NewEncoder(c.stdout).Encode(map[string]string{
+		"schema": "dyno.serve/1", "url": url, "engine": spec, "app": app,
+	})
+}

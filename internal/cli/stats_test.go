@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// readPlain reads stats as uwsgitop does: it connects, asks nothing and reads to the end.
+func readPlain(network, addr string) (map[string]any, error) {
+	c, err := net.Dial(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	var v map[string]any
+	err = json.NewDecoder(c).Decode(&v)
+	return v, err
+}
+
+// keys are the names in v, those of lists' first elements among them.
+func keys(prefix string, v any, into map[string]bool) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, inner := range v {
+			into[prefix+k] = true
+			keys(prefix+k+".", inner, into)
+		}
+	case []any:
+		if len(v) > 0 {
+			keys(prefix, v[0], into)
+		}
+	}
+}
+
+func TestStats(t *testing.T) {
+	for _, engine := range []string{"goroutine", "prefork:goroutine,processes=2"} {
+		t.Run(engine, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "stats")
+			_, url := startServe(t, "--engine", engine, "--stats", "unix:"+path)
+			for range 5 {
+				resp, err := http.Get(url + "/hello")
+				if err != nil {
+					t.Fatal(err)
+				}
+				io.Copy(io.Discard, resp.Body) //nolint:errcheck // it is counted
+				resp.Body.Close()
+			}
+			http.DefaultClient.CloseIdleConnections()
+			// An answer is counted when it has been written, which a client may be faster than.
+			waitFor(t, "five requests in the workers", func() bool {
+				v, err := readPlain("unix", path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum := 0.0
+				for _, w := range v["workers"].([]any) {
+					sum += w.(map[string]any)["requests"].(float64)
+				}
+				return sum == 5
+			})
+			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+			resp, err := client.Get("http://stats/metrics")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			for _, want := range []string{"# TYPE dyno_requests_total counter\ndyno_requests_total{worker=\"1\"} ", "\ndyno_listen_queue 0\n", "\ndyno_listen_queue_max "} {
+				if err != nil || !strings.Contains(string(text), want) {
+					t.Errorf("metrics lack %q (%v):\n%s", want, err, text)
+				}
+			}
+		})
+	}
+}
+
+// TestStatsAreUWSGIs holds the names against those that uWSGI itself prints.
+func TestStatsAreUWSGIs(t *testing.T) {
+	if _, err := exec.LookPath("uwsgi"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("uwsgi is missing: sh scripts/peers.sh")
+		}
+		t.Skip("uwsgi is missing: sh scripts/peers.sh")
+	}
+	dir := t.TempDir()
+	theirs, ours := filepath.Join(dir, "theirs"), filepath.Join(dir, "ours")
+	cmd := exec.Command("uwsgi", "--socket", filepath.Join(dir, "uwsgi"), "--stats", theirs, "--master", "--processes", "1", "--no-orphans", "--die-on-term")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait() //nolint:errcheck // killed
+	defer cmd.Process.Kill()
+	want, got := map[string]bool{}, map[string]bool{}
+	waitFor(t, "uWSGI's stats", func() bool {
+		v, err := readPlain("unix", theirs)
+		keys("", v, want)
+		return err == nil && len(v) > 0
+	})
+	startServe(t, "--engine", "prefork:goroutine,processes=1", "--stats", "unix:"+ours)
+	v, err := readPlain("unix", ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys("", v, got)
+	for k := range got {
+		if !want[k] {
+			t.Errorf("uWSGI has no %s", k)
+		}
+	}
+	t.Logf("uWSGI has %d names, dyno tells %d of them", len(want), len(got))
+	for _, k := range []string{ // what uwsgitop reads
+		"version", "pid", "uid", "gid", "cwd", "listen_queue", "load", "workers.id", "workers.pid", "workers.requests",
+		"workers.delta_requests", "workers.exceptions", "workers.harakiri_count", "workers.signals", "workers.status", "workers.avg_rt", "workers.rss", "workers.vsz",
+		"workers.tx", "workers.running_time", "workers.last_spawn", "workers.respawn_count", "workers.cores.id", "workers.cores.requests", "workers.cores.in_request",
+	} {
+		if !got[k] || !want[k] {
+			t.Errorf("%s: dyno %v, uWSGI %v", k, got[k], want[k])
+		}
+	}
+}

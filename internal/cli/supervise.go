@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/supervise"
+	"github.com/dynobench/dyno/internal/systemd"
+)
+
+// superviseFlags are how dyno serve keeps workers.
+type superviseFlags struct {
+	master    bool
+	processes int
+	limits    supervise.Limits
+	maxRSS    int64 // MiB
+	pidFile   string
+	stats     string
+}
+
+func (f *superviseFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.master, "master", false, "serve in worker processes under a supervisor, as --engine prefork:… does")
+	flags.IntVar(&f.processes, "processes", 0, "worker processes, as the key of prefork (0: one for each CPU)")
+	flags.Int64Var(&f.limits.MaxRequests, "max-requests", 0, "replace a worker that has answered so many requests (0: never)")
+	flags.Int64Var(&f.limits.Jitter, "max-requests-jitter", 0, "up to so many more, drawn for each worker")
+	flags.Int64Var(&f.maxRSS, "max-rss", 0, "replace a worker that has more than so many `MiB` in memory (0: never)")
+	flags.DurationVar(&f.limits.Harakiri, "harakiri", 0, "kill a worker with a request that takes longer than this `time` (0: never)")
+	flags.IntVar(&f.limits.Cheaper, "cheaper", 0, "workers that are left when there is nothing to do (0: all stay)")
+	flags.DurationVar(&f.limits.CheaperIdle, "cheaper-idle", 10*time.Second, "how long there is little to do before a worker is ended")
+	flags.StringVar(&f.stats, "stats", "", "`address` that tells how the server does: uWSGI's JSON, and Prometheus text at /metrics")
+	flags.StringVar(&f.pidFile, "pid-file", "", "`file` for the process id of the server, or of its supervisor")
+}
+
+// spec is the engine of the Spec given, under a supervisor if there is to be one.
+func (f *superviseFlags) spec(text string) (string, error) {
+	spec, err := engines.Parse(text)
+	if err != nil {
+		return "", err
+	}
+	if f.master && spec.Name != "prefork" {
+		spec.Inner, spec.Name = spec.Name, "prefork"
+	}
+	if f.processes == 0 {
+		return spec.String(), nil
+	}
+	if spec.Name != "prefork" {
+		return "", fmt.Errorf("--processes needs --master, or the engine prefork")
+	}
+	for _, p := range spec.Params {
+		if p.Key == "processes" {
+			return "", fmt.Errorf("engine %q says how many processes already; leave --processes out", text)
+		}
+	}
+	spec.Params = append(spec.Params, engines.Param{Key: "processes", Value: strconv.Itoa(f.processes)})
+	return spec.String(), nil
+}
+
+// limit puts the limits on the engine, which must be a supervisor if there are any.
+func (f *superviseFlags) limit(engine engines.Engine, log *slog.Logger) error {
+	l := f.limits
+	l.MaxRSS = f.maxRSS << 20
+	m, ok := engine.(*supervise.Master)
+	if !ok {
+		l.CheaperIdle = 0
+		if l != (supervise.Limits{}) {
+			return fmt.Errorf("limits on workers need --master, or the engine prefork")
+		}
+		return nil
+	}
+	m.OnReady(func() { tellManager(log, systemd.Ready) })
+	m.OnReload(func(begun bool) {
+		if begun {
+			tellManager(log, systemd.Reloading())
+		} else {
+			tellManager(log, systemd.Ready)
+		}
+	})
+	return m.Limit(l)
+}
+
+func tellManager(log *slog.Logger, state string) {
+	if err := systemd.Notify(state); err != nil {
+		log.Warn("serve", "error", err)
+	}
+}
+
+// listen opens the socket, or takes the one that this process has been given.
+func listen(addr string, backlog int) (*engines.Socket, error) {
+	fd, given, err := systemd.Socket()
+	switch {
+	case err != nil:
+		return nil, err
+	case given:
+		return engines.Inherit(fd)
+	}
+	return engines.Listen(addr, engines.SocketOptions{Backlog: backlog})
+}
+
+// writePIDFile writes the process id to path, whole or not at all, and returns
+// what removes it.
+func writePIDFile(path string) (remove func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return nil, fmt.Errorf("--pid-file: %w", err)
+	}
+	_, err = fmt.Fprintln(f, os.Getpid())
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Chmod(f.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return nil, fmt.Errorf("--pid-file: %w", err)
+	}
+	return func() { os.Remove(path) }, nil
+}

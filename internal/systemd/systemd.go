@@ -1,0 +1,65 @@
+// Package systemd is the little that a server needs to be run by systemd, or
+// by anything that follows its two agreements: sockets that it is given
+// (LISTEN_FDS) and word of how it does (NOTIFY_SOCKET).
+package systemd
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+)
+
+// firstFD is the first descriptor that is passed on (SD_LISTEN_FDS_START).
+const firstFD = 3
+
+// Socket returns the listening descriptor that this process has been given,
+// and whether it has been given one. The variables that say so are removed, so
+// that no child takes them for its own. More than one is an error, as are
+// variables that make no sense.
+func Socket() (fd uintptr, given bool, err error) {
+	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
+	if pid != strconv.Itoa(os.Getpid()) {
+		return 0, false, nil // none, or meant for another process
+	}
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(name)
+	}
+	switch n, err := strconv.Atoi(count); {
+	case err != nil || n < 0:
+		return 0, false, fmt.Errorf("LISTEN_FDS=%s is not a number of sockets", count)
+	case n == 0:
+		return 0, false, nil
+	case n > 1:
+		return 0, false, fmt.Errorf("LISTEN_FDS=%d: one socket can be served, so the unit must have one ListenStream", n)
+	}
+	return firstFD, true, nil
+}
+
+// States for Notify.
+const (
+	Ready    = "READY=1"
+	Stopping = "STOPPING=1"
+)
+
+// Reloading is the state at the beginning of a reload; Ready ends it.
+func Reloading() string { return "RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic(), 10) }
+
+// Notify tells the service manager of a state, if there is one to be told.
+func Notify(state string) error {
+	name := os.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return nil
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"}) // "@…" is an abstract one
+	if err != nil {
+		return fmt.Errorf("notify the service manager: %w", err)
+	}
+	defer c.Close()
+	c.SetWriteDeadline(time.Now().Add(time.Second)) //nolint:errcheck // the write tells
+	if _, err := c.Write([]byte(state)); err != nil {
+		return fmt.Errorf("notify the service manager: %w", err)
+	}
+	return nil
+}
