@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -43,7 +44,7 @@ func CheckCalibration(d *results.Doctor, env results.Environment, build results.
 // was calibrated is one request at a time on each connection, over http.
 func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 	c := p.Calibration
-	if c == nil || t.Generator != "native" || t.Pipeline > 1 || t.Protocol != target.DefaultProtocol {
+	if c == nil || t.Generator != "native" || t.Pipeline > 1 || cmp.Or(t.Protocol, target.DefaultProtocol) != target.DefaultProtocol {
 		return
 	}
 	limit := c.LimitRPS()

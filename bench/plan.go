@@ -9,6 +9,7 @@
 package bench
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -133,7 +134,10 @@ func NewPlan(o Options) (*Plan, error) {
 	}
 	o.ServerCPUs, o.GeneratorCPUs = cpus.Server, cpus.Generator
 	names := map[string]bool{}
-	for _, t := range o.Targets {
+	o.Targets = slices.Clone(o.Targets) // the caller's stay as they are
+	for i := range o.Targets {
+		t := &o.Targets[i]
+		t.Protocol = cmp.Or(t.Protocol, target.DefaultProtocol)
 		if names[t.Name] {
 			return nil, fmt.Errorf("target %q is there twice: give each its own name", t.Name)
 		}
