@@ -5,6 +5,9 @@ import "time"
 // StartServer starts another process that serves: "null", or "plain".
 var StartServer = startServer
 
+// Something runs a load until it has seen anything.
+var Something = something
+
 // Due is when the requests of a window of c are due, from its start.
 func Due(c Config) ([]time.Duration, error) {
 	c, err := c.withDefaults()

@@ -35,7 +35,7 @@ func TestNewRefuses(t *testing.T) {
 		"prefork:prefork":              "cannot be multiplied",
 		"prefork:null":                 "cannot be multiplied",
 		"prefork:pool:sync":            "pool has no inner engine",
-		"prefork:threads,processses=2": `did you mean "processes"? Known: full, processes, queue, queue-target, socket, threads`,
+		"prefork:threads,processses=2": `did you mean "processes"? Known: affinity, full, processes, queue, queue-target, socket, threads`,
 		"prefork,processes=0":          "processes=0",
 		"prefork:pool,size=none":       "size=none: not an integer",
 		"null,service=1":               "service=1: not a time such as 1ms",

@@ -133,6 +133,9 @@ func (a *exchange) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (a *exchange) Close() error {
+	if a.ended { // what a.c holds may be another's by now
+		return nil
+	}
 	a.end(a.done && a.c.body.Len() == 0)
 	return nil
 }
