@@ -59,6 +59,9 @@ func (s *Session) parse() {
 	if s.phase != receiving || s.closing || w.start == w.end {
 		return
 	}
+	if s.proxied && !s.unwrap() {
+		return
+	}
 	o, err := w.parser.Parse(w.in[w.start:w.end])
 	if len(o.Reply) > 0 {
 		w.out = append(w.out, o.Reply...)

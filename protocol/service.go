@@ -22,6 +22,7 @@ type Service struct {
 	Limits      Limits
 	Flags       gateway.Flags
 	NoKeepAlive bool          // close after each response
+	Proxied     bool          // each connection begins with a PROXY header, which says whose it is; without one it is closed
 	DrainTime   time.Duration // how long an engine lets requests in flight finish once it is to end; 10 s
 	Log         *slog.Logger  // the app's errors; refused requests at debug level
 	Counters    *Counters
@@ -60,7 +61,7 @@ func (s *Service) NewSession(peer Peer) *Session {
 	if s.pool == nil {
 		panic("protocol: a Service is made by NewService")
 	}
-	t := &Session{svc: s, peer: peer, since: time.Now()}
+	t := &Session{svc: s, peer: peer, since: time.Now(), proxied: s.Proxied}
 	t.ctx.parent = peer.Context
 	return t
 }

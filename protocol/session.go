@@ -97,6 +97,7 @@ type Session struct {
 	broken   bool  // an answer has begun that will not be whole
 	eof      bool
 	linger   bool
+	proxied  bool // the PROXY header has yet to come
 	draining atomic.Bool
 
 	since     time.Time // start of the present wait for the client's bytes
@@ -306,7 +307,7 @@ func (s *Session) Sent(n int) {
 const leastProgress = 16 << 10
 
 // Deadline is when the client's patience with us, or ours with it, ends: for the whole of a request from its
-// first byte, for the next request on an idle connection, for the progress of a write. Zero means never.
+// first byte, for the PROXY header from the start, for the next request on an idle connection, for the progress of a write. Zero means never.
 // While the app runs there is none.
 //
 // It moves on with every request. An engine therefore sets no timer by it: it looks at it once in a while
@@ -318,6 +319,7 @@ func (s *Session) Deadline() time.Time {
 		return after(s.wrote, l.WriteTime, 60*time.Second)
 	case Read:
 		switch {
+		case s.proxied: // since it has been accepted
 		case s.Idle():
 			return after(s.since, l.IdleTime, 75*time.Second)
 		case s.state == InBody:
@@ -328,8 +330,8 @@ func (s *Session) Deadline() time.Time {
 	return time.Time{}
 }
 
-// Expire acts on a Deadline that has passed at now: 408 where a request had begun, otherwise a silent close;
-// a write without progress is an Abort. Before the deadline it does nothing.
+// Expire acts on a Deadline that has passed at now: 408 where a request had begun, otherwise, or if the PROXY
+// header has not come, a silent close; a write without progress is an Abort. Before the deadline it does nothing.
 func (s *Session) Expire(now time.Time) {
 	d := s.Deadline()
 	if d.IsZero() || now.Before(d) {
@@ -338,6 +340,8 @@ func (s *Session) Expire(now time.Time) {
 	switch {
 	case s.Next() == Write:
 		s.Abort(ErrWriteTimeout)
+	case s.proxied:
+		s.turnAway(errUnproxied)
 	case s.Idle():
 		s.closing = true
 		s.settle()

@@ -153,28 +153,44 @@ func New(spec string) (engines.Engine, error) {
 // protocol of that name, nil if it can: the yardsticks and null have parsers of
 // their own, for HTTP.
 func Speaks(spec, protocol string) error {
+	ours, err := isOurs(spec)
+	if err != nil || ours || protocol == "http" {
+		return err
+	}
+	return fmt.Errorf("engine %s speaks http only, not %s; these speak it: %s", spec, protocol, ourNames())
+}
+
+// Unwraps is Speaks for the PROXY protocol, which goes before any other.
+func Unwraps(spec string) error {
+	ours, err := isOurs(spec)
+	if err != nil || ours {
+		return err
+	}
+	return fmt.Errorf("engine %s does not take the PROXY protocol; these do: %s", spec, ourNames())
+}
+
+// isOurs tells whether what serves in the engine of spec is dyno's Session.
+func isOurs(spec string) (bool, error) {
 	s, err := engines.Parse(spec)
 	if err != nil {
-		return err
+		return false, err
 	}
 	name := s.Name
 	if name == "prefork" && s.Inner != "" {
 		name = s.Inner
 	}
 	entry, err := Lookup(name)
-	if err != nil {
-		return err
-	}
-	if protocol == "http" || entry.Kind == Engine {
-		return nil
-	}
-	var speaking []string
+	return entry.Kind == Engine, err
+}
+
+func ourNames() string {
+	var names []string
 	for _, e := range table {
 		if e.Kind == Engine {
-			speaking = append(speaking, e.Name)
+			names = append(names, e.Name)
 		}
 	}
-	return fmt.Errorf("engine %s speaks http only, not %s; these speak it: %s", spec, protocol, strings.Join(speaking, ", "))
+	return strings.Join(names, ", ")
 }
 
 // List returns all engines, in the order of the documentation.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestSpeaks(t *testing.T) {
 	for _, spec := range []string{"sync", "prefork", "prefork:goroutine,processes=2", "eventloop"} {
-		if err := Speaks(spec, "uwsgi"); err != nil {
+		if err := errors.Join(Speaks(spec, "uwsgi"), Unwraps(spec)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -64,6 +65,9 @@ func TestSpeaks(t *testing.T) {
 			t.Error(err)
 		}
 		if err := Speaks(spec, "scgi"); err == nil || !strings.Contains(err.Error(), spec+" speaks http only, not scgi; these speak it: sync, prefork") {
+			t.Errorf("%s: %v", spec, err)
+		}
+		if err := Unwraps(spec); err == nil || !strings.Contains(err.Error(), spec+" does not take the PROXY protocol; these do: sync, prefork") {
 			t.Errorf("%s: %v", spec, err)
 		}
 	}

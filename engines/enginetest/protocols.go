@@ -35,6 +35,7 @@ func RunProtocol(t *testing.T, s Subject, p Protocol) {
 		{"refusals", protocolRefusals},
 		{"drain", protocolDrain},
 		{"unix socket", protocolUnix},
+		{"PROXY header", protocolProxied},
 		{"conformance", protocolConformance},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, s, p) })

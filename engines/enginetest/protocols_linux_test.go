@@ -11,6 +11,7 @@ import (
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/fastcgi"
+	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/protocol/protocoltest"
 	"github.com/dynobench/dyno/protocol/scgi"
 	"github.com/dynobench/dyno/protocol/uwsgi"
@@ -51,6 +52,12 @@ func TestHTTPOnly(t *testing.T) {
 		}
 		err = e.Serve(context.Background(), sock, protocol.NewService(nil, scgi.Codec{}))
 		if err == nil || !strings.Contains(err.Error(), spec+" speaks http only, not scgi") {
+			t.Errorf("%s: %v", spec, err)
+		}
+		proxied := protocol.NewService(nil, http1.Codec{})
+		proxied.Proxied = true
+		err = e.Serve(context.Background(), sock, proxied)
+		if err == nil || !strings.Contains(err.Error(), spec+" does not take the PROXY protocol") {
 			t.Errorf("%s: %v", spec, err)
 		}
 		if c, err := sock.Listener().Accept(); err == nil {

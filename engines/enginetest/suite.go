@@ -82,6 +82,8 @@ type options struct {
 	limits protocol.Limits
 	drain  time.Duration
 	wrap   gateway.Middleware
+
+	proxied bool
 }
 
 // start serves. The end of the test drains the server, which must end well
@@ -111,6 +113,7 @@ func (s Subject) start(t *testing.T, o options) *server {
 	}
 	srv.svc = protocol.NewService(app, s.Codec)
 	srv.svc.Limits = o.limits
+	srv.svc.Proxied = o.proxied
 	srv.svc.DrainTime = o.drain
 	if o.drain == 0 {
 		srv.svc.DrainTime = 2 * patience

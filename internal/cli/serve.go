@@ -26,7 +26,7 @@ import (
 type serveFlags struct {
 	engine, listen, protocol, app string
 	backlog                       int
-	lint                          bool
+	lint, proxied                 bool
 	limits                        protocol.Limits
 	drain                         time.Duration
 	supervise                     superviseFlags
@@ -47,7 +47,9 @@ it is now, without losing a request; on SIGUSR1 it logs how they do. A socket
 from systemd is taken in place of --listen (see docs/serve.md).
 
 Behind a web server it can speak what that speaks to gateways: uwsgi, scgi or
-fastcgi instead of http (see docs/protocols.md for nginx).
+fastcgi instead of http (see docs/protocols.md for nginx). Behind a proxy that
+only forwards bytes, --proxy-protocol has the app see the client's address; the
+port must then be the proxy's alone, who can say anything.
 
 dyno list engines shows the engines with their settings, dyno list apps the apps.`,
 		Example: `  dyno serve --engine goroutine
@@ -64,6 +66,7 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.StringVar(&f.engine, "engine", "goroutine", "engine `spec`: name[:inner][,key=value…]")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:0", "`address`: host:port, :port or unix:/path; port 0 takes a free one")
 	flags.StringVar(&f.protocol, "protocol", "http", "wire `protocol`: http, uwsgi, scgi or fastcgi")
+	flags.BoolVar(&f.proxied, "proxy-protocol", false, "take clients' addresses from the PROXY header (v1, v2) that each connection must begin with")
 	flags.StringVar(&f.app, "app", c.defaultApp(), "app to serve")
 	flags.BoolVar(&f.lint, "lint", false, "watch app and engine for breaches of the gateway's contract")
 	flags.IntVar(&f.backlog, "backlog", 4096, "connections that may wait to be accepted (the kernel caps it at net.core.somaxconn)")
@@ -108,6 +111,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	}
 	svc := protocol.NewService(app, codec)
 	svc.Limits = f.limits
+	svc.Proxied = f.proxied
 	svc.DrainTime = f.drain
 	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
 
@@ -122,6 +126,9 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	engine, err := catalog.New(spec)
 	if err == nil {
 		err = catalog.Speaks(spec, f.protocol)
+	}
+	if err == nil && f.proxied {
+		err = catalog.Unwraps(spec)
 	}
 	if err == nil && !isWorker {
 		err = f.supervise.limit(engine, svc.Log)
