@@ -1,13 +1,12 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -212,52 +211,15 @@ func PathOf(rawURL string) (string, error) {
 }
 
 func parseURL(raw string) (endpoint, error) {
-	const known = "expected http://host:port/path or unix:/path/to/socket; for other protocols uwsgi://host:port/path or uwsgi://unix:/path/to/socket, likewise scgi and fastcgi"
-	if raw == "" {
-		return endpoint{}, bad("URL", "no URL: %s", known)
-	}
-	scheme, rest, ok := strings.Cut(raw, "://")
-	if !ok || !strings.HasPrefix(rest, "unix:") {
-		scheme, rest = "http", raw
-	}
-	if socket, ok := strings.CutPrefix(rest, "unix:"); ok && client.Lookup(scheme) != nil {
-		socket = strings.TrimPrefix(socket, "//")
-		socket, path, ok := strings.Cut(socket, ":/")
-		if path = "/" + path; socket == "" {
-			return endpoint{}, bad("URL", "%s: the path of the socket is missing, as in unix:/run/server.sock", raw)
-		} else if !ok {
-			path = "/"
-		}
-		return endpoint{protocol: client.Lookup(scheme), unix: socket, host: "localhost", path: path}, nil
-	}
 	raw, typed := cutTemplate(raw)
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" || u.Opaque != "" {
-		return endpoint{}, bad("URL", "%s is no URL: %s", raw, known)
+	at, err := client.ParseURL(raw)
+	if err != nil {
+		return endpoint{}, bad("URL", "%s", err)
 	}
-	to := endpoint{protocol: client.Lookup(u.Scheme), tls: u.Scheme == "https", hostname: u.Hostname(), host: u.Host, port: 80, path: u.RequestURI()}
-	if to.tls {
-		to.protocol, to.port = client.HTTP, 443
-	}
-	if to.protocol == nil {
-		return endpoint{}, bad("URL", "%s: unknown scheme %q: %s", raw, u.Scheme, known)
-	}
-	if typed != "" {
-		to.path = typed
-	}
-	if to.hostname == "" {
-		return endpoint{}, bad("URL", "%s: the host is missing: %s", raw, known)
-	}
-	if p := u.Port(); p == "" && to.protocol.Gateway {
-		return endpoint{}, bad("URL", "%s: the port is missing, %s has no usual one", raw, u.Scheme)
-	} else if p != "" {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil || n == 0 {
-			return endpoint{}, bad("URL", "%s: port %s: expected 1 to 65535", raw, p)
-		}
-		to.port = uint16(n)
-	}
-	return to, nil
+	return endpoint{
+		protocol: at.Protocol, tls: at.TLS, unix: at.Unix, hostname: at.Hostname, port: at.Port,
+		host: at.Host, path: cmp.Or(typed, at.Path),
+	}, nil
 }
 
 // lookup is a variable for tests.

@@ -67,6 +67,7 @@ func TestGatewayConfig(t *testing.T) {
 	}
 	for url, want := range map[string]endpoint{
 		"uwsgi://unix:/run/s:/a?b": {protocol: client.UWSGI, unix: "/run/s", host: "localhost", path: "/a?b"},
+		"scgi://unix:/s:/${seq}?a": {protocol: client.SCGI, unix: "/s", host: "localhost", path: "/${seq}?a"},
 		"http://unix:/run/s":       {protocol: client.HTTP, unix: "/run/s", host: "localhost", path: "/"},
 		"scgi://[::1]:4000/a":      {protocol: client.SCGI, hostname: "::1", port: 4000, host: "[::1]:4000", path: "/a"},
 	} {

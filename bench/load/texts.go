@@ -118,9 +118,12 @@ func isField(name, of string) bool { return strings.EqualFold(name, of) }
 
 // cutTemplate cuts the path off a URL that holds placeholders, of which
 // url.Parse would escape the braces. What is left of the URL ends with its
-// host; one without placeholders is left whole.
+// host; one without placeholders, or of a Unix socket, is left whole.
 func cutTemplate(raw string) (base, path string) {
 	scheme, rest, _ := strings.Cut(raw, "://")
+	if strings.HasPrefix(rest, "unix:") {
+		return raw, ""
+	}
 	end := strings.IndexAny(rest+"/", "/?#")
 	if at := strings.Index(rest, "${"); at >= 0 {
 		end = min(end, at) // a field may hold the whole path

@@ -5,6 +5,7 @@ import (
 	"net"
 	"testing"
 
+	wire "github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/conformance"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -23,7 +24,13 @@ func testConformance(t *testing.T, s Subject) {
 // are not about HTTP.
 func protocolConformance(t *testing.T, s Subject, p Protocol) {
 	srv := s.start(t, options{wrap: func(gateway.App) gateway.App { return conformance.NewApp() }})
-	conform(t, s.Traits, conformance.Server{Transport: &transport{srv, p}, App: true, Host: "test", Patience: patience})
+	conform(t, s.Traits, conformance.Server{
+		Transport: &wire.Transport{
+			DialContext:       func(context.Context, string, string) (net.Conn, error) { return srv.connect() },
+			DisableKeepAlives: true, // or it would ask again when a kept connection is closed
+		},
+		Scheme: p.Codec.Name(), App: true, Host: "test", Patience: patience,
+	})
 }
 
 // conform reports each broken rule, and each that could have been judged and

@@ -3,14 +3,10 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,13 +15,15 @@ import (
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/conformance"
 )
 
 type checkFlags struct {
-	format, output    string
-	probe             bool
-	timeout, patience time.Duration
+	protocol, format, output string
+	authorities              string
+	probe, insecure          bool
+	timeout, patience        time.Duration
 }
 
 func (c *cli) checkCommand() *cobra.Command {
@@ -39,23 +37,37 @@ server that already runs, given by its URL, is judged on the wire alone; what
 cannot be told of it from there is reported as such, and never as passed. It is
 sent malformed requests, so it should not be one in service.
 
+Over uwsgi, SCGI and FastCGI the rules of the gateway are judged and those of
+HTTP are not; of a server that speaks them nothing can be told without the app.
+
 The rules are listed with their sources in docs/gateway.md. It exits with 1 when
 one is broken; those that a server may have reasons to break are told apart and
 do not count.`,
 		Example: `  dyno check goroutine
   dyno check prefork:eventloop,processes=2
   dyno check http://127.0.0.1:8000/
+  dyno check https://127.0.0.1:8443/ --insecure
   dyno check threads --format junit --output check.xml
-  dyno check http://127.0.0.1:8080/ --probe    # a web server before dyno serve --app conformance`,
+  dyno check http://127.0.0.1:8080/ --probe    # a web server before dyno serve --app conformance
+  dyno check eventloop --protocol uwsgi
+  dyno check fastcgi://unix:/run/app.sock:/ --probe`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.check(cmd.Context(), args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if remote(args[0]) && cmd.Flags().Changed("protocol") {
+				return usagef("--protocol is for an engine; a URL says its protocol, as in uwsgi://host:port/")
+			}
+			return c.check(cmd.Context(), args[0], f)
+		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&f.protocol, "protocol", "http", "what the engine is asked in: http, uwsgi, scgi or fastcgi; a URL says it itself")
 	flags.StringVar(&f.format, "format", "text", "`form` of the report: text, json or junit")
 	flags.StringVarP(&f.output, "output", "o", "", "`file` to write the report to (default: standard output)")
 	flags.BoolVar(&f.probe, "probe", false, "the server at URL runs dyno's app \"conformance\", so that it can be asked all")
 	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "longest the whole may take; what is left then is not judged")
 	flags.DurationVar(&f.patience, "patience", 3*time.Second, "longest to wait for what a server does at once")
+	flags.BoolVar(&f.insecure, "insecure", false, "https: trust any certificate")
+	flags.StringVar(&f.authorities, "cacert", "", "https: trust the authorities in a PEM `file` rather than the system's")
 	return cmd
 }
 
@@ -70,25 +82,27 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 	case f.timeout <= 0 || f.patience <= 0:
 		return usagef("--timeout and --patience must be positive durations")
 	}
-	s := conformance.Server{Patience: f.patience, App: f.probe}
 	var results []conformance.Result
 	var err error
-	if strings.Contains(subject, "://") {
-		if err := aim(&s, subject); err != nil {
+	if remote(subject) {
+		at, trusted, err := f.endpoint(subject)
+		if err != nil {
 			return usageError(err)
 		}
-		if err := reachable(ctx, s); err != nil {
+		s, dial := f.aim(at, trusted)
+		f.protocol = at.Protocol.Name
+		if err := reachable(ctx, dial, f.patience); err != nil {
 			return failed(err)
 		}
 		results = c.judge(ctx, s, f)
 	} else {
-		if err := checkable(subject); err != nil {
+		if err := checkable(subject, f.protocol); err != nil {
 			return usageError(err)
 		}
-		if f.probe {
-			return usagef("--probe is for a URL; an engine is started with that app anyway")
+		if f.probe || f.insecure || f.authorities != "" {
+			return usagef("--probe, --insecure and --cacert are for a URL; an engine is started with that app anyway")
 		}
-		results, err = c.checkEngine(ctx, subject, s, f)
+		results, err = c.checkEngine(ctx, subject, f)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -97,7 +111,7 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 		return failed(err)
 	}
 	var report bytes.Buffer
-	r := &checkReport{Schema: "dyno.check/1", Subject: subject, results: results}
+	r := &checkReport{Schema: "dyno.check/1", Subject: subject, Protocol: f.protocol, results: results}
 	r.fill()
 	if err := write(&report, r, width(c.stdout)); err != nil {
 		return failed(err)
@@ -124,8 +138,11 @@ func (c *cli) put(path string, report []byte) error {
 	return nil
 }
 
-// checkable returns why spec is no engine to be judged.
-func checkable(spec string) error {
+// checkable returns why spec is no engine to be judged over the protocol.
+func checkable(spec, protocol string) error {
+	if _, err := codecOf(protocol); err != nil {
+		return err
+	}
 	s, err := engines.Parse(spec)
 	if err != nil {
 		return err
@@ -137,26 +154,30 @@ func checkable(spec string) error {
 	if err == nil && entry.Kind == catalog.Calibration {
 		err = fmt.Errorf("engine %s is no server: it gives one answer to whatever comes", spec)
 	}
+	if err == nil {
+		err = catalog.Speaks(spec, protocol)
+	}
 	return err
 }
 
 // checkEngine starts the engine as dyno run does, and ends it.
-func (c *cli) checkEngine(ctx context.Context, spec string, s conformance.Server, f checkFlags) ([]conformance.Result, error) {
+func (c *cli) checkEngine(ctx context.Context, spec string, f checkFlags) ([]conformance.Result, error) {
 	dyno, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	proc, addr, err := target.Launch(ctx, target.Recipe{
 		Command: func(addr string) (target.Command, error) {
-			return target.Command{Argv: []string{dyno, "serve", "--engine", spec, "--listen", addr, "--app", "conformance"}}, nil
+			return target.Command{Argv: []string{dyno, "serve", "--engine", spec, "--protocol", f.protocol, "--listen", addr, "--app", "conformance"}}, nil
 		},
-		Path: "/hello",
+		Scheme: f.protocol, Path: "/hello", Client: asking(client.Lookup(f.protocol), nil),
 	})
 	if err != nil {
 		return nil, err
 	}
-	aim(&s, "http://"+addr+"/") //nolint:errcheck // it is right
-	s.App = true
+	at, _ := client.ParseURL(f.protocol + "://" + addr + "/") //nolint:errcheck // it is right
+	f.probe = true
+	s, _ := f.aim(at, nil)
 	results := c.judge(ctx, s, f)
 	exit, err := proc.Stop(ctx)
 	if err == nil && ctx.Err() == nil && (exit.Code != 0 || exit.Killed) {
@@ -179,35 +200,6 @@ func (c *cli) judge(ctx context.Context, s conformance.Server, f checkFlags) []c
 		done++
 		b.show(done, all, r.Rule.ID, 0)
 	})
-}
-
-// aim points s at a URL.
-func aim(s *conformance.Server, at string) error {
-	u, err := url.Parse(at)
-	if err != nil {
-		return err
-	}
-	if u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
-		return fmt.Errorf("%s: dyno check asks http://host[:port]/path, without TLS and user", at)
-	}
-	addr := u.Host
-	if u.Port() == "" {
-		addr = net.JoinHostPort(u.Hostname(), "80")
-	}
-	s.Host, s.Path = u.Host, u.RequestURI()
-	s.Dial = func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", addr) }
-	return nil
-}
-
-// reachable tells a server that is not there from one that breaks all rules.
-func reachable(ctx context.Context, s conformance.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, s.Patience)
-	defer cancel()
-	conn, err := s.Dial(ctx)
-	if err != nil {
-		return fmt.Errorf("nothing to check: %w", errors.Unwrap(err))
-	}
-	return conn.Close()
 }
 
 // checkFormats are the forms of the report.

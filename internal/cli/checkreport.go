@@ -15,6 +15,7 @@ import (
 type checkReport struct {
 	Schema   string      `json:"schema"`
 	Subject  string      `json:"subject"` // the spec or the URL
+	Protocol string      `json:"protocol"`
 	Conforms bool        `json:"conforms"`
 	Passed   int         `json:"passed"`
 	Failed   int         `json:"failed"`
@@ -32,6 +33,14 @@ type checkRule struct {
 	Level   string `json:"level"`   // must or should
 	Verdict string `json:"verdict"` // pass, fail or unjudged
 	Detail  string `json:"detail,omitempty"`
+}
+
+// title names the subject for people; a URL says its protocol.
+func (r *checkReport) title() string {
+	if r.Protocol == "http" || remote(r.Subject) {
+		return r.Subject
+	}
+	return r.Subject + " over " + r.Protocol
 }
 
 // fill derives all from the results.
@@ -84,7 +93,7 @@ func breakable(s string) string {
 
 func writeCheckText(w io.Writer, r *checkReport, width int) error {
 	var b strings.Builder
-	b.WriteString(r.Subject + "\n\n")
+	b.WriteString(r.title() + "\n\n")
 	column := 0
 	for _, rule := range r.Rules {
 		column = max(column, len("✓ ")+len(rule.Rule))
@@ -115,7 +124,7 @@ func writeCheckText(w io.Writer, r *checkReport, width int) error {
 	for _, why := range reasons {
 		b.WriteString("\n" + format.Wrap("not judged, since "+breakable(clean(why))+": "+strings.Join(r.together(unjudged[why]), ", "), width, "– ", "  "))
 	}
-	summary := fmt.Sprintf("%s: %d of %d rules hold, %d are broken", r.Subject, r.Passed, len(r.Rules), r.Failed)
+	summary := fmt.Sprintf("%s: %d of %d rules hold, %d are broken", r.title(), r.Passed, len(r.Rules), r.Failed)
 	if r.Advised > 0 {
 		summary += fmt.Sprintf(" (and %d that a server may break)", r.Advised)
 	}
@@ -177,7 +186,7 @@ type junitMessage struct {
 }
 
 func writeCheckJUnit(w io.Writer, r *checkReport, _ int) error {
-	suite := junitSuite{Name: "dyno check " + r.Subject, Tests: len(r.Rules), Failures: r.Failed, Skipped: r.Unjudged + r.Advised}
+	suite := junitSuite{Name: "dyno check " + r.title(), Tests: len(r.Rules), Failures: r.Failed, Skipped: r.Unjudged + r.Advised}
 	for _, rule := range r.Rules {
 		c := junitCase{Class: "conformance." + strings.SplitN(rule.Rule, ".", 2)[0], Name: rule.Rule + ": " + rule.Text}
 		m := &junitMessage{clean(rule.Detail), rule.Ref}

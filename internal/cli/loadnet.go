@@ -31,21 +31,28 @@ func (f loadFlags) network(config *load.Config) error {
 			config.Sources = append(config.Sources, a)
 		}
 	}
+	var err error
+	config.TLS, err = trust(f.insecure, f.authorities)
+	return err
+}
+
+// trust is what --insecure and --cacert ask for together; nil is the usual.
+func trust(insecure bool, authorities string) (*tls.Config, error) {
 	switch {
-	case f.insecure && f.authorities != "":
-		return fmt.Errorf("--insecure and --cacert exclude each other: the one trusts everybody")
-	case f.insecure:
-		config.TLS = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // asked for
-	case f.authorities != "":
-		pem, err := os.ReadFile(f.authorities)
-		if err != nil {
-			return fmt.Errorf("--cacert: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("--cacert %s: no certificate in it; expected PEM", f.authorities)
-		}
-		config.TLS = &tls.Config{RootCAs: pool}
+	case insecure && authorities != "":
+		return nil, fmt.Errorf("--insecure and --cacert exclude each other: the one trusts everybody")
+	case insecure:
+		return &tls.Config{InsecureSkipVerify: true}, nil //nolint:gosec // asked for
+	case authorities == "":
+		return nil, nil
 	}
-	return nil
+	pem, err := os.ReadFile(authorities)
+	if err != nil {
+		return nil, fmt.Errorf("--cacert: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--cacert %s: no certificate in it; expected PEM", authorities)
+	}
+	return &tls.Config{RootCAs: pool}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -109,14 +110,20 @@ func gather(q *http.Request) ([]byte, error) {
 func request(q *http.Request, body []byte) *Request {
 	r := &Request{Method: cmp.Or(q.Method, "GET"), Target: q.URL.RequestURI(), Host: cmp.Or(q.Host, q.URL.Host), Body: body}
 	for name, values := range q.Header {
-		for _, v := range values {
-			if v == "" && name == "User-Agent" {
-				continue // net/http's way to say none
-			}
-			r.Header = append(r.Header, [2]string{name, v})
+		value := strings.Join(values, separator(name)) // one variable holds them all (RFC 3875, 4.1.18)
+		if value == "" && (len(values) == 0 || name == "User-Agent") {
+			continue // net/http's ways to say none
 		}
+		r.Header = append(r.Header, [2]string{name, value})
 	}
 	return r
+}
+
+func separator(name string) string {
+	if name == "Cookie" {
+		return "; " // RFC 6265, 5.4
+	}
+	return ", "
 }
 
 // conn returns a connection to addr, and whether it has been used before.

@@ -67,7 +67,7 @@ func (p *probe) ask(method, target, body string, fields ...string) answer {
 // open sends a request and returns once the head of the answer is there.
 func (p *probe) open(method, target, body string, fields ...string) (*http.Response, func(), error) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.Patience)
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.Host+target, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, p.Scheme+"://"+p.Host+target, strings.NewReader(body))
 	if err != nil {
 		cancel()
 		return nil, nil, err

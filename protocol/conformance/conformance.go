@@ -64,9 +64,12 @@ type Server struct {
 	// connection as long as the server keeps it. It must not ask again by
 	// itself, and must not hide an answer that broke off.
 	Transport http.RoundTripper
-	App       bool   // the server runs App
-	Host      string // default "dyno.test"
-	Path      string // of a resource that GET finds, for rules that need no App; default "/"
+	// Scheme of the URLs that Transport is asked; default http. With https Dial
+	// gives connections whose TLS has been agreed.
+	Scheme string
+	App    bool   // the server runs App
+	Host   string // default "dyno.test"
+	Path   string // of a resource that GET finds, for rules that need no App; default "/"
 	// Patience is how long anything may take that a server does at once;
 	// default 3 s.
 	Patience time.Duration
@@ -85,6 +88,9 @@ func Rules() []Rule {
 // every result to each, which may be nil. Once ctx has ended the rules that are
 // left are Unjudged.
 func Run(ctx context.Context, s Server, each func(Result)) []Result {
+	if s.Scheme == "" {
+		s.Scheme = "http"
+	}
 	if s.Host == "" {
 		s.Host = "dyno.test"
 	}

@@ -96,7 +96,11 @@ var environRules = []Rule{
 		return p.key("GET", "/environ", "", "wsgi.version", "1.0")
 	}},
 	{ID: "environ.scheme", Text: "wsgi.url_scheme is http, or https where the client used TLS", Ref: refEnviron, Needs: App, check: func(p *probe) error {
-		return p.key("GET", "/environ", "", "wsgi.url_scheme", "http")
+		scheme := "http"
+		if p.Scheme == "https" {
+			scheme = "https"
+		}
+		return p.key("GET", "/environ", "", "wsgi.url_scheme", scheme)
 	}},
 	{ID: "environ.flags", Text: "wsgi.multithread, wsgi.multiprocess and wsgi.run_once are told; a server that lives on does not run once", Ref: refEnviron, Needs: App, check: func(p *probe) error {
 		s, err := p.environ("GET", "/environ", "")

@@ -176,7 +176,7 @@ var wireRules = []Rule{
 		return err
 	}},
 	{ID: "wire.absolute", Text: "a target in absolute form is accepted", Ref: "RFC 9112, 3.2.2", Needs: HTTP, check: func(p *probe) error {
-		_, err := p.same(p.request("GET", "http://"+p.Host+p.Path, "", "Connection: close"), "GET")
+		_, err := p.same(p.request("GET", p.Scheme+"://"+p.Host+p.Path, "", "Connection: close"), "GET")
 		return err
 	}},
 	{ID: "wire.body-consumed", Text: "a request's body is not taken for the next request", Ref: "RFC 9112, 9.3", Needs: HTTP, check: func(p *probe) error {
