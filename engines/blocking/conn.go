@@ -1,12 +1,17 @@
 package blocking
 
 import (
+	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
 )
 
 // Conn is a connection as the loop needs it. Read and Write are the owner's,
@@ -19,6 +24,10 @@ type Conn interface {
 	// the clock itself. A Write that was interrupted tells what it wrote.
 	Read(p []byte) (int, error)
 	Write(p []byte) (int, error)
+	// Fill is Read into the Buffer of s. A Conn that many may wait in asks for
+	// the buffer when there are bytes for it, and not before: the memory of an
+	// idle connection is mostly that.
+	Fill(s *protocol.Session) (int, error)
 	// ReadBy and WriteBy set a time, until they set another, for Reads and
 	// Writes to return by.
 	ReadBy(t time.Time)
@@ -41,14 +50,71 @@ type Conn interface {
 
 // Net makes a Conn of a connection of Go's net package, on which a goroutine
 // that blocks parks in the Go scheduler.
-func Net(c net.Conn) Conn { return &netConn{Conn: c} }
+func Net(c net.Conn) Conn {
+	n := &netConn{Conn: c}
+	if h, ok := c.(syscall.Conn); ok {
+		n.raw, _ = h.SyscallConn() // nil of one that is closed: its Read says so
+		n.fill = n.tryFill         // once, so that a read allocates nothing
+	}
+	return n
+}
 
 type netConn struct {
 	net.Conn
 	woken atomic.Bool
+
+	raw    syscall.RawConn // nil: there is no descriptor to be had
+	fill   func(fd uintptr) bool
+	s      *protocol.Session // that is to be filled
+	n      int               // what the last read returned
+	failed error
+
+	answered bool // s waits for a further request
+	peek     [1]byte
 }
 
 var _ Conn = (*netConn)(nil)
+
+func (c *netConn) Fill(s *protocol.Session) (int, error) {
+	if c.raw == nil {
+		return c.Read(s.Buffer())
+	}
+	c.answered = c.s != nil && s.Idle()
+	c.s = s
+	err := c.raw.Read(c.fill)
+	switch {
+	case err != nil:
+		return 0, err
+	case c.failed != nil:
+		return 0, os.NewSyscallError("read", c.failed)
+	case c.n == 0:
+		return 0, io.EOF
+	}
+	return c.n, nil
+}
+
+// tryFill is called when there may be something to read, and tells whether
+// there was. After an answer there mostly is nothing yet; to find that out with
+// a buffer would cost taking one and giving it back for each request.
+func (c *netConn) tryFill(fd uintptr) bool {
+	if c.answered {
+		c.answered = false
+		if _, _, err := unix.Recvfrom(int(fd), c.peek[:], unix.MSG_PEEK); err == unix.EAGAIN {
+			return false
+		}
+	}
+	for {
+		c.n, c.failed = unix.Read(int(fd), c.s.Buffer())
+		switch c.failed {
+		case unix.EINTR:
+		case unix.EAGAIN:
+			c.s.Received(0)
+			return false
+		default:
+			return true
+		}
+	}
+}
 
 func (c *netConn) ReadBy(t time.Time) {
 	c.SetReadDeadline(t)
@@ -73,10 +139,8 @@ func (c *netConn) Wake() {
 }
 
 func (c *netConn) Waited() (d time.Duration) {
-	if h, ok := c.Conn.(syscall.Conn); ok {
-		if raw, err := h.SyscallConn(); err == nil {
-			raw.Control(func(fd uintptr) { d = engines.Waited(int(fd)) })
-		}
+	if c.raw != nil {
+		c.raw.Control(func(fd uintptr) { d = engines.Waited(int(fd)) })
 	}
 	return d
 }

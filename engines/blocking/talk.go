@@ -150,7 +150,7 @@ func (t *Talk) read() {
 		t.conn.ReadBy(by)
 		t.readBy = by
 	}
-	n, err := t.conn.Read(t.s.Buffer())
+	n, err := t.conn.Fill(t.s)
 	if n > 0 {
 		t.s.Received(n)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/protocol"
 )
 
 // conn is a blocking descriptor. Its system calls return once per tick
@@ -51,6 +52,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 }
+
+// Fill holds the buffer while it waits: there are no more threads than slots.
+func (c *conn) Fill(s *protocol.Session) (int, error) { return c.Read(s.Buffer()) }
 
 func (c *conn) Write(p []byte) (int, error) {
 	done := 0

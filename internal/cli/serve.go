@@ -167,6 +167,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		}
 		defer context.AfterFunc(cmd.Context(), func() { tellManager(svc.Log, systemd.Stopping) })()
 	}
+	defer keepSpareSmall()()
 	err = engine.Serve(cmd.Context(), socket, svc)
 	if errors.Is(err, engines.ErrDrainTimeout) {
 		err = fmt.Errorf("%w: raise --drain, now %v", err, f.drain)
