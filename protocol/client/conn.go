@@ -133,10 +133,9 @@ func (a *exchange) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (a *exchange) Close() error {
-	if a.ended { // what a.c holds may be another's by now
-		return nil
+	if !a.ended { // or the connection serves another request by now
+		a.end(a.done && a.c.body.Len() == 0)
 	}
-	a.end(a.done && a.c.body.Len() == 0)
 	return nil
 }
 
