@@ -118,7 +118,7 @@ func (c *conn) chunk(data []byte) (again bool, err error) {
 	}
 	// Trailers are checked and dropped: merging them into the header is how
 	// a field gets past whoever looked at the header only (RFC 9110, 6.5.1).
-	if _, err := splitField(data, line); err != nil {
+	if _, err := checkField(line.of(data)); err != nil {
 		return false, err
 	}
 	if c.chunks.trailers++; c.chunks.trailers > c.limits.MaxHeaderCount() {

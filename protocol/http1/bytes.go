@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"unsafe"
 )
 
@@ -34,17 +35,14 @@ func text(data []byte, s span) string {
 	return unsafe.String(&data[s.from], s.to-s.from)
 }
 
-// equalFold tells whether b is lower, which is in lower case, in whatever case.
+// equalFold tells whether b is lower, of lower-case letters, digits and
+// punctuation below them, in whatever case.
 func equalFold[T string | []byte](b T, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
 	for i := range len(b) {
-		c := b[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
+		if c, l := b[i], lower[i]; c != l && (c|0x20 != l || l < 'a') {
 			return false
 		}
 	}
@@ -56,27 +54,53 @@ const (
 	highs = 0x8080808080808080
 )
 
-// validValue tells whether b has no control characters other than tabs. It
-// looks at eight bytes at a time, of which the last ones may be seen twice:
-// values are most of a header.
-func validValue(b []byte) bool {
-	if len(b) < 8 {
-		return validBytes(b)
-	}
-	for i := 0; i <= len(b)-8; i += 8 {
-		if suspicious(b[i:]) && !validBytes(b[i:i+8]) {
-			return false
+// textLength is how many bytes at the start of b are before the first control
+// character other than a tab: sixteen at a time, since they are most of a header.
+func textLength(b []byte) int {
+	i := 0
+	for i <= len(b)-16 {
+		m, next := controls(b[i:]), controls(b[i+8:])
+		if m|next == 0 {
+			i += 16
+			continue
 		}
+		if m == 0 {
+			m = next
+			i += 8
+		}
+		i += bits.TrailingZeros64(m) / 8
+		if !isText(b[i]) {
+			return i
+		}
+		i++
 	}
-	return !suspicious(b[len(b)-8:]) || validBytes(b[len(b)-8:])
+	for i < len(b) && isText(b[i]) {
+		i++
+	}
+	return i
 }
 
-// suspicious tells whether a control character may be among the first eight
-// bytes: tabs are, and what is behind a real one may look like one.
-func suspicious(b []byte) bool {
+func isText(b byte) bool { return b >= ' ' && b != 0x7f || b == '\t' }
+
+// controls marks which of the first eight bytes may be control characters by
+// their highest bits: all that are, and some behind 0xff or a marked one that
+// are not.
+func controls(b []byte) uint64 {
 	x := binary.LittleEndian.Uint64(b)
-	d := x ^ ones*0x7f
-	return ((x-ones*0x20)&^x|(d-ones)&^d)&highs != 0 // some byte < 0x20, or == 0x7f
+	return ((x - ones*' ') | (x + ones)) &^ x & highs // below ' ', or 0x7f
+}
+
+// validValue tells whether b has no control characters other than tabs.
+func validValue(b []byte) bool { return textLength(b) == len(b) }
+
+// tokenLength is how many bytes at the start of b are those of a token.
+func tokenLength(b []byte) int {
+	for i, c := range b {
+		if !tokens[c] {
+			return i
+		}
+	}
+	return len(b)
 }
 
 // validTarget tells whether all of b may stand in a request target: what is
@@ -100,15 +124,6 @@ func validTarget(b []byte) bool {
 	return true
 }
 
-func validBytes(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
 // validHost tells whether b is uri-host [ ":" port ]. It may be empty.
 func validHost(b []byte) bool {
 	if len(b) > 0 && b[0] == '[' {
@@ -121,9 +136,11 @@ func validHost(b []byte) bool {
 		}
 		b = b[i+1:]
 	} else {
-		for len(b) > 0 && hosts[b[0]] {
-			b = b[1:]
+		i := 0
+		for i < len(b) && hosts[b[i]] {
+			i++
 		}
+		b = b[i:]
 	}
 	if len(b) == 0 {
 		return true

@@ -100,7 +100,9 @@ const (
 
 // Reset implements protocol.Parser.
 func (c *conn) Reset(limits *protocol.Limits) {
-	*c = conn{limits: limits, fields: c.fields[:0], unescaped: c.unescaped[:0]}
+	fields, unescaped := c.fields[:0], c.unescaped[:0]
+	*c = conn{}
+	c.limits, c.fields, c.unescaped = limits, fields, unescaped
 }
 
 // Fill implements protocol.Parser.
@@ -125,8 +127,11 @@ func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
 		env.Host = text(data, c.authority)
 	}
 	env.ContentType = text(data, c.mediaType)
-	for _, f := range c.fields {
-		env.Header = append(env.Header, gateway.Field{Name: text(data, f.name), Value: text(data, f.value)})
+	header := env.Header
+	for i := range c.fields {
+		f := &c.fields[i]
+		header = append(header, gateway.Field{Name: text(data, f.name), Value: text(data, f.value)})
 	}
+	env.Header = header
 	return c.body.of(data)
 }

@@ -83,12 +83,11 @@ func (c *conn) begins(b byte) bool { return tokens[b] || b == '\r' && !c.blank }
 // head receives lines until the header is complete or data at an end.
 func (c *conn) head(data []byte) error {
 	for c.step <= headerField {
-		i := bytes.IndexByte(data[c.scan:], '\n')
-		if i < 0 {
+		end, name := c.lineEnd(data)
+		if end < 0 {
 			c.scan = len(data)
 			return c.checkSize(len(data))
 		}
-		end := c.scan + i
 		if err := c.checkSize(end); err != nil {
 			return err
 		}
@@ -102,7 +101,7 @@ func (c *conn) head(data []byte) error {
 		case c.step == headerField && line.from == line.to:
 			err = c.headComplete()
 		case c.step == headerField:
-			err = c.headerField(data, line)
+			err = c.headerField(data, line, name)
 		case line.from == line.to && !c.blank:
 			c.blank = true
 			if len(data) > c.line && !c.begins(data[c.line]) {
@@ -118,6 +117,28 @@ func (c *conn) head(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// lineEnd finds the LF of the line that is being received, −1 if it has not come.
+// If a field's line is whole and as it should be, name is the length of its name;
+// 0 tells that checkField must see.
+func (c *conn) lineEnd(data []byte) (end, name int) {
+	i := c.scan
+	if c.step == headerField && i == c.line {
+		name = tokenLength(data[i:])
+		i += name
+		if name > 0 && i < len(data) && data[i] == ':' {
+			i += textLength(data[i:])
+			if i+1 < len(data) && data[i] == '\r' && data[i+1] == '\n' {
+				return i + 1, name
+			}
+		}
+	}
+	n := bytes.IndexByte(data[i:], '\n')
+	if n < 0 {
+		return -1, 0
+	}
+	return i + n, 0
 }
 
 // checkSize holds the line that reaches up to end, complete or not, against
@@ -139,10 +160,7 @@ func (c *conn) checkSize(end int) error {
 // requestLine = method SP request-target SP HTTP-version
 func (c *conn) requestLine(data []byte, at span) error {
 	line := at.of(data)
-	i := 0
-	for i < len(line) && tokens[line[i]] {
-		i++
-	}
+	i := tokenLength(line)
 	if i == 0 || i == len(line) || line[i] != ' ' {
 		return errRequestLine
 	}
@@ -209,17 +227,22 @@ func (c *conn) parseTarget(data []byte, connect, options bool) error {
 	return nil
 }
 
-// headerField takes one field.
-func (c *conn) headerField(data []byte, at span) error {
-	f, err := splitField(data, at)
-	if err != nil {
-		return err
+// headerField takes one field; n is the length of its name if lineEnd has found it.
+func (c *conn) headerField(data []byte, at span, n int) error {
+	line := at.of(data)
+	if n == 0 {
+		var err error
+		if n, err = checkField(line); err != nil {
+			return err
+		}
 	}
 	if len(c.fields) >= c.limits.MaxHeaderCount() {
 		return errFieldCount
 	}
+	v := valueOf(line, n)
+	f := field{span{at.from, at.from + n}, span{at.from + v.from, at.from + v.to}}
 	c.fields = append(c.fields, f)
-	name, value := f.name.of(data), f.value.of(data)
+	name, value := line[:n], v.of(line)
 	switch len(name) {
 	case len("host"):
 		if equalFold(name, "host") {
@@ -301,30 +324,31 @@ func (c *conn) headComplete() error {
 	return nil
 }
 
-// splitField splits a line into name and value.
+// checkField checks a line and returns the length of the name.
 //
 //	field-line = field-name ":" OWS field-value OWS
-func splitField(data []byte, at span) (field, error) {
-	line := at.of(data)
+func checkField(line []byte) (name int, err error) {
 	if line[0] == ' ' || line[0] == '\t' {
-		return field{}, errFolded
+		return 0, errFolded
 	}
-	i := 0
-	for i < len(line) && tokens[line[i]] {
-		i++
+	name = tokenLength(line)
+	if name == 0 || name == len(line) || line[name] != ':' {
+		return 0, errName
 	}
-	if i == 0 || i == len(line) || line[i] != ':' {
-		return field{}, errName
+	if textLength(line[name:]) < len(line)-name {
+		return 0, errValue
 	}
-	from, to := i+1, len(line)
+	return name, nil
+}
+
+// valueOf is where the value is in a line whose name has that length.
+func valueOf(line []byte, name int) span {
+	from, to := name+1, len(line)
 	for from < to && isBlank(line[from]) {
 		from++
 	}
 	for from < to && isBlank(line[to-1]) {
 		to--
 	}
-	if !validValue(line[from:to]) {
-		return field{}, errValue
-	}
-	return field{span{at.from, at.from + i}, span{at.from + from, at.from + to}}, nil
+	return span{from, to}
 }

@@ -245,8 +245,7 @@ func (p *ResponseParser) takeLine(line []byte) error {
 			p.step = respDone
 			return nil
 		}
-		_, err := splitField(line, span{0, len(line)})
-		if err != nil {
+		if _, err := checkField(line); err != nil {
 			return malformed("trailer %.40q", line)
 		}
 	}
@@ -270,11 +269,11 @@ func (p *ResponseParser) statusLine(line []byte) error {
 }
 
 func (p *ResponseParser) field(line []byte) error {
-	f, err := splitField(line, span{0, len(line)})
+	n, err := checkField(line)
 	if err != nil {
 		return malformed("header field %.40q", line)
 	}
-	name, value := f.name.of(line), f.value.of(line)
+	name, value := line[:n], valueOf(line, n).of(line)
 	if p.Field != nil {
 		p.Field(name, value)
 	}
