@@ -95,6 +95,13 @@ func http1Figures(f *figures) error {
 	}
 
 	fmt.Printf("a request of %d bytes and 12 fields, %d rounds of %v of CPU each\n", len(browser), codecRounds, codecWindow)
+	for _, once := range []func() error{ours, session} {
+		if err := once(); err != nil { // and make what is kept for the next one
+			return err
+		}
+	}
+	f.say("parse, allocations", []float64{allocations(ours)}, true, 0)
+	f.say("session, allocations", []float64{allocations(session)}, true, 0)
 	all := []func() error{ours, fast, net, session}
 	spent := make([][]float64, len(all)) // ns, by round
 	for i := range codecRounds {
@@ -119,8 +126,6 @@ func http1Figures(f *figures) error {
 	f.say("parse / fasthttp", over(spent[0], spent[1]), true, 0.7)
 	f.say("parse / net/http", over(spent[0], spent[2]), true, 0.2)
 	f.say("session, from bytes to bytes, ns", spent[3], true, 1000)
-	f.say("parse, allocations", []float64{allocations(ours)}, true, 0)
-	f.say("session, allocations", []float64{allocations(session)}, true, 0)
 	return nil
 }
 
@@ -166,7 +171,7 @@ func allocations(f func() error) float64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range runs {
-		f() //nolint:errcheck // it has been timed before
+		f() //nolint:errcheck // it has gone well before
 	}
 	runtime.ReadMemStats(&after)
 	return float64((after.Mallocs - before.Mallocs) / runs)

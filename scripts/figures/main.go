@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -29,14 +30,15 @@ var parts = []struct {
 	name    string
 	measure func(ctx context.Context, dyno string, f *figures) error
 }{
-	{"codecs", uwsgiFigures},
+	{"codecs", func(ctx context.Context, dyno string, f *figures) error {
+		return errors.Join(http1Figures(f), uwsgiFigures(ctx, dyno, f))
+	}},
 	{"engines", engineFigures},
 	{"loops", loopFigures},
 	{"generator", generatorFigures},
 	{"pacing", pacingFigures},
 	{"freeze", freezeFigures},
 	{"many", manyFigures},
-	{"codecs", func(_ context.Context, _ string, f *figures) error { return http1Figures(f) }},
 	{"attack", attackFigures},
 	{"reload", reloadFigures},
 	{"capacity", func(_ context.Context, dyno string, f *figures) error { return capacityFigures(dyno, f) }},
