@@ -38,6 +38,7 @@ var parts = []struct {
 	{"many", manyFigures},
 	{"codecs", func(_ context.Context, _ string, f *figures) error { return http1Figures(f) }},
 	{"attack", attackFigures},
+	{"idle", idleFigures},
 	{"reload", reloadFigures},
 	{"capacity", func(_ context.Context, dyno string, f *figures) error { return capacityFigures(dyno, f) }},
 }

@@ -125,6 +125,11 @@ func (s *site) load(ctx context.Context, window time.Duration, edge func(load.Ph
 	return rig.Drive(ctx, job)
 }
 
+// drive is call of dyno load for length, without a warm-up.
+func (s *site) drive(ctx context.Context, length time.Duration, args ...string) (bill, error) {
+	return s.call(ctx, length, "", append([]string{s.dyno, "load", s.url, "--json", "-d", length.String(), "--warmup", "0s"}, args...)...)
+}
+
 // document reads what dyno load printed, and sees that it was answered right.
 func (b bill) document() (*results.Load, error) {
 	l := new(results.Load)
