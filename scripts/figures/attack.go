@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
-	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -79,11 +77,7 @@ func attack(ctx context.Context, dyno, engine string) (a assault, err error) {
 		if err != nil {
 			return nil, err
 		}
-		l := new(results.Load)
-		if err := json.Unmarshal(b.out, l); err != nil {
-			return nil, fmt.Errorf("dyno load printed no document: %s", format.LastLines(b.tail, 5))
-		}
-		return l, nil
+		return b.read()
 	}
 	resident := func() (float64, error) {
 		if _, err := ask(attackCalm); err != nil {

@@ -53,9 +53,12 @@ func idle(ctx context.Context, dyno, engine string) (bytes float64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	l, err := b.document()
+	l, err := b.read()
 	if err != nil {
 		return 0, err
+	}
+	if len(l.Groups) != 1 {
+		return 0, fmt.Errorf("%s: no group in what dyno load printed", engine)
 	}
 	if g := l.Groups[0]; g.Standing != idleConnections || g.Requests < idleConnections {
 		return 0, fmt.Errorf("%s: %d of %d connections stand, %d requests have been answered", engine, g.Standing, idleConnections, g.Requests)
