@@ -40,6 +40,7 @@ var parts = []struct {
 	{"freeze", freezeFigures},
 	{"many", manyFigures},
 	{"attack", attackFigures},
+	{"idle", idleFigures},
 	{"reload", reloadFigures},
 	{"capacity", func(_ context.Context, dyno string, f *figures) error { return capacityFigures(dyno, f) }},
 }

@@ -104,10 +104,18 @@ func highWater(pid int, done, over <-chan struct{}) (bytes float64) {
 		case <-over:
 			return bytes
 		}
-		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // none any more: the last one counts
-		if m := vmHWM.FindSubmatch(status); m != nil {
-			kib, _ := strconv.ParseFloat(string(m[1]), 64)
-			bytes = max(bytes, 1024*kib)
-		}
+		bytes = max(bytes, peakMemory(pid)) // none any more: the last one counts
 	}
+}
+
+// peakMemory is the most memory in bytes that a process has had, 0 if there is
+// none.
+func peakMemory(pid int) float64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	m := vmHWM.FindSubmatch(status)
+	if m == nil {
+		return 0
+	}
+	kib, _ := strconv.ParseFloat(string(m[1]), 64)
+	return 1024 * kib
 }

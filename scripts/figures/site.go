@@ -125,14 +125,25 @@ func (s *site) load(ctx context.Context, window time.Duration, edge func(load.Ph
 	return rig.Drive(ctx, job)
 }
 
+// drive is call of dyno load for length, without a warm-up.
+func (s *site) drive(ctx context.Context, length time.Duration, args ...string) (bill, error) {
+	return s.call(ctx, length, "", append([]string{s.dyno, "load", s.url, "--json", "-d", length.String(), "--warmup", "0s"}, args...)...)
+}
+
 // document reads what dyno load printed, and sees that it was answered right.
 func (b bill) document() (*results.Load, error) {
+	l, err := b.read()
+	if err == nil && (l.Requests == 0 || l.Errors.Total() > 0) {
+		return nil, fmt.Errorf("dyno load: %d answers, errors %+v", l.Requests, l.Errors)
+	}
+	return l, err
+}
+
+// read is document where the answers are part of the figure.
+func (b bill) read() (*results.Load, error) {
 	l := new(results.Load)
 	if err := json.Unmarshal(b.out, l); err != nil {
 		return nil, fmt.Errorf("dyno load printed no document: %s", format.LastLines(b.tail, 5))
-	}
-	if l.Requests == 0 || l.Errors.Total() > 0 {
-		return nil, fmt.Errorf("dyno load: %d answers, errors %+v", l.Requests, l.Errors)
 	}
 	return l, nil
 }
