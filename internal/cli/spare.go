@@ -19,7 +19,8 @@ const (
 	spareLeast = 8 << 20 // bytes that are not worth a collection, and the page faults later
 
 	// Looks without a collection, after which there is one to tell what the
-	// heap needs. One in vain doubles them, up to what the runtime does anyway.
+	// heap needs. One in vain makes them half as many more, up to what the
+	// runtime does anyway.
 	spareQuiet = 3
 	spareMost  = 60
 )
@@ -81,7 +82,7 @@ func (s *spare) look(stand func() footing, collect, giveBack func()) {
 		giveBack()
 		s.quiet, s.patience = 0, spareQuiet
 	case forced:
-		s.quiet, s.patience = 0, min(2*s.patience, spareMost)
+		s.quiet, s.patience = 0, min(s.patience+s.patience/2, spareMost)
 	}
 	s.cycles = stand().cycles
 }
