@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/suggest": {},
 	"internal/shell":   {},
 	"internal/format":  {},
+	"internal/peer":    {},
 	"internal/systemd": {},
 	// Two little languages, of rates and of texts that differ from request to
 	// request: scenarios are written in them, the generator speaks them.

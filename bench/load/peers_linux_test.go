@@ -15,23 +15,9 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/protocol/client"
 )
-
-// program finds a server that scripts/peers.sh installs.
-func program(t *testing.T, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing: make peers", names[0])
-	}
-	t.Skipf("%s is missing: make peers", names[0])
-	return ""
-}
 
 // runServer runs a server in the foreground until the test ends; it is ready
 // when all sockets take connections.
@@ -148,7 +134,7 @@ def application(env, start_response):
 
 // uWSGI itself speaks all three.
 func TestRealUWSGI(t *testing.T) {
-	uwsgi := program(t, "uwsgi")
+	uwsgi := peer.Find(t, "uwsgi")
 	dir := t.TempDir()
 	argv := []string{
 		uwsgi, "--plugin=python3", "--wsgi-file=" + write(t, filepath.Join(dir, "app.py"), wsgiApp),
@@ -178,7 +164,7 @@ echo $_SERVER['REQUEST_METHOD'], ' ', $_SERVER['PATH_INFO'], ' ', $_SERVER['QUER
 
 // php-fpm keeps connections, and states no length.
 func TestRealPHP(t *testing.T) {
-	fpm := program(t, "php-fpm", "php-fpm8.2")
+	fpm := peer.Find(t, "php-fpm", "php-fpm8.2")
 	dir := t.TempDir()
 	script := write(t, filepath.Join(dir, "app.php"), phpApp)
 	socket := filepath.Join(dir, "fpm")

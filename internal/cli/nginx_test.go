@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"github.com/dynobench/dyno/internal/peer"
 	"io"
 	"net"
 	"net/http"
@@ -31,15 +32,7 @@ func (b backend) host() string {
 // TCP and Unix sockets by turns, with
 // the parameters that it comes with: nobody should have to know what to add.
 func TestBehindNginx(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		if nginx = "/usr/sbin/nginx"; exec.Command(nginx, "-v").Run() != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal("nginx is missing: make peers")
-			}
-			t.Skip("nginx is missing: make peers")
-		}
-	}
+	nginx := peer.Find(t, "nginx")
 	dir := t.TempDir()
 	var backends []backend
 	for i, engine := range []string{"sync", "prefork,processes=2", "threads,threads=2", "pool,size=2", "goroutine", "eventloop"} {

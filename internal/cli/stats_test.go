@@ -2,10 +2,10 @@ package cli
 
 import (
 	"encoding/json"
+	"github.com/dynobench/dyno/internal/peer"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -83,15 +83,9 @@ func TestStats(t *testing.T) {
 
 // TestStatsAreUWSGIs holds the names against those that uWSGI itself prints.
 func TestStatsAreUWSGIs(t *testing.T) {
-	if _, err := exec.LookPath("uwsgi"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("uwsgi is missing: sh scripts/peers.sh")
-		}
-		t.Skip("uwsgi is missing: sh scripts/peers.sh")
-	}
 	dir := t.TempDir()
 	theirs, ours := filepath.Join(dir, "theirs"), filepath.Join(dir, "ours")
-	cmd := exec.Command("uwsgi", "--socket", filepath.Join(dir, "uwsgi"), "--stats", theirs, "--master", "--processes", "1", "--no-orphans", "--die-on-term")
+	cmd := exec.Command(peer.Find(t, "uwsgi"), "--socket", filepath.Join(dir, "uwsgi"), "--stats", theirs, "--master", "--processes", "1", "--no-orphans", "--die-on-term")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/protocol/protocoltest"
@@ -163,15 +164,7 @@ func (s *server) ask(t *testing.T, stream []byte) (a answered) {
 // until the test ends.
 func startNginx(t *testing.T) *server {
 	t.Helper()
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		if nginx = "/usr/sbin/nginx"; exec.Command(nginx, "-v").Run() != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal("nginx is missing: make peers")
-			}
-			t.Skip("nginx is missing: make peers")
-		}
-	}
+	nginx := peer.Find(t, "nginx")
 	dir := t.TempDir()
 	socket, logFile := filepath.Join(dir, "socket"), filepath.Join(dir, "log")
 	conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[3]s info;
