@@ -105,14 +105,14 @@ func (h *host) offer(ctx context.Context, o offer) (s seen, err error) {
 // hold stops the server after a while and lets it go on after length. However
 // it ends, the server goes on.
 func hold(ctx context.Context, server *target.Process, after, length time.Duration) stopped {
-	if !sleep(ctx, after) {
+	if !rig.Sleep(ctx, after) {
 		return stopped{}
 	}
 	stop, before, err := signal(server, syscall.SIGSTOP)
 	if err != nil {
 		return stopped{}
 	}
-	sleep(ctx, length)
+	rig.Sleep(ctx, length)
 	goOn, more, _ := signal(server, syscall.SIGCONT)
 	return stopped{frozen: goOn.Sub(stop), unsure: before + more}
 }
@@ -126,18 +126,6 @@ func signal(server *target.Process, sig syscall.Signal) (at time.Time, unsure ti
 	return before.Add(unsure), unsure, err
 }
 
-// sleep tells whether ctx has lived so long.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
 // glance is how often watch counts the tasks that want a CPU.
 const glance = 50 * time.Millisecond
 
@@ -149,7 +137,7 @@ func (h *host) watch(ctx context.Context, d time.Duration) (look, error) {
 	}
 	last, n, runnable := first, 0, 0
 	for end := time.Now().Add(d); time.Now().Before(end); n++ {
-		if !sleep(ctx, min(glance, time.Until(end))) {
+		if !rig.Sleep(ctx, min(glance, time.Until(end))) {
 			return look{}, context.Cause(ctx)
 		}
 		if last, err = meter.ReadHost(); err != nil {

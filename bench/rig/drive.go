@@ -140,3 +140,15 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 
 // firstFile is the number under which a child finds the first of its Files.
 const firstFile = 3
+
+// Sleep returns after d, or false when ctx ends before.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

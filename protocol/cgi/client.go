@@ -62,11 +62,11 @@ func (r *ClientRequest) AppendVariables(dst []byte, pair func(dst []byte, prefix
 	hasHost := false
 	for _, f := range r.Header {
 		switch {
-		case equalFold(f[0], "content-length"):
-		case equalFold(f[0], "content-type"):
+		case strings.EqualFold(f[0], "content-length"):
+		case strings.EqualFold(f[0], "content-type"):
 			dst = r.append(dst, pair, "CONTENT_TYPE", f[1])
 		default:
-			hasHost = hasHost || equalFold(f[0], "host")
+			hasHost = hasHost || strings.EqualFold(f[0], "host")
 			dst = pair(dst, prefix, f[0], f[1])
 		}
 	}

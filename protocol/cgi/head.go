@@ -3,6 +3,7 @@ package cgi
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -22,7 +23,7 @@ func (r *Request) AppendHead(dst []byte, statusLine, extra string, h *gateway.He
 	dst = append(dst, "\r\n"...)
 	for i := range h.Header {
 		f := &h.Header[i]
-		if noLength && equalFold(f.Name, "content-length") || equalFold(f.Name, "status") {
+		if noLength && strings.EqualFold(f.Name, "content-length") || strings.EqualFold(f.Name, "status") {
 			continue
 		}
 		dst = append(dst, f.Name...)
@@ -57,20 +58,3 @@ func (*Unframed) Close(dst []byte) []byte { return dst }
 
 // End implements protocol.Encoder.
 func (*Unframed) End(dst []byte) []byte { return dst }
-
-// equalFold tells whether s is lower, which is in lower case, in whatever case.
-func equalFold(s, lower string) bool {
-	if len(s) != len(lower) {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
-}

@@ -103,7 +103,7 @@ func given(s string) (string, bool) { return s, s != "" }
 
 func (e *Environ) has(lower string) bool {
 	for i := range e.Header {
-		if equalFold(e.Header[i].Name, lower) {
+		if strings.EqualFold(e.Header[i].Name, lower) {
 			return true
 		}
 	}

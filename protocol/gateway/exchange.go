@@ -223,7 +223,7 @@ func checkHead(status int, header []Field) (Head, error) {
 			return head, fmt.Errorf("%w: %s belongs to the server (hop-by-hop)", ErrHeader, name)
 		case !isValue(value):
 			return head, fmt.Errorf("%w: CR, LF or NUL in the value of %s", ErrHeader, name)
-		case len(name) != len("Content-Length") || !equalFold(name, "content-length"):
+		case len(name) != len("Content-Length") || !strings.EqualFold(name, "content-length"):
 		case head.Declared:
 			return head, fmt.Errorf("%w: Content-Length given twice", ErrHeader)
 		case status == http.StatusNoContent: // RFC 9110 section 8.6
@@ -252,40 +252,23 @@ func bodiless(status int) bool {
 func HopByHop(name string) bool {
 	switch len(name) { // cheap: nearly no field of an answer has one of these lengths
 	case 2:
-		return equalFold(name, "te")
+		return strings.EqualFold(name, "te")
 	case 7:
-		return equalFold(name, "upgrade") || equalFold(name, "trailer")
+		return strings.EqualFold(name, "upgrade") || strings.EqualFold(name, "trailer")
 	case 8:
-		return equalFold(name, "trailers")
+		return strings.EqualFold(name, "trailers")
 	case 10:
-		return equalFold(name, "connection") || equalFold(name, "keep-alive")
+		return strings.EqualFold(name, "connection") || strings.EqualFold(name, "keep-alive")
 	case 16:
-		return equalFold(name, "proxy-connection")
+		return strings.EqualFold(name, "proxy-connection")
 	case 17:
-		return equalFold(name, "transfer-encoding")
+		return strings.EqualFold(name, "transfer-encoding")
 	case 18:
-		return equalFold(name, "proxy-authenticate")
+		return strings.EqualFold(name, "proxy-authenticate")
 	case 19:
-		return equalFold(name, "proxy-authorization")
+		return strings.EqualFold(name, "proxy-authorization")
 	}
 	return false
-}
-
-// equalFold compares s to a lower-case ASCII string of the same length.
-func equalFold(s, lower string) bool {
-	if len(s) != len(lower) {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // tokenChars are the bytes of an RFC 9110 token.

@@ -14,6 +14,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -114,9 +115,9 @@ func (s *site) freeze(ctx context.Context, generator string, arrivals load.Arriv
 		began = true
 		go func() {
 			var p pause
-			if sleep(running, freezeAfter) {
+			if rig.Sleep(running, freezeAfter) {
 				p.stop = s.signal(syscall.SIGSTOP)
-				sleep(running, freezeLength)
+				rig.Sleep(running, freezeLength)
 				p.goOn = s.signal(syscall.SIGCONT)
 			}
 			held <- p
@@ -150,18 +151,6 @@ func (s *site) signal(sig syscall.Signal) time.Time {
 		syscall.Kill(s.server.PID(), sig) //nolint:errcheck // a server that dies ends the run
 	}
 	return before.Add(time.Since(before) / 2)
-}
-
-// sleep tells whether ctx has lived so long.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // ms writes d in milliseconds.
