@@ -3,6 +3,7 @@ package plot
 import (
 	"cmp"
 	"math"
+	"strings"
 	"slices"
 	"strconv"
 
@@ -239,9 +240,11 @@ type Step struct{ S, P50, P99 float64 }
 
 // OverTime draws a small panel for each target on common axes, one pair of
 // lines per trial: p99 strong, p50 faint. Ten targets in one frame would be a
-// tangle; side by side the eye compares shapes.
+// tangle; side by side the eye compares shapes. Targets that have nothing to
+// draw are named below the title.
 func OverTime(title, sub string, panels []Panel) Figure {
 	var shown []Panel
+	var sparse []string
 	end, lo, hi := 0.0, math.Inf(1), 0.0
 	for _, p := range panels {
 		any := false
@@ -259,7 +262,12 @@ func OverTime(title, sub string, panels []Panel) Figure {
 		}
 		if any {
 			shown = append(shown, p)
+		} else {
+			sparse = append(sparse, p.Target)
 		}
+	}
+	if len(sparse) > 0 {
+		sub += " · too few answers to draw: " + strings.Join(sparse, ", ")
 	}
 	const panel, left, bottom = 130, 46, 20
 	columns := func(w vg.Length) int {
