@@ -145,8 +145,11 @@ func (s *Session) Run() {
 	}
 	chunk, err := w.x.Next()
 	switch {
-	case err == nil && len(chunk) == 0:
-		return // the app yields
+	case err == nil && len(chunk) == 0: // the app yields
+		if w.pending() {
+			s.wrote = time.Now() // there is an interim answer
+		}
+		return
 	case err == nil, err == io.EOF:
 	case errors.Is(err, gateway.ErrTooLong):
 		s.log(err)
@@ -197,12 +200,20 @@ func (s *Session) begin() {
 		env.ServerName, env.ServerPort = serverOf(env.Host)
 	}
 	w.input.Reset(body)
+	if w.ext != nil && w.ext.Extended() {
+		env.Extras = w.x.Extras(w.interim)
+	}
 	w.x.Begin(s.svc.App, env)
 }
 
 // finish ends an answer that is complete.
 func (s *Session) finish() {
-	s.w.out = s.w.enc.End(s.w.out)
+	w := s.w
+	if trailer := w.x.Trailer(); len(trailer) > 0 && w.ext != nil {
+		w.out = w.ext.EndWith(w.out, trailer)
+	} else {
+		w.out = w.enc.End(w.out)
+	}
 	s.closeBody()
 	s.answered()
 }

@@ -74,8 +74,8 @@ type conn struct {
 }
 
 var (
-	_ protocol.Parser  = (*conn)(nil)
-	_ protocol.Encoder = (*conn)(nil)
+	_ protocol.Parser   = (*conn)(nil)
+	_ protocol.Extender = (*conn)(nil)
 )
 
 type span struct{ from, to int }
