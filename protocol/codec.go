@@ -107,3 +107,16 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return "protocol: " + e.Reason }
+
+// Refusal is an *Error, for codecs to make theirs once.
+func Refusal(status int, reason string) error { return &Error{Status: status, Reason: reason} }
+
+// Halves is what New returns of a codec whose connection is both halves in one,
+// since the framing of an answer depends on its request.
+func Halves(conn interface {
+	Parser
+	Encoder
+}) (Parser, Encoder) {
+	conn.Reset(new(Limits))
+	return conn, conn
+}

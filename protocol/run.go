@@ -108,15 +108,17 @@ func (s *Session) answer(e *Error, keep bool) { s.reply(e, plainText, keep) }
 func (s *Session) reply(e *Error, header []gateway.Field, keep bool) {
 	w := s.w
 	body := append([]byte(e.Reason), '\n')
-	s.putHead(gateway.Head{Status: e.Status, Header: header, Length: int64(len(body))}, keep)
+	w.head = gateway.Head{Status: e.Status, Header: header, Length: int64(len(body))}
+	s.putHead(keep)
 	w.piece(body)
 	w.out = w.enc.End(w.out)
 }
 
-func (s *Session) putHead(h gateway.Head, keep bool) {
+// putHead puts the work's head into the output. It stands there so that it does
+// not escape anew for each request.
+func (s *Session) putHead(keep bool) {
 	w := s.w
 	s.wrote = time.Now()
-	w.head = h // so that it does not escape anew for each request
 	w.out, s.keep = w.enc.Head(w.out, &w.head, keep, s.wrote)
 	s.headOut = true
 }
@@ -159,7 +161,8 @@ func (s *Session) Run() {
 	}
 	s.ended = err != nil
 	if !s.headOut {
-		s.putHead(w.x.Head(), s.wish())
+		w.head = w.x.Head()
+		s.putHead(s.wish())
 	} else {
 		s.wrote = time.Now()
 	}

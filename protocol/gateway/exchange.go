@@ -197,8 +197,8 @@ func (x *Exchange) startResponse(status int, header []Field, cause error) error 
 	case x.started && cause == nil:
 		return ErrStarted
 	}
-	head, err := checkHead(status, header)
-	if err != nil {
+	var head Head
+	if err := checkHead(&head, status, header); err != nil {
 		return err
 	}
 	head.NoBody = bodiless(status) || x.env.Method == http.MethodHead

@@ -9,32 +9,32 @@ import (
 
 // This file is what an app's fields are held against.
 
-// checkHead returns the head that status and header make, or why they make none.
-func checkHead(status int, header []Field) (Head, error) {
-	head := Head{Status: status, Header: header, Length: -1}
+// checkHead makes head the one of status and header, or returns why they make none.
+func checkHead(head *Head, status int, header []Field) error {
+	*head = Head{Status: status, Header: header, Length: -1}
 	if status < 200 || status > 999 {
-		return head, fmt.Errorf("%w: %d is not between 200 and 999", ErrStatus, status)
+		return fmt.Errorf("%w: %d is not between 200 and 999", ErrStatus, status)
 	}
 	for i := range header {
 		if err := checkField(&header[i]); err != nil {
-			return head, err
+			return err
 		}
 		name, value := header[i].Name, header[i].Value
 		switch {
 		case len(name) != len("Content-Length") || !equalFold(name, "content-length"):
 		case head.Declared:
-			return head, fmt.Errorf("%w: Content-Length given twice", ErrHeader)
+			return fmt.Errorf("%w: Content-Length given twice", ErrHeader)
 		case status == http.StatusNoContent: // RFC 9110 section 8.6
-			return head, fmt.Errorf("%w: Content-Length with status 204", ErrHeader)
+			return fmt.Errorf("%w: Content-Length with status 204", ErrHeader)
 		default:
 			n, ok := parseLength(value)
 			if !ok {
-				return head, fmt.Errorf("%w: Content-Length %q is not a number of bytes", ErrHeader, value)
+				return fmt.Errorf("%w: Content-Length %q is not a number of bytes", ErrHeader, value)
 			}
 			head.Length, head.Declared = n, true
 		}
 	}
-	return head, nil
+	return nil
 }
 
 // checkField returns why f is no field that an app may send.
