@@ -60,6 +60,18 @@ type Encoder interface {
 	End(dst []byte) []byte
 }
 
+// Extender is an Encoder whose protocol has interim answers and trailers.
+type Extender interface {
+	Encoder
+	// Extended tells whether the client that asks can be sent them.
+	Extended() bool
+	// Interim appends an interim answer; before Head, as often as there are some.
+	Interim(dst []byte, status int, header []gateway.Field) []byte
+	// EndWith is End with fields behind the body. They are left out where the
+	// framing of the answer, which Head has decided, has no place for them.
+	EndWith(dst []byte, trailer []gateway.Field) []byte
+}
+
 // Outcome is what Parse has found.
 type Outcome struct {
 	State State
@@ -95,3 +107,16 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return "protocol: " + e.Reason }
+
+// Refusal is an *Error, for codecs to make theirs once.
+func Refusal(status int, reason string) error { return &Error{Status: status, Reason: reason} }
+
+// Halves is what New returns of a codec whose connection is both halves in one,
+// since the framing of an answer depends on its request.
+func Halves(conn interface {
+	Parser
+	Encoder
+}) (Parser, Encoder) {
+	conn.Reset(new(Limits))
+	return conn, conn
+}

@@ -108,15 +108,17 @@ func (s *Session) answer(e *Error, keep bool) { s.reply(e, plainText, keep) }
 func (s *Session) reply(e *Error, header []gateway.Field, keep bool) {
 	w := s.w
 	body := append([]byte(e.Reason), '\n')
-	s.putHead(gateway.Head{Status: e.Status, Header: header, Length: int64(len(body))}, keep)
+	w.head = gateway.Head{Status: e.Status, Header: header, Length: int64(len(body))}
+	s.putHead(keep)
 	w.piece(body)
 	w.out = w.enc.End(w.out)
 }
 
-func (s *Session) putHead(h gateway.Head, keep bool) {
+// putHead puts the work's head into the output. It stands there so that it does
+// not escape anew for each request.
+func (s *Session) putHead(keep bool) {
 	w := s.w
 	s.wrote = time.Now()
-	w.head = h // so that it does not escape anew for each request
 	w.out, s.keep = w.enc.Head(w.out, &w.head, keep, s.wrote)
 	s.headOut = true
 }
@@ -145,8 +147,11 @@ func (s *Session) Run() {
 	}
 	chunk, err := w.x.Next()
 	switch {
-	case err == nil && len(chunk) == 0:
-		return // the app yields
+	case err == nil && len(chunk) == 0: // the app yields
+		if w.pending() {
+			s.wrote = time.Now() // there is an interim answer
+		}
+		return
 	case err == nil, err == io.EOF:
 	case errors.Is(err, gateway.ErrTooLong):
 		s.log(err)
@@ -156,7 +161,8 @@ func (s *Session) Run() {
 	}
 	s.ended = err != nil
 	if !s.headOut {
-		s.putHead(w.x.Head(), s.wish())
+		w.head = w.x.Head()
+		s.putHead(s.wish())
 	} else {
 		s.wrote = time.Now()
 	}
@@ -197,12 +203,20 @@ func (s *Session) begin() {
 		env.ServerName, env.ServerPort = serverOf(env.Host)
 	}
 	w.input.Reset(body)
+	if w.ext != nil && w.ext.Extended() {
+		env.Extras = w.x.Extras(w.interim)
+	}
 	w.x.Begin(s.svc.App, env)
 }
 
 // finish ends an answer that is complete.
 func (s *Session) finish() {
-	s.w.out = s.w.enc.End(s.w.out)
+	w := s.w
+	if trailer := w.x.Trailer(); len(trailer) > 0 && w.ext != nil {
+		w.out = w.ext.EndWith(w.out, trailer)
+	} else {
+		w.out = w.enc.End(w.out)
+	}
 	s.closeBody()
 	s.answered()
 }

@@ -23,6 +23,7 @@ const (
 type work struct {
 	parser Parser
 	enc    Encoder
+	ext    Extender // enc, if it is one
 	env    gateway.Environ
 	x      gateway.Exchange
 	head   gateway.Head
@@ -39,11 +40,16 @@ type work struct {
 	big  []byte // to be written after out, from where the app has it
 	rest []byte // of the same chunk, after big
 	open bool   // big is to be followed by the Encoder's Close
+
+	interim func(int, []gateway.Field) // puts an interim answer into the output; bound once
 }
 
 func newWork(c Codec) *work {
 	w := new(work)
 	w.parser, w.enc = c.New()
+	if w.ext, _ = w.enc.(Extender); w.ext != nil {
+		w.interim = func(status int, header []gateway.Field) { w.out = w.ext.Interim(w.out, status, header) }
+	}
 	return w
 }
 

@@ -35,7 +35,10 @@ var subjects = []struct {
 		"refuse.coding-10":         "it takes the chunks for the next request",
 	}}},
 	{"fasthttp", Traits{Yardstick: true, Breaks: map[string]string{
-		"refuse.version": "it takes any version for 1.1",
+		"refuse.version":      "it takes any version for 1.1",
+		"http.interim":        "it offers the app no Extras",
+		"http.trailers":       "likewise",
+		"http.extras-refused": "likewise",
 	}}},
 }
 

@@ -129,13 +129,76 @@ var handlers = []struct {
 		w.Header().Set("Link", "</style.css>; rel=preload")
 		w.WriteHeader(103)
 		io.WriteString(w, "x")
-	}, differs: "interim answers are dropped: WSGI has none"},
+	}},
+	{name: "interim, several", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1")
+		w.Header().Set("X-Lines", " a\r\nX-Injected: b ")
+		w.WriteHeader(102)
+		w.Header().Del("X-Lines")
+		w.WriteHeader(103)
+		w.WriteHeader(199)
+		w.WriteHeader(201)
+		w.WriteHeader(103) // superfluous
+		io.WriteString(w, "x")
+	}},
+	{name: "interim without a body", method: "HEAD", serve: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(103) }},
+	{name: "continue, unasked", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(100)
+		io.WriteString(w, "x")
+	}},
 	{name: "trailers", serve: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
 		io.WriteString(w, "x")
 		w.(http.Flusher).Flush()
 		w.Header().Set("X-Sum", "1")
-	}, differs: "trailers are dropped: WSGI has none"},
+		w.Header().Set("X-Late", "1")
+	}},
+	{name: "trailers, not flushed", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Add("Trailer", "x-sum, X-Never")
+		w.Header().Add("Trailer", "X-Lines")
+		io.WriteString(w, "x")
+		w.Header()["X-Sum"] = []string{"1", "2"}
+		w.Header().Set("X-Lines", " a\r\nX-Injected: b ")
+	}},
+	{name: "trailers without a body", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		w.WriteHeader(200)
+		w.Header().Set("X-Sum", "1")
+	}},
+	{name: "trailers, set before the head", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		w.Header().Set("X-Sum", "1") // and so a field of the header too
+		io.WriteString(w, "x")
+	}},
+	{name: "trailers by prefix", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(http.TrailerPrefix+"X-Sum", "1")
+		io.WriteString(w, "x")
+	}},
+	{name: "trailers by prefix, late", serve: func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "x")
+		w.(http.Flusher).Flush()
+		w.Header().Set(http.TrailerPrefix+"X-Sum", "1")
+	}},
+	{name: "trailers by prefix, late, of a short body", serve: func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "x")
+		w.Header().Set(http.TrailerPrefix+"X-Sum", "1")
+	}},
+	{name: "trailers to HEAD", method: "HEAD", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		io.WriteString(w, "x")
+		w.Header().Set("X-Sum", "1")
+	}},
+	{name: "trailers of a declared length", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		w.Header().Set("Content-Length", "1")
+		io.WriteString(w, "x")
+		w.Header().Set("X-Sum", "1")
+	}, differs: "there is no place for them, and so they are not announced"},
+	{name: "trailers that cannot be some", serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(http.TrailerPrefix+"Host", "a")
+		w.Header().Set(http.TrailerPrefix+"X-Sum", "1")
+		io.WriteString(w, "x")
+	}, differs: "a field that frames or routes is not sent behind the body (RFC 9110, 6.5.1)"},
 	{name: "panic", serve: func(http.ResponseWriter, *http.Request) { panic("on purpose") },
 		differs: "the client gets a 500 rather than no answer"},
 	{name: "panic after bytes", serve: func(w http.ResponseWriter, _ *http.Request) {

@@ -56,26 +56,22 @@ type variable struct {
 	name, value Span
 }
 
-func refusal(status int, reason string) error {
-	return &protocol.Error{Status: status, Reason: reason}
-}
-
 // The refusals of a request. They carry no detail, so that they cost nothing.
 var (
-	errName     = refusal(400, "a variable without a name")
-	errRepeated = refusal(400, "a variable that may come once is repeated")
-	errValue    = refusal(400, "forbidden character in a header field")
-	errMethod   = refusal(400, "REQUEST_METHOD is missing or malformed")
-	errPath     = refusal(400, "PATH_INFO, SCRIPT_NAME or REQUEST_URI is malformed")
-	errLength   = refusal(400, "malformed CONTENT_LENGTH")
-	errBody     = refusal(413, "request body too large")
-	errLine     = refusal(414, "request line too long")
-	errCount    = refusal(431, "too many variables")
+	errName     = protocol.Refusal(400, "a variable without a name")
+	errRepeated = protocol.Refusal(400, "a variable that may come once is repeated")
+	errValue    = protocol.Refusal(400, "forbidden character in a header field")
+	errMethod   = protocol.Refusal(400, "REQUEST_METHOD is missing or malformed")
+	errPath     = protocol.Refusal(400, "PATH_INFO, SCRIPT_NAME or REQUEST_URI is malformed")
+	errLength   = protocol.Refusal(400, "malformed CONTENT_LENGTH")
+	errBody     = protocol.Refusal(413, "request body too large")
+	errLine     = protocol.Refusal(414, "request line too long")
+	errCount    = protocol.Refusal(431, "too many variables")
 )
 
 // ErrHeader is the refusal of variables that are larger in sum than
 // Limits.HeaderBytes.
-var ErrHeader = refusal(431, "variables too large")
+var ErrHeader = protocol.Refusal(431, "variables too large")
 
 // ErrBody is the refusal of a body beyond Limits.Body.
 var ErrBody = errBody

@@ -100,7 +100,7 @@ func (a *app) serve(env *gateway.Environ, start gateway.StartResponse) gateway.B
 	if env.Path == "/said" {
 		return q.text(200, a.heard(q.token))
 	}
-	for _, answers := range []map[string]func(*request) gateway.Body{simpleAnswers, startAnswers, bodyAnswers} {
+	for _, answers := range []map[string]func(*request) gateway.Body{simpleAnswers, startAnswers, bodyAnswers, extraAnswers} {
 		if answer, ok := answers[env.Path]; ok {
 			return a.counted(answer(q), q.token)
 		}

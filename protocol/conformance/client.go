@@ -45,7 +45,9 @@ type answer struct {
 	close  bool // the server says that it closes
 	proto  string
 	chunks bool
-	err    error
+	// trailer is what came behind the body; nil if nothing was announced.
+	trailer http.Header
+	err     error
 }
 
 func (a answer) String() string {
@@ -96,7 +98,7 @@ func (p *probe) read(resp *http.Response, done func(), err error) answer {
 }
 
 func fromResponse(r *http.Response) answer {
-	a := answer{status: r.StatusCode, header: r.Header, length: -1, close: r.Close, proto: r.Proto, chunks: len(r.TransferEncoding) > 0}
+	a := answer{status: r.StatusCode, header: r.Header, length: -1, close: r.Close, proto: r.Proto, chunks: len(r.TransferEncoding) > 0, trailer: r.Trailer}
 	if _, ok := r.Header["Content-Length"]; ok {
 		fmt.Sscan(r.Header.Get("Content-Length"), &a.length) //nolint:errcheck // stays −1
 	}

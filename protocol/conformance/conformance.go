@@ -78,7 +78,7 @@ type Server struct {
 // Rules lists all rules in the order in which they are judged.
 func Rules() []Rule {
 	var all []Rule
-	for _, group := range [][]Rule{environRules, startRules, bodyRules, closeRules, gatewayHTTPRules, wireRules, refusalRules} {
+	for _, group := range [][]Rule{environRules, startRules, bodyRules, closeRules, gatewayHTTPRules, extraRules, wireRules, refusalRules} {
 		all = append(all, group...)
 	}
 	return all

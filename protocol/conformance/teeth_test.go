@@ -98,6 +98,38 @@ func TestEachRuleCanBeBroken(t *testing.T) {
 	}
 }
 
+// A server may get interim answers and trailers wrong in more ways than by having none.
+func TestExtrasCanBeBroken(t *testing.T) {
+	early := "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+	final := "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfinal"
+	chunks := "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nonetwo\r\n0\r\n"
+	without := "HTTP/1.1 200 OK\r\nX-Without: Extras\r\nContent-Length: 6\r\n\r\nonetwo"
+	for _, tt := range []struct {
+		rule, name, answer string
+		want               conformance.Verdict
+	}{
+		{"http.interim", "held back", early + final, conformance.Fail},
+		{"http.interim", "no fields", "HTTP/1.1 103 Early Hints\r\n\r\n" + final, conformance.Fail},
+		{"http.interim", "twice", early + early + final, conformance.Fail},
+		{"http.interim", "none", final, conformance.Fail},
+		{"http.interim", "not offered", without, conformance.Unjudged},
+		{"http.trailers", "right", chunks + "X-Sum: 7\r\n\r\n", conformance.Pass},
+		{"http.trailers", "wrong", chunks + "X-Sum: 8\r\n\r\n", conformance.Fail},
+		{"http.trailers", "lost", chunks + "\r\n", conformance.Fail},
+		{"http.trailers", "not announced", strings.Replace(chunks, "Trailer: X-Sum\r\n", "", 1) + "X-Sum: 7\r\n\r\n", conformance.Fail},
+		{"http.trailers", "not offered", without, conformance.Unjudged},
+		{"http.extras-10", "interim", early + final, conformance.Fail},
+		{"http.extras-10", "trailers", chunks + "X-Sum: 7\r\n\r\n", conformance.Fail},
+		{"http.extras-refused", "taken", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ntaken", conformance.Fail},
+	} {
+		s := canned(t, tt.answer, true)
+		s.Patience = 3 * time.Second // none of them is silent
+		if r := conformance.Judge(t.Context(), s, tt.rule); r.Verdict != tt.want {
+			t.Errorf("%s, %s: %s (%s), want %s", tt.rule, tt.name, r.Verdict, r.Detail, tt.want)
+		}
+	}
+}
+
 // What cannot be told must not count as kept, and what takes too long must end.
 func TestUnjudged(t *testing.T) {
 	s := canned(t, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false)

@@ -34,11 +34,7 @@ var _ protocol.Codec = Codec{}
 func (Codec) Name() string { return "fastcgi" }
 
 // New makes a connection's Parser and Encoder.
-func (Codec) New() (protocol.Parser, protocol.Encoder) {
-	c := new(conn)
-	c.Reset(new(protocol.Limits))
-	return c, c
-}
+func (Codec) New() (protocol.Parser, protocol.Encoder) { return protocol.Halves(new(conn)) }
 
 // kind is a record's type, FCGI_… in the specification.
 type kind uint8

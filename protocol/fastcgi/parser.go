@@ -7,19 +7,15 @@ import (
 	"github.com/dynobench/dyno/protocol/cgi"
 )
 
-func refusal(status int, reason string) error {
-	return &protocol.Error{Status: status, Reason: reason}
-}
-
 // The refusals of a connection. The client sees them if a request is active;
 // otherwise there is nothing that an answer could be about, and it sees the end.
 var (
-	errVersion = refusal(400, "not a FastCGI record of version 1")
-	errBegin   = refusal(400, "malformed FCGI_BEGIN_REQUEST")
-	errAgain   = refusal(400, "FCGI_BEGIN_REQUEST for a request that is active")
-	errPair    = refusal(400, "malformed FastCGI name-value pair")
-	errOrder   = refusal(400, "FastCGI streams out of order: FCGI_PARAMS, then FCGI_STDIN")
-	errLength  = refusal(400, "FCGI_STDIN is not as long as CONTENT_LENGTH")
+	errVersion = protocol.Refusal(400, "not a FastCGI record of version 1")
+	errBegin   = protocol.Refusal(400, "malformed FCGI_BEGIN_REQUEST")
+	errAgain   = protocol.Refusal(400, "FCGI_BEGIN_REQUEST for a request that is active")
+	errPair    = protocol.Refusal(400, "malformed FastCGI name-value pair")
+	errOrder   = protocol.Refusal(400, "FastCGI streams out of order: FCGI_PARAMS, then FCGI_STDIN")
+	errLength  = protocol.Refusal(400, "FCGI_STDIN is not as long as CONTENT_LENGTH")
 )
 
 // Parse implements protocol.Parser.

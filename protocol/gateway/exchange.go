@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"runtime/debug"
-	"strings"
 )
 
 // Head is an answer's status and header as the app decided them.
@@ -17,6 +15,7 @@ type Head struct {
 	Length   int64   // of the body: declared by the app, else told by a Sized body or by a body of one chunk, else −1
 	Declared bool    // Header has a Content-Length field
 	NoBody   bool    // no body follows whatever Length says: HEAD, 204, 304; Length is then that of the body left out, if known
+	Trailer  string  // names of fields that may follow the body, as the field Trailer lists them; Length is −1 then
 }
 
 // Exchange is the server's half of the contract for one request: it calls the
@@ -46,6 +45,7 @@ type Exchange struct {
 	env   *Environ
 	body  Body
 	start StartResponse // bound once, so that Begin does not allocate
+	send  func(status int, header []Field)
 
 	head    Head
 	size    int64 // of a Sized body, else −1
@@ -54,6 +54,9 @@ type Exchange struct {
 	broken  error // the cause given to start after that
 	end     error // what ended the exchange; Next repeats it
 	given   int64
+
+	announced string // names of trailers
+	trailer   []Field
 }
 
 // Begin calls app for the request in env. What goes wrong is told by Next.
@@ -70,6 +73,7 @@ func (x *Exchange) Begin(app App, env *Environ) {
 	x.started, x.left = false, false
 	x.broken, x.end = nil, nil
 	x.given = 0
+	x.announced, x.trailer = "", nil
 	x.end = x.call()
 	if x.started && x.head.Length < 0 && !bodiless(x.head.Status) {
 		x.head.Length = x.size
@@ -80,7 +84,7 @@ func (x *Exchange) Begin(app App, env *Environ) {
 func (x *Exchange) call() (err error) {
 	defer recovered(&err)
 	x.body = x.app(x.env, x.start)
-	if s, ok := x.body.(Sized); ok {
+	if s, ok := x.body.(Sized); ok && x.announced == "" {
 		x.size = s.Size()
 	}
 	return nil
@@ -134,7 +138,7 @@ func (x *Exchange) judge(chunk []byte, err error) ([]byte, error) {
 	case !x.started:
 		return chunk, nil
 	}
-	if !x.left && x.head.Length < 0 && err == io.EOF && !bodiless(x.head.Status) && (len(chunk) > 0 || !x.head.NoBody) {
+	if !x.left && x.head.Length < 0 && err == io.EOF && x.head.Trailer == "" && !bodiless(x.head.Status) && (len(chunk) > 0 || !x.head.NoBody) {
 		// The whole body at once; but an app that gives none to HEAD has not
 		// said that the answer to GET would be empty.
 		x.head.Length = int64(len(chunk))
@@ -169,7 +173,7 @@ func (x *Exchange) Left() bool { return x.left }
 func (x *Exchange) Close() (err error) {
 	body := x.body
 	x.app, x.env, x.body = nil, nil, nil
-	x.head.Header = nil
+	x.head.Header, x.trailer = nil, nil
 	if x.end == nil {
 		x.end = errClosed
 	}
@@ -193,116 +197,23 @@ func (x *Exchange) startResponse(status int, header []Field, cause error) error 
 	case x.started && cause == nil:
 		return ErrStarted
 	}
-	head, err := checkHead(status, header)
-	if err != nil {
+	var head Head
+	if err := checkHead(&head, status, header); err != nil {
 		return err
 	}
 	head.NoBody = bodiless(status) || x.env.Method == http.MethodHead
 	if cause != nil {
 		x.size = -1 // it was that of the answer which this one replaces
+		x.announced, x.trailer = "", nil
 	}
 	if head.Length < 0 && !bodiless(status) {
 		head.Length = x.size // −1 as long as the app has not returned: then Begin sets it
 	}
 	x.head, x.started = head, true
+	if x.announced != "" {
+		x.announce()
+	}
 	return nil
-}
-
-// checkHead returns the head that status and header make, or why they make none.
-func checkHead(status int, header []Field) (Head, error) {
-	head := Head{Status: status, Header: header, Length: -1}
-	if status < 200 || status > 999 {
-		return head, fmt.Errorf("%w: %d is not between 200 and 999", ErrStatus, status)
-	}
-	for i := range header {
-		name, value := header[i].Name, header[i].Value
-		switch {
-		case !isToken(name):
-			return head, fmt.Errorf("%w: %q is not a field name", ErrHeader, name)
-		case HopByHop(name):
-			return head, fmt.Errorf("%w: %s belongs to the server (hop-by-hop)", ErrHeader, name)
-		case !isValue(value):
-			return head, fmt.Errorf("%w: CR, LF or NUL in the value of %s", ErrHeader, name)
-		case len(name) != len("Content-Length") || !strings.EqualFold(name, "content-length"):
-		case head.Declared:
-			return head, fmt.Errorf("%w: Content-Length given twice", ErrHeader)
-		case status == http.StatusNoContent: // RFC 9110 section 8.6
-			return head, fmt.Errorf("%w: Content-Length with status 204", ErrHeader)
-		default:
-			n, ok := parseLength(value)
-			if !ok {
-				return head, fmt.Errorf("%w: Content-Length %q is not a number of bytes", ErrHeader, value)
-			}
-			head.Length, head.Declared = n, true
-		}
-	}
-	return head, nil
-}
-
-// bodiless tells whether answers with status never have a body. A Length would
-// be wrong for both: 204 must not state one, and 304 would state that of the
-// answer left out, which only the app can know.
-func bodiless(status int) bool {
-	return status == http.StatusNoContent || status == http.StatusNotModified
-}
-
-// HopByHop tells whether a field belongs to the connection rather than to the
-// answer, so that an app must not set it (PEP 3333, RFC 2616 section 13.5.1,
-// RFC 9110 section 7.6.1).
-func HopByHop(name string) bool {
-	switch len(name) { // cheap: nearly no field of an answer has one of these lengths
-	case 2:
-		return strings.EqualFold(name, "te")
-	case 7:
-		return strings.EqualFold(name, "upgrade") || strings.EqualFold(name, "trailer")
-	case 8:
-		return strings.EqualFold(name, "trailers")
-	case 10:
-		return strings.EqualFold(name, "connection") || strings.EqualFold(name, "keep-alive")
-	case 16:
-		return strings.EqualFold(name, "proxy-connection")
-	case 17:
-		return strings.EqualFold(name, "transfer-encoding")
-	case 18:
-		return strings.EqualFold(name, "proxy-authenticate")
-	case 19:
-		return strings.EqualFold(name, "proxy-authorization")
-	}
-	return false
-}
-
-// tokenChars are the bytes of an RFC 9110 token.
-var tokenChars = func() (set [256]bool) {
-	const chars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	for i := range len(chars) {
-		set[chars[i]] = true
-	}
-	return set
-}()
-
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !tokenChars[s[i]] {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isValue(s string) bool {
-	return strings.IndexByte(s, '\r') < 0 && strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, 0) < 0
-}
-
-// parseLength reads a Content-Length: digits only, no sign, no blanks, no overflow.
-func parseLength(s string) (n int64, ok bool) {
-	for i := range len(s) {
-		d := int64(s[i]) - '0'
-		if d < 0 || d > 9 || n > (math.MaxInt64-d)/10 {
-			return 0, false
-		}
-		n = n*10 + d
-	}
-	return n, s != ""
 }
 
 // PanicError is what a panic in an app becomes. It is an ErrPanic, and also

@@ -28,7 +28,9 @@ import (
 // http.ErrAbortHandler breaks the answer off. Unlike there:
 //
 //   - Connection and other hop-by-hop fields are the server's and dropped;
-//   - informational answers (1xx) and trailers are not supported and dropped;
+//   - interim answers (1xx) and trailers are dropped where the Environ has no
+//     Extras, and trailers that cannot be some (TrailerName) everywhere;
+//   - 100 Continue has been sent before the handler runs, since the body is gathered first;
 //   - Hijack is refused, with an error that is http.ErrNotSupported;
 //   - the header leaves with the first byte of the body, so Flush without one sends nothing;
 //   - after the answer to HEAD is known, the handler's Context ends;
@@ -61,8 +63,10 @@ type handlerBody struct {
 
 // handover is what the handler's goroutine passes to Next.
 type handover struct {
-	chunk []byte
-	err   error // nil: more may come
+	chunk   []byte
+	err     error   // nil: more may come
+	interim int     // not 0: the status of an interim answer
+	fields  []Field // of that, or with io.EOF the trailer
 }
 
 func (b *handlerBody) Next() ([]byte, error) {
@@ -77,14 +81,36 @@ func (b *handlerBody) Next() ([]byte, error) {
 	got := <-b.w.out
 	b.holding = got.err == nil
 	b.end = got.err
-	if !b.started && (got.err == nil || got.err == io.EOF) {
-		b.started = true
-		if err := b.start(b.w.status, b.w.fields, nil); err != nil {
-			b.end = err
-			return nil, err
-		}
+	if got.err != nil && got.err != io.EOF {
+		return nil, b.end
+	}
+	if err := b.tell(&got); err != nil {
+		b.end = err
+		return nil, err
 	}
 	return got.chunk, b.end
+}
+
+// tell passes on what is not a chunk.
+func (b *handlerBody) tell(got *handover) error {
+	if got.interim != 0 {
+		return b.env.Extras.Interim(got.interim, got.fields)
+	}
+	if !b.started {
+		b.started = true
+		if len(b.w.trailers) > 0 {
+			if err := b.env.Extras.Announce(b.w.trailers...); err != nil {
+				return err
+			}
+		}
+		if err := b.start(b.w.status, b.w.fields, nil); err != nil {
+			return err
+		}
+	}
+	if len(got.fields) > 0 {
+		return b.env.Extras.Trailer(got.fields)
+	}
+	return nil
 }
 
 func (b *handlerBody) run() {
@@ -92,6 +118,7 @@ func (b *handlerBody) run() {
 	b.cancel = cancel
 	w := &handlerWriter{
 		env:    b.env,
+		extras: b.env.Extras != nil,
 		header: http.Header{},
 		buf:    handlerBuffers.Get().(*[]byte),
 		out:    make(chan handover),
@@ -229,9 +256,57 @@ func headerFields(h http.Header, status int) []Field {
 			}
 			values = values[:1]
 		}
-		for _, value := range values {
-			fields = append(fields, Field{name, strings.Trim(cleanValue.Replace(value), " \t")})
+		fields = appendValues(fields, name, values)
+	}
+	return fields
+}
+
+// interimFields are headerFields for an interim answer, which has no length.
+func interimFields(h http.Header) []Field {
+	return slices.DeleteFunc(headerFields(h, http.StatusOK), func(f Field) bool { return f.Name == "Content-Length" })
+}
+
+// trailerNames are the trailers that a handler's header declares, by the field
+// Trailer and by values that it has already.
+func trailerNames(h http.Header) []string {
+	var names []string
+	for _, list := range h["Trailer"] {
+		for name := range strings.SplitSeq(list, ",") {
+			names = append(names, http.CanonicalHeaderKey(strings.TrimSpace(name)))
 		}
+	}
+	for name := range h {
+		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			names = append(names, name)
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !TrailerName(name) })
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// trailerFields are the trailers that h has at the end: those declared, and
+// those marked by net/http's prefix.
+func trailerFields(h http.Header, declared []string) []Field {
+	var keys []string
+	for key := range h {
+		name, marked := strings.CutPrefix(key, http.TrailerPrefix)
+		if (marked || slices.Contains(declared, key)) && TrailerName(name) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	var fields []Field
+	for _, key := range keys {
+		fields = appendValues(fields, strings.TrimPrefix(key, http.TrailerPrefix), h[key])
+	}
+	return fields
+}
+
+// appendValues appends a field for each value, repaired as net/http does.
+func appendValues(fields []Field, name string, values []string) []Field {
+	for _, value := range values {
+		fields = append(fields, Field{name, strings.Trim(cleanValue.Replace(value), " \t")})
 	}
 	return fields
 }

@@ -108,6 +108,9 @@ type Environ struct {
 	Context context.Context
 	// Wait is how to wait without knowing what the engine parks for it.
 	Wait Waiter
+	// Extras sends what HTTP/1.1 has beside WSGI's answer: interim answers and
+	// trailers. It is nil where the client cannot be sent them.
+	Extras Extras
 }
 
 // Flags are the engine's promises to the app.

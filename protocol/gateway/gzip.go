@@ -92,7 +92,8 @@ func (g *gzipped) start(status int, header []Field, cause error) error {
 	if g.held && cause == nil {
 		return ErrStarted
 	}
-	head, err := checkHead(status, header)
+	var head Head
+	err := checkHead(&head, status, header)
 	if err != nil {
 		return err
 	}

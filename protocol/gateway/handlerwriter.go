@@ -19,16 +19,20 @@ type handlerWriter struct {
 	done   chan struct{} // closed when the handler's goroutine has ended
 
 	header http.Header
+	extras bool // interim answers and trailers can be sent
 
 	mu     sync.Mutex // as long as a hand-over takes
 	buf    *[]byte
 	status int // 0 until WriteHeader
 	fields []Field
-	typed  bool  // no Content-Type is to be added
-	limit  int64 // the handler's Content-Length, else −1
-	wrote  int64
-	sent   bool // fields have been handed over
-	ended  bool
+
+	trailers []string // declared
+
+	typed bool  // no Content-Type is to be added
+	limit int64 // the handler's Content-Length, else −1
+	wrote int64
+	sent  bool // fields have been handed over
+	ended bool
 }
 
 var (
@@ -60,9 +64,15 @@ func (w *handlerWriter) writeHeader(status int) {
 	case w.status != 0:
 		fmt.Fprintf(w.env.Errors, "gateway: superfluous WriteHeader(%d) after %d\n", status, w.status)
 	case status < 200 && status != http.StatusSwitchingProtocols:
-		// Informational. Switching protocols is not, and start will refuse it.
+		// Switching protocols is not interim, and start will refuse it.
+		if w.extras {
+			w.handOver(handover{interim: status, fields: interimFields(w.header)}) //nolint:errcheck // the handler learns that the client has gone when it writes
+		}
 	default:
 		w.status = status
+		if w.extras {
+			w.trailers = trailerNames(w.header)
+		}
 		w.fields = headerFields(w.header, status)
 		w.limit = -1
 		_, w.typed = w.header["Content-Type"]
@@ -100,7 +110,7 @@ func write[T []byte | string](w *handlerWriter, p T) (n int, err error) {
 	w.wrote += int64(len(p))
 	for len(p) > 0 {
 		if len(*w.buf) == cap(*w.buf) {
-			if err := w.handOver(); err != nil {
+			if err := w.handOverBuffer(); err != nil {
 				return n, err
 			}
 		}
@@ -128,21 +138,29 @@ func (w *handlerWriter) FlushError() error {
 	if len(*w.buf) == 0 {
 		return nil
 	}
-	return w.handOver()
+	return w.handOverBuffer()
 }
 
-// handOver gives the buffer to Next and waits until it is free again. The
-// caller holds mu, so that other writers wait as well.
-func (w *handlerWriter) handOver() error {
+// handOverBuffer gives the buffer to Next and waits until it is free again.
+func (w *handlerWriter) handOverBuffer() error {
 	w.sniff()
+	err := w.handOver(handover{chunk: *w.buf})
+	if err == nil {
+		*w.buf = (*w.buf)[:0]
+	}
+	return err
+}
+
+// handOver gives h to Next and waits until it has left. The caller holds mu, so
+// that other writers wait as well.
+func (w *handlerWriter) handOver(h handover) error {
 	select {
-	case w.out <- handover{chunk: *w.buf}:
+	case w.out <- h:
 	case <-w.gone:
 		return net.ErrClosed
 	}
 	select {
 	case <-w.resume:
-		*w.buf = (*w.buf)[:0]
 		return nil
 	case <-w.gone:
 		return net.ErrClosed
@@ -168,6 +186,9 @@ func (w *handlerWriter) finish(err error) {
 		}
 		w.sniff()
 		last = handover{chunk: *w.buf, err: io.EOF}
+		if w.extras {
+			last.fields = trailerFields(w.header, w.trailers)
+		}
 	}
 	w.ended = true
 	select {

@@ -186,7 +186,8 @@ func (l *lint) start(status int, header []Field, cause error) error {
 	if l.status != 0 && cause == nil {
 		return l.violation("app", "second start without a cause", "status %d, then %d", l.status, status)
 	}
-	head, err := checkHead(status, header)
+	var head Head
+	err := checkHead(&head, status, header)
 	if err != nil {
 		return l.violation("app", "head refused", "%v", err)
 	}

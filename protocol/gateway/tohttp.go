@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -49,6 +50,9 @@ type served struct {
 	input bytes.Reader
 	body  []byte
 
+	w    http.ResponseWriter
+	send func(int, []Field) // interim, bound once
+
 	answered bool // what Done is told
 	failed   error
 
@@ -56,7 +60,11 @@ type served struct {
 	portText string
 }
 
-var servedPool = sync.Pool{New: func() any { return new(served) }}
+var servedPool = sync.Pool{New: func() any {
+	s := new(served)
+	s.send = s.interim
+	return s
+}}
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -92,6 +100,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.log(r, err)
 		}
 	}()
+	if r.ProtoAtLeast(1, 1) {
+		s.w, s.env.Extras = w, s.x.Extras(s.send)
+	}
 	s.x.Begin(h.App, &s.env)
 	s.answer(w, r)
 }
@@ -106,7 +117,7 @@ func (s *served) release(done func(bool, error)) {
 	}
 	s.env.Reset()
 	s.input.Reset(nil)
-	s.failed = nil
+	s.failed, s.w = nil, nil
 	if cap(s.body) > keepBody {
 		s.body = nil
 	}
@@ -243,6 +254,9 @@ func (s *served) answer(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if err != nil {
+			for _, f := range s.x.Trailer() {
+				w.Header().Add(http.TrailerPrefix+f.Name, f.Value)
+			}
 			s.answered, s.failed = true, nil
 			return
 		}
@@ -287,10 +301,26 @@ func writeHead(w http.ResponseWriter, head Head) {
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // the app gave none: do not guess one
 	}
+	if head.Trailer != "" {
+		h["Trailer"] = []string{head.Trailer} // so that net/http does not count a short body
+	}
 	if head.Length >= 0 && !head.Declared {
 		h["Content-Length"] = []string{strconv.FormatInt(head.Length, 10)}
 	}
 	w.WriteHeader(head.Status)
+}
+
+// interim has net/http send an interim answer. It would send all of its header
+// with it, and does again with the next answer.
+func (s *served) interim(status int, header []Field) {
+	h := s.w.Header()
+	kept := h.Clone()
+	for _, f := range header {
+		h.Add(f.Name, f.Value)
+	}
+	s.w.WriteHeader(status)
+	clear(h)
+	maps.Copy(h, kept)
 }
 
 // sleeper is the Waiter of a server that has no poller of its own.

@@ -34,10 +34,7 @@ func (c *conn) Head(dst []byte, h *gateway.Head, keep bool, now time.Time) ([]by
 				continue
 			}
 		}
-		dst = append(dst, f.Name...)
-		dst = append(dst, ": "...)
-		dst = append(dst, f.Value...)
-		dst = append(dst, "\r\n"...)
+		dst = appendField(dst, f.Name, f.Value)
 	}
 	if !dated {
 		dst = append(dst, dateLine(now)...)
@@ -49,11 +46,15 @@ func (c *conn) Head(dst []byte, h *gateway.Head, keep bool, now time.Time) ([]by
 		dst = strconv.AppendInt(dst, h.Length, 10)
 		dst = append(dst, "\r\n"...)
 	case c.noBody:
+		if c.isHead {
+			dst = appendTrailerLine(dst, h.Trailer)
+		}
 	case old:
 		keep = false
 	default:
 		c.chunked = true
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+		dst = appendTrailerLine(dst, h.Trailer)
 	}
 	keep = keep && !c.wantsClose && (!old || c.wantsKeep)
 	switch {
@@ -86,11 +87,45 @@ func (c *conn) Close(dst []byte) []byte {
 }
 
 // End implements protocol.Encoder.
-func (c *conn) End(dst []byte) []byte {
-	if c.chunked && !c.noBody {
-		dst = append(dst, "0\r\n\r\n"...)
+func (c *conn) End(dst []byte) []byte { return c.EndWith(dst, nil) }
+
+// EndWith implements protocol.Extender.
+func (c *conn) EndWith(dst []byte, trailer []gateway.Field) []byte {
+	if !c.chunked || c.noBody {
+		return dst
 	}
-	return dst
+	dst = append(dst, "0\r\n"...)
+	for i := range trailer {
+		dst = appendField(dst, trailer[i].Name, trailer[i].Value)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// Extended implements protocol.Extender: an HTTP/1.0 client knows neither
+// chunks nor interim answers (RFC 9110, section 15.2).
+func (c *conn) Extended() bool { return c.minor > 0 }
+
+// Interim implements protocol.Extender.
+func (c *conn) Interim(dst []byte, status int, header []gateway.Field) []byte {
+	if status == http.StatusContinue {
+		if c.asked {
+			return dst
+		}
+		c.asked = true
+	}
+	dst = appendStatus(dst, status)
+	for i := range header {
+		dst = appendField(dst, header[i].Name, header[i].Value)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendTrailerLine appends the field that announces trailers, if there are to be any.
+func appendTrailerLine(dst []byte, names string) []byte {
+	if names == "" {
+		return dst
+	}
+	return appendField(dst, "Trailer", names)
 }
 
 func appendStatus(dst []byte, status int) []byte {

@@ -21,11 +21,7 @@ var _ protocol.Codec = Codec{}
 func (Codec) Name() string { return "http" }
 
 // New makes a connection's Parser and Encoder.
-func (Codec) New() (protocol.Parser, protocol.Encoder) {
-	c := new(conn)
-	c.Reset(new(protocol.Limits))
-	return c, c
-}
+func (Codec) New() (protocol.Parser, protocol.Encoder) { return protocol.Halves(new(conn)) }
 
 // conn is both halves of one connection: the framing of an answer depends on
 // its request.
@@ -74,8 +70,8 @@ type conn struct {
 }
 
 var (
-	_ protocol.Parser  = (*conn)(nil)
-	_ protocol.Encoder = (*conn)(nil)
+	_ protocol.Parser   = (*conn)(nil)
+	_ protocol.Extender = (*conn)(nil)
 )
 
 type span struct{ from, to int }

@@ -25,22 +25,14 @@ var _ protocol.Codec = Codec{}
 func (Codec) Name() string { return "scgi" }
 
 // New makes a connection's Parser and Encoder.
-func (Codec) New() (protocol.Parser, protocol.Encoder) {
-	c := new(conn)
-	c.Reset(new(protocol.Limits))
-	return c, c
-}
-
-func refusal(status int, reason string) error {
-	return &protocol.Error{Status: status, Reason: reason}
-}
+func (Codec) New() (protocol.Parser, protocol.Encoder) { return protocol.Halves(new(conn)) }
 
 // The refusals of a request.
 var (
-	errNetstring = refusal(400, "not an SCGI request: it must begin with a netstring")
-	errVariables = refusal(400, "malformed SCGI variables")
-	errFirst     = refusal(400, "the first SCGI variable must be CONTENT_LENGTH, a number")
-	errVersion   = refusal(400, "the SCGI variable SCGI must be 1")
+	errNetstring = protocol.Refusal(400, "not an SCGI request: it must begin with a netstring")
+	errVariables = protocol.Refusal(400, "malformed SCGI variables")
+	errFirst     = protocol.Refusal(400, "the first SCGI variable must be CONTENT_LENGTH, a number")
+	errVersion   = protocol.Refusal(400, "the SCGI variable SCGI must be 1")
 )
 
 // conn is both halves of one connection.

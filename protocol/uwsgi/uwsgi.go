@@ -28,11 +28,7 @@ var _ protocol.Codec = Codec{}
 func (Codec) Name() string { return "uwsgi" }
 
 // New makes a connection's Parser and Encoder.
-func (Codec) New() (protocol.Parser, protocol.Encoder) {
-	c := new(conn)
-	c.Reset(new(protocol.Limits))
-	return c, c
-}
+func (Codec) New() (protocol.Parser, protocol.Encoder) { return protocol.Halves(new(conn)) }
 
 const (
 	headSize = 4
@@ -43,15 +39,11 @@ const (
 // pong answers a ping: no message, modifier2 1.
 var pong = []byte{ping, 0, 0, 1}
 
-func refusal(status int, reason string) error {
-	return &protocol.Error{Status: status, Reason: reason}
-}
-
 // The refusals of a packet.
 var (
-	errModifier  = refusal(501, "not a uwsgi packet that is served here: modifier1 must be 0 (WSGI) or 100 (ping)")
-	errModifier2 = refusal(501, "uwsgi modifier2 must be 0")
-	errPacket    = refusal(400, "malformed uwsgi packet")
+	errModifier  = protocol.Refusal(501, "not a uwsgi packet that is served here: modifier1 must be 0 (WSGI) or 100 (ping)")
+	errModifier2 = protocol.Refusal(501, "uwsgi modifier2 must be 0")
+	errPacket    = protocol.Refusal(400, "malformed uwsgi packet")
 )
 
 // conn is both halves of one connection.
