@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},
 	"engines/null":       {"engines", "protocol", "internal/iouring"},
 	"engines/observe":    {"engines", "engines/supervise"},
+	"engines/profile":    {},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
