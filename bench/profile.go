@@ -185,7 +185,7 @@ func (q *profile) end(t *results.Trial) {
 	t.Profiles = q.files
 	switch {
 	case q.lacking != "":
-		t.Warn(results.Warning{Code: CodeNotProfiled, Message: q.lacking + "; it is faster for that, beside others that were profiled",
+		t.Warn(results.Warning{Code: CodeNotProfiled, Message: q.lacking + "; beside others that are profiled it is spared what that costs",
 			Hint: "a Go server that has net/http/pprof can be told its address by {pprof} in its command"})
 	case len(q.files) > 0:
 		t.Warn(results.Warning{Code: CodeProfiled, Message: fmt.Sprintf("the server was profiled (%s) within the window: its figures hold what that costs", q.kind),
