@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},
 	"engines/null":       {"engines", "protocol", "internal/iouring"},
 	"engines/observe":    {"engines", "engines/supervise"},
+	"engines/profile":    {},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
@@ -81,9 +82,10 @@ var mayImport = map[string][]string{
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/load/objective": {"results", "internal/suggest"},
 	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},
+	"bench/gauge":          {},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":                {"bench/rig", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
+	"bench":                {"bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
 
 	"internal/cli":    {"..."},
 	"cmd/dyno":        {"internal/cli"},

@@ -19,6 +19,8 @@ const (
 	CodePacing      = "pacing"         // requests left later than the generator paces here by itself
 	CodeMeterLate   = "meter-late"     // the meters were not read at the window's edges
 	CodeKilled      = "killed"         // the server did not end when asked
+	CodeProfiled    = "profiled"       // a profile was taken in the window, and costs
+	CodeNotProfiled = "not-profiled"   // one was asked for and could not be had
 )
 
 // Bounds of the gates.

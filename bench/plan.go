@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dynobench/dyno/bench/rig"
@@ -45,6 +46,11 @@ type Options struct {
 
 	ServerCPUs    []int // default: meter's split of the CPUs this process may use
 	GeneratorCPUs []int
+
+	// Profile, if not "", is what Go targets are profiled for in each trial,
+	// one of Profiles, into files below ProfileDir.
+	Profile    string
+	ProfileDir string
 
 	// Calibration is what dyno doctor found of this host's generator, for the
 	// gates that need it; see CheckCalibration. May be nil.
@@ -121,6 +127,9 @@ func NewPlan(o Options) (*Plan, error) {
 	}
 	if o.Generator == "" {
 		o.Generator = "native"
+	}
+	if o.Profile != "" && !slices.Contains(Profiles, o.Profile) {
+		return nil, fmt.Errorf("profile %q: it is one of %s", o.Profile, strings.Join(Profiles, ", "))
 	}
 	if err := o.checkGroups(); err != nil {
 		return nil, err
@@ -202,13 +211,18 @@ func (p *Plan) Length() time.Duration {
 // readiness, drain.
 const perTrial = 200 * time.Millisecond
 
-// Server is the command that serves a step on addr.
-func (p *Plan) Server(s Step, addr string) (target.Command, error) {
-	return s.Target.Expand(p.vars(s, addr))
+// Addresses are where a server listens, each a host:port.
+type Addresses struct {
+	Serve        string
+	Stats, Pprof string // where it tells of itself, if it does
 }
 
-func (p *Plan) vars(s Step, addr string) target.Vars {
-	return target.Vars{Dyno: p.Dyno, Dir: p.Dir, App: s.Scenario.App, Addr: addr, CPUs: p.ServerCPUs}
+// Server is the command that serves a step at those addresses.
+func (p *Plan) Server(s Step, at Addresses) (target.Command, error) {
+	return s.Target.Expand(target.Vars{
+		Dyno: p.Dyno, Dir: p.Dir, App: s.Scenario.App, CPUs: p.ServerCPUs,
+		Addr: at.Serve, Stats: at.Stats, Pprof: at.Pprof,
+	})
 }
 
 // Load is the command that offers a step's load to the server at addr.
@@ -231,7 +245,7 @@ func (p *Plan) loadSeed(s Step) uint64 { return p.Seed + uint64(s.Trial) }
 
 // Describe is the plan as it is stored.
 func (p *Plan) Describe() results.Plan {
-	d := results.Plan{Seed: p.Seed, Trials: p.Trials, Generator: p.Generator}
+	d := results.Plan{Seed: p.Seed, Trials: p.Trials, Generator: p.Generator, Profile: p.Profile}
 	for _, s := range p.Scenarios {
 		ps := results.PlanScenario{
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,

@@ -115,12 +115,12 @@ func (p *Plan) verifyTarget(ctx context.Context, t target.Target, ref reference)
 			continue
 		}
 		done[first.App] = true
-		_, err := p.serve(ctx, Step{Scenario: first, Target: t}, func(_ *target.Process, addr string) error {
+		_, err := p.serve(ctx, Step{Scenario: first, Target: t}, func(_ *target.Process, at Addresses) error {
 			for _, s := range p.Scenarios {
 				if s.App != first.App {
 					continue
 				}
-				if err := verify(ctx, t.Protocol+"://"+addr, t.Name, s, p.Seed, ref); err != nil {
+				if err := verify(ctx, t.Protocol+"://"+at.Serve, t.Name, s, p.Seed, ref); err != nil {
 					return err
 				}
 			}

@@ -18,15 +18,21 @@ import (
 
 // serve runs a step's server around use: started, proven ready, ended. What
 // use is given is gone when serve returns.
-func (p *Plan) serve(ctx context.Context, s Step, use func(*target.Process, string) error) (exit target.Exit, err error) {
-	proc, addr, err := target.Launch(ctx, target.Recipe{
-		Command: func(addr string) (target.Command, error) { return p.Server(s, addr) },
-		Scheme:  s.Target.Protocol, Path: s.Target.Ready, Timeout: p.ReadyTimeout, Client: newTransport(),
+func (p *Plan) serve(ctx context.Context, s Step, use func(*target.Process, Addresses) error) (exit target.Exit, err error) {
+	var at Addresses
+	proc, _, err := target.Launch(ctx, target.Recipe{
+		Command: func(addr string) (c target.Command, err error) {
+			if at, err = addresses(s.Target, addr); err != nil {
+				return c, err
+			}
+			return p.Server(s, at)
+		},
+		Scheme: s.Target.Protocol, Path: s.Target.Ready, Timeout: p.ReadyTimeout, Client: newTransport(),
 	})
 	if err != nil {
 		return exit, err
 	}
-	useErr := use(proc, addr)
+	useErr := use(proc, at)
 	exit, err = proc.Stop(ctx)
 	return exit, errors.Join(useErr, err)
 }
@@ -39,9 +45,9 @@ func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
 		Trial: s.Trial, Order: order, Started: time.Now().UTC(),
 	}
 	t.Load = p.planned(s)
-	exit, err := p.serve(ctx, s, func(proc *target.Process, addr string) error {
+	exit, err := p.serve(ctx, s, func(proc *target.Process, at Addresses) error {
 		t.ServerCommand = proc.Command().Words()
-		return p.measure(ctx, s, proc, addr, t)
+		return p.measure(ctx, s, proc, at, t)
 	})
 	if err != nil {
 		t.Warn(results.Warning{Code: CodeServerDied, Message: err.Error(), Invalid: true,
@@ -66,11 +72,13 @@ func (p *Plan) planned(s Step) results.Load {
 
 // measure drives the server with the generator and meters it. An error is the
 // server's death; all other findings are warnings in t.
-func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, addr string, t *results.Trial) error {
+func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Addresses, t *results.Trial) error {
 	tree := meter.NewTree(proc.PID())
 	settle(ctx, tree)
 	monitor := meter.Start(tree, 0)
-	seen, err := p.generate(ctx, s, proc, tree, addr, t)
+	watch := p.watch(s, at, t.Order)
+	seen, err := p.generate(ctx, s, proc, tree, at.Serve, watch.edge, t)
+	watch.end(t)
 	peaks := monitor.Stop()
 	t.Server.RSSPeakBytes, t.Server.ThreadsPeak, t.Server.ProcessesPeak = peaks.RSSBytes, peaks.Threads, peaks.Processes
 
@@ -168,11 +176,11 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 }
 
 // generate offers the step's load and meters the server meanwhile.
-func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tree *meter.Tree, addr string, t *results.Trial) (rig.Reading, error) {
+func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tree *meter.Tree, addr string, edge func(load.Phase), t *results.Trial) (rig.Reading, error) {
 	command := p.Load(s, addr)
 	t.LoadCommand = command.Words()
 	seen, err := rig.Drive(ctx, rig.Job{
-		Command: command, Server: server, Tree: tree, CPUs: p.cpus,
+		Command: command, Server: server, Tree: tree, CPUs: p.cpus, Edge: edge,
 		Limit: p.warmup(s.Scenario) + p.duration(s.Scenario) + s.Scenario.Load.Timeout + rig.Grace,
 	})
 	if seen.Load.Schema == "" {

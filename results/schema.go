@@ -261,6 +261,7 @@ type Plan struct {
 	Seed      uint64         `json:"seed"`
 	Trials    int            `json:"trials"` // per scenario and target
 	Generator string         `json:"generator"`
+	Profile   string         `json:"profile,omitempty"` // what Go targets were profiled for: cpu, mutex, block or trace
 	Scenarios []PlanScenario `json:"scenarios"`
 	Targets   []PlanTarget   `json:"targets"`
 	Skipped   []Skip         `json:"skipped,omitempty"`
@@ -314,6 +315,20 @@ type Trial struct {
 	LoadCommand   []string  `json:"load_command"`
 	Server        Server    `json:"server"`
 	Host          Host      `json:"host"`
+
+	Occupancy *Occupancy `json:"occupancy,omitempty"` // how full the server was in the window
+	Profiles  []string   `json:"profiles,omitempty"`  // files made of it, relative to the run's folder; Plan.Profile is their kind
+}
+
+// Occupancy is how full a server was, read every so often over the window. A
+// column that nobody could tell is absent; the others are as long as TS.
+type Occupancy struct {
+	PeriodS float64   `json:"period_s"`          // between two readings
+	TS      []float64 `json:"t_s"`               // of each, from the start of the window
+	Slots   int64     `json:"slots,omitempty"`   // that requests, or connections, can be in, as the server says; absent for any number
+	Busy    []int64   `json:"busy,omitempty"`    // of them, as the server says
+	Queue   []int64   `json:"queue,omitempty"`   // connections accepted and waiting for a slot, as the server says
+	Backlog []int64   `json:"backlog,omitempty"` // connections that wait in the kernel to be accepted
 }
 
 // Server is what the server's process tree used in the measured window; peaks

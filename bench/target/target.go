@@ -35,7 +35,9 @@ type Target struct {
 	// {port} the port, {app} the app's name, {dir} the folder of the twins in
 	// other languages (scenarios/apps, unpacked), {cpus} the number of CPUs
 	// that the server gets, {protocol} http,
-	// or what else the run is over.
+	// or what else the run is over. A server whose command or environment has
+	// {stats} tells at that host:port how full it is, as uWSGI's stats server
+	// does; one with {pprof} serves Go's profiles there.
 	Command  []string          `yaml:"command"`
 	Env      map[string]string `yaml:"env"`      // added to dyno's own; values are templates too
 	Protocol string            `yaml:"protocol"` // default http
@@ -96,7 +98,7 @@ func (t *Target) setDefaults() {
 // Over returns t speaking the protocol, which it can if its command says
 // {protocol}.
 func (t Target) Over(protocol string) (Target, bool) {
-	ok := t.Protocol == protocol || slices.ContainsFunc(t.Command, func(arg string) bool { return strings.Contains(arg, "{protocol}") })
+	ok := t.Protocol == protocol || t.Takes("protocol")
 	t.Protocol = protocol
 	return t, ok
 }
@@ -108,11 +110,25 @@ type Vars struct {
 	App  string // {app}
 	Dir  string // {dir}
 	CPUs []int  // the server's CPUs; {cpus} is how many, at least 1. Expand copies them into the Command
+
+	Stats, Pprof string // {stats}, {pprof}: host:port
 }
 
 // placeholders lists the names that a template may use, in the order in which
 // they are shown to people.
-var placeholders = []string{"dyno", "addr", "port", "app", "dir", "cpus", "protocol"}
+var placeholders = []string{"dyno", "addr", "port", "app", "dir", "cpus", "protocol", Stats, Pprof}
+
+// The placeholders by which a server offers more than answers: see Takes.
+const (
+	Stats = "stats"
+	Pprof = "pprof"
+)
+
+// Takes tells whether the command or the environment of t has {name} in it.
+func (t Target) Takes(name string) bool {
+	has := func(s string) bool { return strings.Contains(s, "{"+name+"}") }
+	return slices.ContainsFunc(t.Command, has) || slices.ContainsFunc(slices.Collect(maps.Values(t.Env)), has)
+}
 
 // placeholder matches {word}. Other braces are left alone, so that a command
 // may hold JSON or a block of Ruby.
@@ -143,6 +159,10 @@ func (v Vars) expand(s, protocol string) (string, error) {
 				return "" // a unix socket has none
 			}
 			return port
+		case "{stats}":
+			return v.Stats
+		case "{pprof}":
+			return v.Pprof
 		case "{app}":
 			return v.App
 		case "{dir}":

@@ -74,7 +74,7 @@ func TestParseListFaults(t *testing.T) {
 		{"outside with spec", row + "  spec: x\n", "f.yaml:4:9: "},
 		{"no command", "- name: a\n  kind: outside\n", "f.yaml:1:3: a target needs a command"},
 		{"placeholder", "- name: a\n  kind: outside\n  command: [a, '{adr}']\n",
-			"f.yaml:3:16: unknown placeholder {adr} (known: {dyno} {addr} {port} {app} {dir} {cpus} {protocol})"},
+			"f.yaml:3:16: unknown placeholder {adr} (known: {dyno} {addr} {port} {app} {dir} {cpus} {protocol} {stats} {pprof})"},
 		{"placeholder in env", row + "  env:\n    A_B: '{x}'\n", "f.yaml:5:10: unknown placeholder {x}"},
 		{"ready", row + "  ready: hello\n", "f.yaml:4:10: ready"},
 		{"signal", row + "  signal: KILL\n", "f.yaml:4:11: signal"},

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/dynobench/dyno/engines"
 )
 
 // silence is how long a client has to begin a request before it is taken for
@@ -16,10 +18,12 @@ const silence = 100 * time.Millisecond
 
 // Serve answers on ln until ctx ends, and closes it: a client that asks
 // nothing gets the JSON and the end of the connection; a GET of /metrics the
-// Prometheus text; any other GET the JSON. look is called for each answer,
-// one at a time.
-func Serve(ctx context.Context, ln net.Listener, proto string, look func() Server) error {
+// Prometheus text; one of /slots a line of JSON (see below); any other GET the
+// JSON. look and stats are called for each answer, one at a time.
+func Serve(ctx context.Context, ln net.Listener, proto string, look func() Server, stats func() engines.Stats) error {
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	watchers := newWatchers(ctx, stats)
+	defer watchers.wait()
 	for {
 		c, err := ln.Accept()
 		switch {
@@ -28,14 +32,19 @@ func Serve(ctx context.Context, ln net.Listener, proto string, look func() Serve
 		case err != nil:
 			return fmt.Errorf("stats: %w", err)
 		}
-		answer(c, proto, look)
+		answer(c, proto, look, watchers)
 	}
 }
 
 // answer is one connection's. Its time is bounded: one client at a time is
 // served, since to look asks the workers.
-func answer(c net.Conn, proto string, look func() Server) {
-	defer c.Close()
+func answer(c net.Conn, proto string, look func() Server, watchers *watchers) {
+	kept := false
+	defer func() {
+		if !kept {
+			c.Close()
+		}
+	}()
 	c.SetDeadline(time.Now().Add(silence)) //nolint:errcheck // reading tells
 	request := make([]byte, 4096)
 	n, _ := c.Read(request)
@@ -45,11 +54,14 @@ func answer(c net.Conn, proto string, look func() Server) {
 			break
 		}
 	}
+	line, _, _ := strings.Cut(string(request[:n]), "\r\n")
+	words := strings.Fields(line)
+	if kept = len(words) > 1 && words[1] == slotsPath && watchers.take(c); kept {
+		return
+	}
 	now := look()
 	var body bytes.Buffer
 	kind, status := "application/json", http.StatusOK
-	line, _, _ := strings.Cut(string(request[:n]), "\r\n")
-	words := strings.Fields(line)
 	switch {
 	case n > 0 && (len(words) < 2 || words[0] != http.MethodGet):
 		kind, status = "text/plain", http.StatusMethodNotAllowed

@@ -2,7 +2,11 @@
 
 package supervise
 
-import "github.com/dynobench/dyno/engines"
+import (
+	"net"
+
+	"github.com/dynobench/dyno/engines"
+)
 
 // Master is the supervisor, which needs Linux.
 type Master struct{ engines.Engine }
@@ -25,6 +29,9 @@ func (*Master) Workers() []Worker { return nil }
 // Waiting tells nothing.
 func (*Master) Waiting() (waiting, most int64) { return -1, -1 }
 
+// Dial fails.
+func (*Master) Dial(int) (net.Conn, error) { return nil, engines.LinuxOnly("prefork") }
+
 // Memory tells nothing.
 func Memory(int) (rss, vsz int64) { return -1, -1 }
 
@@ -42,3 +49,6 @@ func (*Work) Socket() (*engines.Socket, error) { return nil, engines.LinuxOnly("
 
 // Wrap returns e.
 func (*Work) Wrap(e engines.Engine) engines.Engine { return e }
+
+// OnConn does nothing.
+func (*Work) OnConn(func(net.Conn)) {}

@@ -29,6 +29,7 @@ const (
 
 	orderReport = '?'
 	orderRetire = 'r'
+	orderConn   = 'c' // and with it a connection
 )
 
 type task struct {
@@ -56,6 +57,7 @@ type Work struct {
 	stats  func() engines.Stats
 	retire func()
 	early  bool // told to retire before it served
+	use    func(net.Conn)
 }
 
 // Self tells whether this process has been started as a worker, and as which.
@@ -137,13 +139,15 @@ func (c commanded) Serve(ctx context.Context, sock *engines.Socket, svc *protoco
 // the worker (the parent-death signal) comes first; this is for when it could
 // not be set up, as after a change of credentials.
 func (w *Work) listen() {
-	var order [1]byte
 	for {
-		if _, err := w.control.Read(order[:]); err != nil {
+		order, handed, err := w.order()
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "worker: the supervisor is gone")
 			os.Exit(1)
 		}
-		switch order[0] {
+		switch order {
+		case orderConn:
+			w.take(handed)
 		case orderReport:
 			w.report()
 		case orderRetire:

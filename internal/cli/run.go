@@ -55,6 +55,7 @@ type runFlags struct {
 	duration      time.Duration
 	warmup        time.Duration
 	generator     string
+	profile       string
 	protocol      string
 	out           string
 	serverCPUs    []int
@@ -99,6 +100,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (0: the scenario's)")
 	flags.StringVar(&f.generator, "generator", "native", "native or vegeta")
 	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what all targets are asked in: http, uwsgi, scgi or fastcgi; those that cannot are skipped")
+	flags.StringVar(&f.profile, "profile", "", "take a `kind` of profile in each trial of a Go target: "+strings.Join(bench.Profiles, ", ")+"; its figures then hold what that costs")
 	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
@@ -110,7 +112,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	o := bench.Options{
 		Trials: f.trials, Seed: f.seed, Duration: f.duration, Warmup: f.warmup, Generator: f.generator, ReadyTimeout: f.readyTimeout,
-		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs,
+		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile,
 	}
 	if f.trials < 0 {
 		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)
@@ -144,6 +146,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 		return usageError(err)
 	}
 	c.adapt(o.Targets, o.Scenarios[0])
+	observed(o.Targets, f.profile != "")
 	if o.Dyno, err = os.Executable(); err != nil {
 		return err
 	}
@@ -190,6 +193,7 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 	if err != nil {
 		return failed(err)
 	}
+	plan.ProfileDir = store.Dir()
 	fmt.Fprintf(c.stderr, "%s of %s, about %v, seed %d, into %s\n",
 		count(len(plan.Steps), "trial"), count(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
 	switch {
@@ -285,17 +289,17 @@ func count(n int, noun string) string {
 
 // printPlan prints what would be started, in order.
 func (c *cli) printPlan(plan *bench.Plan) error {
-	const addr = "127.0.0.1:8000" // a run takes a free port each time
+	at := bench.Addresses{Serve: "127.0.0.1:8000", Stats: "127.0.0.1:8001", Pprof: "127.0.0.1:8002"} // a run takes free ports each time
 	if c.json {
 		return json.NewEncoder(c.stdout).Encode(plan.Describe())
 	}
 	for i, step := range plan.Steps {
-		server, err := plan.Server(step, addr)
+		server, err := plan.Server(step, at)
 		if err != nil {
 			return usageError(err)
 		}
 		fmt.Fprintf(c.stdout, "# %d: %s on %s, trial %d\n%s\n%s\n", i+1, step.Scenario.Name, step.Target.Name, step.Trial,
-			server, plan.Load(step, addr))
+			server, plan.Load(step, at.Serve))
 	}
 	return nil
 }

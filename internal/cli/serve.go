@@ -139,6 +139,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	var socket *engines.Socket
 	if isWorker {
 		engine = worker.Wrap(engine)
+		f.supervise.profileWorker(worker)
 		socket, err = worker.Socket()
 	} else {
 		socket, err = listen(f.listen, f.backlog)
@@ -148,6 +149,12 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	}
 	if !isWorker {
 		stop, err := f.supervise.observe(cmd.Context(), engine, socket, f.protocol)
+		if err != nil {
+			socket.Close()
+			return failed(err)
+		}
+		defer stop()
+		stop, err = f.supervise.profile(cmd.Context(), engine)
 		if err != nil {
 			socket.Close()
 			return failed(err)

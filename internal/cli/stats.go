@@ -22,8 +22,14 @@ func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, soc
 		return nil, fmt.Errorf("--stats: %w", err)
 	}
 	began, address := time.Now(), socket.Addr().String()
+	var one sync.Mutex // looks at a time
+	stats := func() engines.Stats {
+		one.Lock()
+		defer one.Unlock()
+		return engine.Stats()
+	}
 	look := func() observe.Server {
-		s := observe.Server{Version: build().Version, Address: address, Total: engine.Stats()}
+		s := observe.Server{Version: build().Version, Address: address, Total: stats()}
 		if m, ok := engine.(*supervise.Master); ok {
 			s.Workers = m.Workers()
 			s.Waiting, s.Backlog = m.Waiting()
@@ -38,7 +44,7 @@ func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, soc
 	ctx, cancel := context.WithCancel(ctx)
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		observe.Serve(ctx, ln.Listener(), protocol, look) //nolint:errcheck // the server goes on without
+		observe.Serve(ctx, ln.Listener(), protocol, look, stats) //nolint:errcheck // the server goes on without
 	})
 	return func() {
 		cancel()

@@ -99,12 +99,21 @@ func differs(old, new *results.Run, a, b *results.Trial) string {
 		{"requests", strings.Join(x.Requests, ", "), strings.Join(y.Requests, ", ")},
 		{"connection groups", strings.Join(x.Groups, " "), strings.Join(y.Groups, " ")},
 		{"generator", a.Generator, b.Generator}, {"generator's transport", a.Transport, b.Transport}, {"protocol", a.Protocol, b.Protocol},
+		{"profile that was taken in the trials", profiled(old, a), profiled(new, b)},
 	} {
 		if d.old != d.new {
 			return fmt.Sprintf("the %s differs: %s, now %s", d.name, orNone(d.old), orNone(d.new))
 		}
 	}
 	return ""
+}
+
+// profiled is what t was profiled for, or nothing.
+func profiled(run *results.Run, t *results.Trial) string {
+	if len(t.Profiles) == 0 {
+		return ""
+	}
+	return run.Plan.Profile
 }
 
 // planned returns the scenario of t as run planned it, or as t shows it.

@@ -16,7 +16,7 @@ type figure struct {
 }
 
 // The ends of the names of the files below plots.
-var figureKinds = []string{"throughput", "p99", "cpu", "percentiles", "over-time"}
+var figureKinds = []string{"throughput", "p99", "cpu", "percentiles", "over-time", "occupancy"}
 
 // figures returns the plots of a scenario that have data.
 func (s *Scenario) figures() []figure {
@@ -31,6 +31,7 @@ func (s *Scenario) figures() []figure {
 	var throughput, p99, cpu []plot.Bar
 	var curves []plot.Curve
 	var panels []plot.Panel
+	var full []plot.Fullness
 	for i := range s.Rows {
 		r := &s.Rows[i]
 		throughput = append(throughput, plot.Bar{Target: r.name(), Points: figures(r.Valid, throughputOf)})
@@ -42,6 +43,7 @@ func (s *Scenario) figures() []figure {
 			panel.Trials = append(panel.Trials, steps(t))
 		}
 		panels = append(panels, panel)
+		full = append(full, r.fullness())
 	}
 	name := s.Plan.Name
 	significant := func(v float64) string { return format.Significant(v, 3) }
@@ -54,6 +56,7 @@ func (s *Scenario) figures() []figure {
 		{plot.BarsOfTime(name+": CPU time per request", cpu), "cpu", true},
 		{plot.Percentiles(name+": latency by percentile"+which, "all valid trials merged · both axes logarithmic · a line ends where samples run out", curves), "percentiles", false},
 		{plot.OverTime(name+": latency over time", "p99 (strong) and p50 (faint) of each 100 ms · one pair of lines per valid trial", panels), "over-time", false},
+		{plot.Occupancy(name+": slots busy and queue over time", "slots in use (strong), of those that there are (dots) · connections that wait for one or to be accepted (dashes) · each panel on a logarithmic scale of its own · one pair of lines per valid trial", full), "occupancy", false},
 	}
 	var shown []figure
 	for _, f := range all {

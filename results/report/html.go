@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/report/plot"
 )
 
@@ -48,6 +49,8 @@ type pageScenario struct {
 	Lines                               []pageLine
 	Footnotes                           []string
 	Notices                             []Notice
+	ProfilesNote                        string
+	Profiles                            []link
 	Small, Large                        []pageFigure
 }
 
@@ -83,7 +86,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		Environment: environment(r.Run), Plan: plan(r.Run), Commands: reproduce(r.Run), Limits: limits, Method: method,
 	}
 	for i := range r.Scenarios {
-		s, err := r.Scenarios[i].onPage()
+		s, err := r.Scenarios[i].onPage(r.Run)
 		if err != nil {
 			return err
 		}
@@ -92,10 +95,11 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	return pageTemplate.Execute(w, d)
 }
 
-func (s *Scenario) onPage() (pageScenario, error) {
+func (s *Scenario) onPage(run *results.Run) (pageScenario, error) {
 	p := pageScenario{
 		Anchor: fileName(s.Plan.Name), Name: s.Plan.Name, Summary: sentence(s.Plan.Summary), Terms: sentence(s.terms()),
 		Shows: strings.TrimSuffix(s.Plan.Shows, "."), Verdicts: s.Verdicts, Footnotes: s.footnotes(), Notices: s.Notices,
+		ProfilesNote: s.profilesNote(run), Profiles: s.profiles(),
 	}
 	columns := s.page()
 	for _, c := range columns {

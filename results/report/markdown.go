@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/dynobench/dyno/results"
 )
 
 // WriteMarkdown writes the report as Markdown, with links to the figures that
@@ -23,7 +25,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	b.WriteString("\n")
 	markdownNotices(&b, r.Notices)
 	for i := range r.Scenarios {
-		r.Scenarios[i].markdown(&b)
+		r.Scenarios[i].markdown(&b, r.Run)
 	}
 	if len(r.Scenarios) > 0 {
 		b.WriteString("## Reading the tables\n\n" + r.basis() + "\n\n")
@@ -64,7 +66,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	return err
 }
 
-func (s *Scenario) markdown(b *strings.Builder) {
+func (s *Scenario) markdown(b *strings.Builder, run *results.Run) {
 	fmt.Fprintf(b, "## %s\n\n", escape(s.Plan.Name))
 	if s.Plan.Summary != "" {
 		fmt.Fprintf(b, "%s. ", escape(sentence(s.Plan.Summary)))
@@ -102,6 +104,9 @@ func (s *Scenario) markdown(b *strings.Builder) {
 	b.WriteString("\n")
 	for _, n := range s.footnotes() {
 		b.WriteString(escape(n) + "\n\n")
+	}
+	if links := s.profiles(); len(links) > 0 {
+		fmt.Fprintf(b, "%s %s\n\n", escape(s.profilesNote(run)), markdownLinks(links))
 	}
 	markdownNotices(b, s.Notices)
 	for _, f := range s.figures() {

@@ -146,6 +146,9 @@ func (s *Scenario) footnotes() []string {
 	if failed != nil {
 		notes = append(notes, "Failed requests over all trials: "+strings.Join(failed, "; ")+".")
 	}
+	if full := s.fullNote(); full != "" {
+		notes = append(notes, full)
+	}
 	return append(notes, s.groupNotes()...)
 }
 

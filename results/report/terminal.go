@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
 )
 
@@ -15,7 +16,7 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 	width = max(width, 80)
 	var b strings.Builder
 	for i := range r.Scenarios {
-		r.Scenarios[i].terminal(&b, width)
+		r.Scenarios[i].terminal(&b, r.Run, width)
 		b.WriteString("\n")
 	}
 	if len(r.Scenarios) == 0 {
@@ -42,7 +43,7 @@ func (r *Report) basis() string {
 	return "Rate and CPU per request are medians over the valid trials, ± is how far these spread, half of the way from the lowest to the highest; percentiles are of their merged histograms, memory is the highest peak."
 }
 
-func (s *Scenario) terminal(b *strings.Builder, width int) {
+func (s *Scenario) terminal(b *strings.Builder, run *results.Run, width int) {
 	title := s.Plan.Name
 	if s.Plan.Summary != "" {
 		title += " · " + s.Plan.Summary
@@ -55,6 +56,9 @@ func (s *Scenario) terminal(b *strings.Builder, width int) {
 	}
 	for _, n := range s.footnotes() {
 		b.WriteString(format.Wrap(n, width, "", "  "))
+	}
+	if note := s.profilesNote(run); note != "" {
+		b.WriteString(format.Wrap(note, width, "", "  "))
 	}
 	writeNotices(b, s.Notices, width)
 }

@@ -239,9 +239,8 @@ type Panel struct {
 type Step struct{ S, P50, P99 float64 }
 
 // OverTime draws a small panel for each target on common axes, one pair of
-// lines per trial: p99 strong, p50 faint. Ten targets in one frame would be a
-// tangle; side by side the eye compares shapes. Targets that have nothing to
-// draw are named below the title.
+// lines per trial: p99 strong, p50 faint. Targets that have nothing to draw are
+// named below the title.
 func OverTime(title, sub string, panels []Panel) Figure {
 	var shown []Panel
 	var sparse []string
@@ -269,69 +268,19 @@ func OverTime(title, sub string, panels []Panel) Figure {
 	if len(sparse) > 0 {
 		sub += " · too few answers to draw: " + strings.Join(sparse, ", ")
 	}
-	const panel, left, bottom = 130, 46, 20
-	columns := func(w vg.Length) int {
-		switch {
-		case !aside(w):
-			return max(1, min(2, len(shown)))
-		case len(shown)%4 != 0 && (len(shown)%3 == 0 || len(shown) == 5): // no lonely one in the last row
-			return 3
-		}
-		return max(1, min(4, len(shown)))
-	}
-	rows := func(w vg.Length) int { return (len(shown) + columns(w) - 1) / columns(w) }
-	return Figure{
-		Title: title, Sub: sub, Empty: len(shown) == 0,
-		height: func(w vg.Length) vg.Length { return vg.Length(rows(w))*panel + bottom },
-		draw: func(c draw.Canvas) {
-			n := columns(c.Size().X)
-			width := (c.Size().X - left) / vg.Length(n)
-			name := style(12, true, ink)
-			tick := style(11, false, ink)
-			for i, p := range shown {
-				x, y := c.Min.X+left+width*vg.Length(i%n), c.Max.Y-vg.Length(i/n)*panel
-				cell := c
-				cell.Rectangle = vg.Rectangle{Min: vg.Point{X: x, Y: y - panel + 8}, Max: vg.Point{X: x + width - 12, Y: y - 20}}
-				put(c, name, x, y-13, draw.XLeft, cut(name, p.Target, width-14))
-				q := axes()
-				q.HideAxes()
-				q.X.Min, q.X.Max = 0, max(end, 0.1)
+	var panes []small
+	for _, p := range shown {
+		panes = append(panes, small{
+			name: p.Target,
+			scale: func(q *plot.Plot) {
 				q.Y.Scale = plot.LogScale{}
 				q.Y.Min, q.Y.Max = timeTicks{few: true}.around(lo, hi)
-				q.Add(frame{}, seriesLines{p})
-				q.Draw(cell)
-				tx, ty := q.Transforms(&cell)
-				if i%n == 0 {
-					for _, t := range (timeTicks{few: true}).Ticks(q.Y.Min, q.Y.Max) {
-						put(c, tick, x-6, ty(t.Value)-2.5, draw.XRight, t.Label)
-					}
-				}
-				if i+n >= len(shown) {
-					for j, t := range (niceTicks{show: trim, least: q.X.Max / 2.5}).Ticks(0, q.X.Max) {
-						label, align := t.Label+" s", draw.XCenter
-						switch { // stay beside the labels of the next panel
-						case j == 0:
-							label, align = "0", draw.XLeft
-						case tx(t.Value)+tick.Width(label)/2 > cell.Max.X:
-							align = draw.XRight
-						}
-						put(c, tick, tx(t.Value), cell.Min.Y-15, align, label)
-					}
-				}
-			}
-		},
+			},
+			ticks: timeTicks{few: true},
+			lines: seriesLines{p},
+		})
 	}
-}
-
-// frame draws the ground of a panel: a base line and lines at the ticks.
-type frame struct{}
-
-func (frame) Plot(c draw.Canvas, p *plot.Plot) {
-	_, ty := p.Transforms(&c)
-	for _, t := range (timeTicks{few: true}).Ticks(p.Y.Min, p.Y.Max) {
-		c.StrokeLine2(draw.LineStyle{Color: grid, Width: 0.8}, c.Min.X, ty(t.Value), c.Max.X, ty(t.Value))
-	}
-	c.StrokeLine2(draw.LineStyle{Color: soft, Width: 0.8}, c.Min.X, c.Min.Y, c.Max.X, c.Min.Y)
+	return sideBySide(title, sub, end, true, panes)
 }
 
 // seriesLines draws the lines of one panel, broken where a figure is missing.

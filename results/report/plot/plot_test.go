@@ -88,6 +88,7 @@ func samples(n int) []Figure {
 	var bars, far []Bar
 	var curves []Curve
 	var panels []Panel
+	var full []Fullness
 	for i := range n {
 		name := []string{"eventloop", `<"evil" & co>`, "a-server-with-a-really-very-long-name-that-has-to-be-cut", "sync", "threads"}[i%5]
 		if i >= 5 {
@@ -104,6 +105,7 @@ func samples(n int) []Figure {
 		}
 		curves = append(curves, Curve{name, curve})
 		panels = append(panels, Panel{name, [][]Step{{{0, v, 2 * v}, {0.1, v, 0}, {0.2, v * 1.1, 3 * v}, {0.3, v, 2 * v}}}})
+		full = append(full, Fullness{name, float64(i), [][]Full{{{0, v, 2 * v}, {0.1, v, -1}, {0.2, 0, 3 * v}}}})
 	}
 	heat := heatSteps(20 * n)
 	return []Figure{
@@ -113,6 +115,7 @@ func samples(n int) []Figure {
 		BarsOfTime("mixed: p99", far),
 		Percentiles("hello: latency by percentile", "all valid trials merged · both axes logarithmic · a line ends where samples run out", curves),
 		OverTime("hello: latency over time", "p99 (strong) and p50 (faint) of each 100 ms", panels),
+		Occupancy("hello: slots", "strong and dashes", full),
 	}
 }
 
@@ -188,6 +191,7 @@ func TestFiguresWithoutDataAreEmpty(t *testing.T) {
 	for _, f := range []Figure{
 		HeatMap("", nil, 1), HeatMap("", []HeatStep{{Errors: 3}}, 0.1), Bars("", nil, nil), Bars("", []Bar{{Target: "a"}}, nil), BarsOfTime("", nil), Percentiles("", "", []Curve{{Target: "a"}}),
 		OverTime("", "", []Panel{{"a", [][]Step{{{0, 0, 0}}}}}),
+		Occupancy("", "", []Fullness{{Target: "a"}, {"b", 4, [][]Full{{{0, -1, -1}, {1, 0, 0}}}}}),
 	} {
 		if !f.Empty {
 			t.Errorf("%+v is not empty", f)

@@ -1,0 +1,25 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/dynobench/dyno/bench/target"
+)
+
+// observed has dyno's own servers tell how full they are while they are
+// measured and, if they are to be profiled, serve their profiles.
+func observed(targets []target.Target, profiled bool) {
+	for i := range targets {
+		t := &targets[i]
+		if t.Kind == target.Outside {
+			continue
+		}
+		t.Command = slices.Clone(t.Command)
+		if !t.Takes(target.Stats) {
+			t.Command = append(t.Command, "--stats", "{"+target.Stats+"}")
+		}
+		if profiled && !t.Takes(target.Pprof) {
+			t.Command = append(t.Command, "--pprof", "{"+target.Pprof+"}")
+		}
+	}
+}
