@@ -69,6 +69,7 @@ var mayImport = map[string][]string{
 	"results":             {},
 	"results/stats":       {},
 	"results/compare":     {"results", "results/stats", "internal/format"},
+	"results/tune":        {"results", "results/stats", "results/compare", "internal/format", "internal/shell"},
 	"results/report":      {"results", "results/stats", "results/compare", "results/report/plot", "internal/format", "internal/shell"},
 	"results/report/plot": {"results/stats", "internal/format"},
 	"results/resultstest": {"results"},
