@@ -81,7 +81,7 @@ It exits with 3 if too few trials count to say anything.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.objective, "for", "", "what shall be best: cpu (per request), throughput or p99 (default: by the scenario's load)")
-	flags.StringArrayVar(&f.sweep, "sweep", nil, "`KEY[=VALUE,…]`: a setting to sweep, and the values to try; may be repeated (default: all that matter for speed)")
+	flags.StringArrayVar(&f.sweep, "sweep", nil, "a `SETTING`, or SETTING=VALUE,… with the values to try; may be repeated (default: all that matter for speed)")
 	flags.DurationVar(&f.budget, "budget", 5*time.Minute, "about how long it may take")
 	flags.IntVarP(&f.rounds, "trials", "n", 0, "fresh processes for each value (0: as many as the budget allows, 4 to 9)")
 	flags.Float64Var(&f.floor, "floor", 0.02, "smallest improvement that matters, as a share")

@@ -142,6 +142,9 @@ func (r *Result) Verdicts() []string {
 	case c == nil:
 		lines = append(lines, fmt.Sprintf("No setting beat the default beyond doubt, and none that could be compared is better by more than %s %%: the defaults stay.",
 			format.Percent(100*r.AtMost())))
+		if r.AtMost() > blind {
+			lines = append(lines, "That is a wide margin: a quieter host, or a longer --budget, tells more.")
+		}
 	case len(r.Chosen) == 0:
 		lines = append(lines, fmt.Sprintf("%s was the best of what was tried, which measuring it once more beside the defaults does not bear out (%s): the defaults stay.",
 			c.Candidates[1].Name, r.change(c.Candidates[1])))
@@ -165,6 +168,9 @@ func (r *Result) Verdicts() []string {
 	}
 	return lines
 }
+
+// blind is from which share on what a search cannot exclude is worth a word.
+const blind = 0.2
 
 // change tells the objective of m beside that of the first.
 func (r *Result) change(m Measured) string {

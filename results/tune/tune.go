@@ -118,11 +118,11 @@ func (c Candidate) Name(engine string) string {
 
 // Terms are what is searched and how.
 type Terms struct {
-	Engine    string // the spec that was asked about; what it sets stays set
-	Objective Objective
-	Knobs     []Knob
-	Rounds    int     // trials of each candidate in a sweep; in the confirmation twice as many
-	Floor     float64 // the smallest improvement that matters, as a share
+	Engine    string    `json:"engine"` // the spec that was asked about; what it sets stays set
+	Objective Objective `json:"objective"`
+	Knobs     []Knob    `json:"knobs"`
+	Rounds    int       `json:"rounds"` // trials of each candidate in a sweep; in the confirmation twice as many
+	Floor     float64   `json:"floor"`  // the smallest improvement that matters, as a share
 }
 
 // Candidates is how many are measured in the sweeps: in each the best so far and
