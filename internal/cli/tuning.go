@@ -136,7 +136,6 @@ func (t *tuning) open() error {
 	t.c.calibrate(t.first, env, t.f.out)
 	t.options.Calibration = t.first.Calibration
 	described := t.first.Describe()
-	described.Trials = t.terms.Rounds
 	described.Command = append([]string{t.c.program()}, t.c.args...)
 	if t.f.seed == 0 {
 		described.Command = append(described.Command, "--seed", strconv.FormatUint(t.first.Seed, 10))
@@ -177,6 +176,7 @@ func (t *tuning) measure(ctx context.Context, all []tune.Candidate, rounds int) 
 				r.Plan.Targets = append(r.Plan.Targets, target)
 			}
 		}
+		r.Plan.Trials = t.rounds + rounds
 	})
 	if err != nil {
 		return nil, err
