@@ -8,7 +8,7 @@ COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 CLI     := github.com/dynobench/dyno/internal/cli
 LDFLAGS := -X $(CLI).version=$(VERSION) -X $(CLI).commit=$(COMMIT)
 
-.PHONY: run test peers check race fuzz soak bench build clean help
+.PHONY: run test peers check race fuzz soak bench tuning build clean help
 .DEFAULT_GOAL := build
 
 ## build: the binary, as bin/dyno (Go knows what has changed)
@@ -55,6 +55,10 @@ soak:
 bench: $(BIN)
 	sh scripts/peers.sh bench
 	$(GO) run ./scripts/figures -only '$(ONLY)' $(BIN)
+
+## tuning: sweep the settings of every engine and write docs/tuning.md (ten minutes)
+tuning: $(BIN)
+	$(GO) run ./scripts/tuning $(BIN)
 
 clean:
 	rm -rf bin

@@ -70,6 +70,7 @@ var mayImport = map[string][]string{
 	"results":             {},
 	"results/stats":       {},
 	"results/compare":     {"results", "results/stats", "internal/format"},
+	"results/tune":        {"results", "results/stats", "results/compare", "internal/format", "internal/shell"},
 	"results/report":      {"results", "results/stats", "results/compare", "results/report/plot", "internal/format", "internal/shell"},
 	"results/report/plot": {"results/stats", "internal/format"},
 	"results/resultstest": {"results"},
@@ -91,6 +92,7 @@ var mayImport = map[string][]string{
 	"cmd/dyno":        {"internal/cli"},
 	"":                {"internal/cli", "protocol/gateway"}, // package dyno, for users' programs
 	"scripts/figures": {"..."},
+	"scripts/tuning":  {"engines", "engines/catalog", "bench/target", "results", "results/compare", "results/tune", "internal/format", "internal/shell"},
 }
 
 func TestImports(t *testing.T) {

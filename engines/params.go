@@ -10,11 +10,14 @@ import (
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
-// Knob is one setting of an engine as the catalog shows it.
+// Knob is one setting of an engine as the catalog shows it. It has either values
+// to try or a reason why there are none.
 type Knob struct {
-	Key     string `json:"key"`
-	Default string `json:"default"`
-	Doc     string `json:"doc"` // what it sets, and what values there are
+	Key     string   `json:"key"`
+	Default string   `json:"default"`
+	Doc     string   `json:"doc"`             // what it sets, and what values there are
+	Sweep   []string `json:"sweep,omitempty"` // what is worth trying in search of speed, in the form of Try
+	Fixed   string   `json:"fixed,omitempty"` // why nothing is: what it decides instead
 }
 
 // CPUs is the value of an integer setting that stands for Processors.

@@ -78,7 +78,7 @@ func TestParseNeverPanics(t *testing.T) {
 }
 
 func TestParams(t *testing.T) {
-	knobs := []Knob{{"size", "8", ""}, {"loops", CPUs, ""}, {"mode", "a", ""}}
+	knobs := []Knob{{Key: "size", Default: "8"}, {Key: "loops", Default: CPUs}, {Key: "mode", Default: "a"}}
 	params := func(text string) *Params {
 		s, err := Parse(text)
 		if err != nil {

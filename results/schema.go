@@ -22,6 +22,7 @@ const (
 	DoctorSchema   = "dyno.doctor/1"
 	RunSchema      = "dyno.run/1"
 	CompareSchema  = "dyno.compare/1"
+	TuneSchema     = "dyno.tune/1"
 )
 
 // Load is what one run of the generator saw, the document dyno.load/1.

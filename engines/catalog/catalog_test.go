@@ -85,9 +85,66 @@ func TestListIsComplete(t *testing.T) {
 			if _, err := New(e.Name + "," + k.Key + "=" + k.Default); err != nil {
 				t.Errorf("%s: the default of %s must be a value that it takes: %v", e.Name, k.Key, err)
 			}
+			if e.Kind == Calibration {
+				continue
+			}
+			isSwept(t, e.Name, k)
+			for _, cpus := range []int{1, 2, 64} {
+				for _, v := range k.Try(k.Default, cpus) {
+					if _, err := New(e.Name + "," + k.Key + "=" + v); err != nil {
+						t.Errorf("%s: what a sweep of %s tries on %d CPUs must be a value that it takes: %v", e.Name, k.Key, cpus, err)
+					}
+				}
+			}
 		}
 		if _, err := engines.Parse(e.Name); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// isSwept holds a setting to having either values that a sweep tries or a reason
+// why there are none: dyno tune and docs/tuning.md rest on it.
+func isSwept(t *testing.T, engine string, k engines.Knob) {
+	t.Helper()
+	if (len(k.Sweep) == 0) == (k.Fixed == "") {
+		t.Errorf("%s: %s needs values to try (Sweep) or a reason why none (Fixed), and not both", engine, k.Key)
+	}
+	if len(k.Sweep) > 0 && len(k.Try(k.Default, 1)) == 0 && len(k.Try(k.Default, 8)) == 0 {
+		t.Errorf("%s: a sweep of %s would try nothing but its default", engine, k.Key)
+	}
+}
+
+func TestKnobs(t *testing.T) {
+	for _, k := range Variables {
+		isSwept(t, "every engine", k)
+	}
+	for spec, want := range map[string]string{
+		"goroutine":                     "per slots full queue-target GOGC GOMAXPROCS",
+		"threads":                       "threads queue full queue-target GOGC",
+		"prefork":                       "processes socket affinity keepalive full queue-target GOGC GOMAXPROCS",
+		"prefork:goroutine,per=request": "processes socket affinity per slots full queue-target GOGC GOMAXPROCS",
+		"prefork:threads,processes=2":   "processes socket affinity threads queue full queue-target GOGC",
+		"nethttp":                       "GOGC GOMAXPROCS",
+	} {
+		s, err := engines.Parse(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings, variables, err := Knobs(s)
+		got := keys(settings)
+		for _, v := range variables {
+			if v.Fixed == "" {
+				got = append(got, v.Key)
+			}
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("Knobs(%s) = %v, %v; want %s", spec, got, err, want)
+		}
+	}
+	for _, spec := range []engines.Spec{{Name: "gorutine"}, {Name: "prefork", Inner: "gorutine"}} {
+		if _, _, err := Knobs(spec); err == nil || !strings.Contains(err.Error(), "goroutine") {
+			t.Errorf("Knobs(%s): %v, want an error that names goroutine", spec, err)
 		}
 	}
 }

@@ -16,7 +16,9 @@ import "github.com/dynobench/dyno/engines"
 
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
-	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that compute at a time; cpus is one for each processor"},
-	{Key: "slots", Default: "0", Doc: "requests in flight on each loop; 0 is any number"},
+	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that compute at a time; cpus is one for each processor",
+		Sweep: []string{"1", "cpus/2", "cpus*2"}},
+	{Key: "slots", Default: "0", Doc: "requests in flight on each loop; 0 is any number",
+		Fixed: "it bounds what is in flight"},
 	engines.FullKnob, engines.TargetKnob,
 }

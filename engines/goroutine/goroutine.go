@@ -13,8 +13,10 @@ import (
 
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
-	{Key: "per", Default: "connection", Doc: "connection: a goroutine for each connection; request: one more, started for each request"},
-	{Key: "slots", Default: "0", Doc: "connections at a time; 0 is any number"},
+	{Key: "per", Default: "connection", Doc: "connection: a goroutine for each connection; request: one more, started for each request",
+		Sweep: []string{"connection", "request"}},
+	{Key: "slots", Default: "0", Doc: "connections at a time; 0 is any number",
+		Fixed: "it bounds what is in flight"},
 	engines.FullKnob, engines.TargetKnob,
 }
 

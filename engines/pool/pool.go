@@ -15,7 +15,8 @@ import (
 
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
-	{Key: "size", Default: "256", Doc: "goroutines, and so connections at a time"},
+	{Key: "size", Default: "256", Doc: "goroutines, and so connections at a time",
+		Sweep: []string{"64", "256", "1024"}},
 	engines.FullKnob, engines.TargetKnob,
 }
 

@@ -21,9 +21,12 @@ import (
 
 // Knobs are the settings in an engine's Spec; all others are the inner engine's.
 var Knobs = []engines.Knob{
-	{Key: "processes", Default: engines.CPUs, Doc: "worker processes; cpus is one for each processor. They divide the processors among them (GOMAXPROCS)"},
-	{Key: "socket", Default: "auto", Doc: "reuseport: a listening socket for each worker, over which the kernel spreads connections; inherited: all accept from one, as they come; locked: all accept from one, and wait for their turn with a lock; auto: inherited for sync, whose workers must be able to take each other's turn, and for workers that come and go with the load, else reuseport"},
-	{Key: "affinity", Default: "off", Doc: "off: the kernel places the workers; cpu: each on one processor, in turn"},
+	{Key: "processes", Default: engines.CPUs, Doc: "worker processes; cpus is one for each processor. They divide the processors among them (GOMAXPROCS)",
+		Sweep: []string{"cpus", "cpus*2", "cpus*4"}},
+	{Key: "socket", Default: "auto", Doc: "reuseport: a listening socket for each worker, over which the kernel spreads connections; inherited: all accept from one, as they come; locked: all accept from one, and wait for their turn with a lock; auto: inherited for sync, whose workers must be able to take each other's turn, and for workers that come and go with the load, else reuseport",
+		Sweep: []string{"reuseport", "inherited", "locked"}},
+	{Key: "affinity", Default: "off", Doc: "off: the kernel places the workers; cpu: each on one processor, in turn",
+		Sweep: []string{"off", "cpu"}},
 }
 
 // Limits are when a worker is replaced or ended, and how many there are. The

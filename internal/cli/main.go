@@ -89,6 +89,7 @@ capitals with _ for -, or by a YAML file of flag names and values (--config);
 the command line comes first, then the environment, then the file.`,
 		Example: `  dyno run                          every built-in engine, about two minutes
   dyno run hello --targets goroutine,eventloop,nethttp --trials 5
+  dyno tune eventloop               the settings that are fastest here
   dyno serve --engine eventloop --listen 127.0.0.1:8000
   dyno load http://127.0.0.1:8000/hello -c 64 -d 10s`,
 		Version:       version,
@@ -107,7 +108,7 @@ the command line comes first, then the environment, then the file.`,
 	root.SetErr(c.stderr)
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON document on standard output and nothing else there")
 	root.PersistentFlags().String("config", "", "YAML `file` of flag names and values")
-	root.AddCommand(c.runCommand(), c.serveCommand(), c.loadCommand(), c.compareCommand(), c.reportCommand(), c.listCommand(), c.doctorCommand(), c.checkCommand())
+	root.AddCommand(c.runCommand(), c.tuneCommand(), c.serveCommand(), c.loadCommand(), c.compareCommand(), c.reportCommand(), c.listCommand(), c.doctorCommand(), c.checkCommand())
 	return root
 }
 

@@ -145,11 +145,17 @@ func faulty() {
 	}))
 }
 
-// startRun starts a run that takes long enough to be ended from outside, and
-// returns once a trial is stored and another one is under way.
-func startRun(t *testing.T, dir string) *exec.Cmd {
+// aRun and aTuning take long enough to be ended from outside.
+var (
+	aRun    = []string{"run", "hello", "--targets", "goroutine,prefork", "-n", "50"}
+	aTuning = []string{"tune", "goroutine", "--sweep", "per", "-n", "50"}
+)
+
+// startRun starts a run or a tuning, and returns once a trial is stored and
+// another one is under way.
+func startRun(t *testing.T, dir string, args []string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("dyno", "run", "hello", "--targets", "goroutine,prefork", "-n", "50", "-d", "300ms", "--warmup", "100ms", "-o", dir)
+	cmd := exec.Command("dyno", append(args, "-d", "300ms", "--warmup", "100ms", "-o", dir)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -167,10 +173,16 @@ func startRun(t *testing.T, dir string) *exec.Cmd {
 	return cmd
 }
 
-// TestInterruptStoresAndLeavesNothing ends a run as Ctrl-C does.
+// TestInterruptStoresAndLeavesNothing ends a run, and a tuning, as Ctrl-C does.
 func TestInterruptStoresAndLeavesNothing(t *testing.T) {
+	for _, args := range [][]string{aRun, aTuning} {
+		t.Run(args[0], func(t *testing.T) { interrupt(t, args) })
+	}
+}
+
+func interrupt(t *testing.T, args []string) {
 	dir := t.TempDir()
-	cmd := startRun(t, dir)
+	cmd := startRun(t, dir, args)
 	children := descendants(t, cmd.Process.Pid)
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -192,7 +204,7 @@ func TestInterruptStoresAndLeavesNothing(t *testing.T) {
 // TestKillLeavesNoOrphan ends the harness in a way that it cannot see coming.
 func TestKillLeavesNoOrphan(t *testing.T) {
 	dir := t.TempDir()
-	cmd := startRun(t, dir)
+	cmd := startRun(t, dir, aRun)
 	children := descendants(t, cmd.Process.Pid)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
