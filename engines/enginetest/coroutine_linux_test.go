@@ -173,7 +173,7 @@ func TestGoexit(t *testing.T) {
 		runtime.Goexit()
 		return nil
 	}
-	for _, spec := range []string{"goroutine", "eventloop,io=epoll,loops=1", "eventloop-pool,workers=1", "coroutine,loops=1"} {
+	for _, spec := range []string{"goroutine", "eventloop,loops=1", "eventloop-pool,workers=1", "coroutine,loops=1"} {
 		t.Run(spec, func(t *testing.T) {
 			srv := subject(spec, Traits{}).start(t, options{wrap: with("/exit", exit)})
 			other := srv.dial()

@@ -24,7 +24,7 @@ var subjects = []struct {
 	{"goroutine,per=request", Traits{}},
 	{"eventloop,loops=1", Traits{Inline: true}},
 	{"eventloop,loops=3", Traits{Inline: true}},
-	{"eventloop,io=epoll,loops=3", Traits{Inline: true}},
+	{"eventloop,io=gnet,loops=3", Traits{Inline: true}},
 	{"eventloop-pool,workers=8", Traits{Workers: 8}},
 	{"eventloop-pool,workers=1,loops=2", Traits{Workers: 1, Inline: true}},
 	{"coroutine,loops=1", Traits{}},

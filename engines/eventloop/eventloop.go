@@ -1,6 +1,7 @@
-// Package eventloop is gnet's event loops with the app run inline: a request
-// occupies its loop from its first byte of work to its last, and an app that
-// blocks, blocks all connections of the loop.
+// Package eventloop is event loops with the app run inline: a request occupies
+// its loop from its first byte of work to its last, and an app that blocks,
+// blocks all connections of the loop. The loops are those of package reactor,
+// or gnet's; eventloop-pool, which runs the app on workers, is on gnet's.
 //
 // How it uses gnet, and why:
 //
@@ -29,8 +30,8 @@ import "github.com/dynobench/dyno/engines"
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
-	{Key: "io", Default: "gnet", Doc: "what the loops are: gnet's, or epoll, the one under the engine coroutine",
-		Sweep: []string{"gnet", "epoll"}},
+	{Key: "io", Default: "epoll", Doc: "what the loops are: epoll, the one under the engine coroutine, or gnet",
+		Sweep: []string{"epoll", "gnet"}},
 	engines.TargetKnob,
 }
 

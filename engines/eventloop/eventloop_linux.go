@@ -29,7 +29,7 @@ type Engine struct {
 	cancel  context.CancelCauseFunc
 	tick    time.Duration
 	writes  *watcher
-	loops   []*loop
+	loops   engines.Loops[*loop]
 	open    sync.WaitGroup // connections, and the goroutine that accepts them
 }
 
@@ -37,7 +37,7 @@ var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	if p.Choice("io", "gnet", "epoll") == "epoll" {
+	if p.Choice("io", "epoll", "gnet") == "epoll" {
 		return reactor.New(reactor.Config{Loops: p.Int("loops", 1, 1024), Overload: p.Overload()}), p.Err()
 	}
 	return &Engine{count: p.Int("loops", 1, 1024), overload: p.Overload()}, p.Err()
@@ -97,15 +97,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	case <-ctx.Done():
 	case failed = <-ended:
 	}
-	closed := make(chan struct{})
-	go func() { e.open.Wait(); close(closed) }()
-	if svc.LastCall() > 0 {
-		sock.Close()
-		engines.LastCall(svc, closed)
-	}
-	half := e.tellDrain()
-	sock.Close()
-	err = e.drain(half, closed)
+	err = e.loops.End(&own, &e.open, func() { sock.Close() }, e.cancel)
 	close(ticks)
 	ticking.Wait()
 	if !errors.Is(err, engines.ErrDrainTimeout) {
@@ -151,12 +143,7 @@ func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
 			p.enrolled = make(chan struct{})
 		}
 		spare = -1
-		l := e.loops[0]
-		for _, other := range e.loops[1:] {
-			if other.open.Load() < l.open.Load() {
-				l = other
-			}
-		}
+		l := e.loops.Fewest()
 		e.Accepted.Add(1)
 		e.Queue.Add(1)
 		e.open.Add(1)
@@ -192,38 +179,12 @@ func (e *Engine) ticker(end <-chan struct{}) {
 			return
 		case <-t.C:
 			for _, l := range e.loops {
-				if l.open.Load() > 0 {
-					l.do(l.scan)
+				if l.Open() > 0 {
+					l.Look()
 				}
 			}
 		}
 	}
-}
-
-// tellDrain has all that is open end, before clients can see that nothing new
-// is accepted.
-func (e *Engine) tellDrain() (half time.Time) {
-	half = time.Now().Add(engines.HalfGrace)
-	for _, l := range e.loops {
-		l.drainFrom(half)
-	}
-	return half
-}
-
-// drain waits until all is closed.
-func (e *Engine) drain(half time.Time, closed <-chan struct{}) error {
-	for _, l := range e.loops {
-		defer time.AfterFunc(time.Until(half), func() { l.do(l.scan) }).Stop()
-	}
-	if engines.Within(closed, engines.DrainTime(e.svc)) {
-		return nil
-	}
-	e.cancel(engines.ErrDrainTimeout)
-	for _, l := range e.loops {
-		l.cut()
-	}
-	engines.Within(closed, engines.CutGrace)
-	return engines.ErrDrainTimeout
 }
 
 func (e *Engine) stop() {

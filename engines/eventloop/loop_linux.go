@@ -33,7 +33,7 @@ type loop struct {
 	el   atomic.Pointer[gnet.EventLoop]
 	half atomic.Pointer[time.Time] // set in the drain: when half a request is given up
 
-	mu    sync.Mutex // for drainFrom, which does not wait for the loop
+	mu    sync.Mutex // for Drain, which does not wait for the loop
 	conns map[*conn]struct{}
 }
 
@@ -113,6 +113,14 @@ func (l *loop) do(f func()) bool {
 	})) == nil
 }
 
+var _ engines.Loop = (*loop)(nil)
+
+// Open implements engines.Loop.
+func (l *loop) Open() int64 { return l.open.Load() }
+
+// Look implements engines.Loop.
+func (l *loop) Look() { l.do(l.scan) }
+
 // OnOpen implements gnet.EventHandler.
 func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	if l.el.Load() == nil {
@@ -191,9 +199,9 @@ func (l *loop) scan() {
 	}
 }
 
-// drainFrom starts the drain. The Sessions are told at once, even if the loop
+// Drain implements engines.Loop. The Sessions are told at once, even if the loop
 // is in an app, so that its answer says that it is the last one.
-func (l *loop) drainFrom(half time.Time) {
+func (l *loop) Drain(half time.Time) {
 	l.mu.Lock()
 	l.half.Store(&half)
 	for k := range l.conns {
@@ -212,9 +220,9 @@ func (l *loop) drainFrom(half time.Time) {
 	})
 }
 
-// cut ends all connections. Those of a loop that is stuck in an app end with
-// the process, which must not look like the end of an answer either.
-func (l *loop) cut() {
+// Cut implements engines.Loop. The connections of a loop that is stuck in an app end
+// with the process, which must not look like the end of an answer either.
+func (l *loop) Cut() {
 	l.mu.Lock()
 	for k := range l.conns {
 		k.reset()

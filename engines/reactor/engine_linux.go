@@ -32,7 +32,7 @@ type Engine struct {
 	ctx    context.Context // parent of the requests' Contexts
 	cancel context.CancelCauseFunc
 	tick   time.Duration
-	loops  []*loop
+	loops  engines.Loops[*loop]
 	open   sync.WaitGroup // connections, and the goroutine that accepts them
 }
 
@@ -84,17 +84,11 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	case <-ctx.Done():
 	case failed = <-ended:
 	}
-	closed := make(chan struct{})
-	go func() { e.open.Wait(); close(closed) }()
-	if svc.LastCall() > 0 {
+	hangUp := func() {
 		file.Close()
 		sock.Close()
-		engines.LastCall(svc, closed)
 	}
-	half := e.tellDrain()
-	file.Close()
-	sock.Close()
-	if err := e.drain(half, closed); failed == nil {
+	if err := e.loops.End(&own, &e.open, hangUp, e.cancel); failed == nil {
 		failed = err
 	}
 	return failed
@@ -111,12 +105,7 @@ func (e *Engine) accept(ln syscall.RawConn, sock *engines.Socket) error {
 	if err != nil {
 		return err
 	}
-	l := e.loops[0]
-	for _, other := range e.loops[1:] {
-		if other.open.Load() < l.open.Load() {
-			l = other
-		}
-	}
+	l := e.loops.Fewest()
 	e.Accepted.Add(1)
 	e.Queue.Add(1)
 	e.open.Add(1)
@@ -129,32 +118,6 @@ func (e *Engine) accept(ln syscall.RawConn, sock *engines.Socket) error {
 	k.s = e.svc.NewSession(peer)
 	l.do(k.begin)
 	return nil
-}
-
-// tellDrain has all that is open end, before clients can see that nothing new
-// is accepted.
-func (e *Engine) tellDrain() (half time.Time) {
-	half = time.Now().Add(engines.HalfGrace)
-	for _, l := range e.loops {
-		l.drainFrom(half)
-	}
-	return half
-}
-
-// drain waits until all is closed.
-func (e *Engine) drain(half time.Time, closed <-chan struct{}) error {
-	for _, l := range e.loops {
-		defer time.AfterFunc(time.Until(half), func() { l.do(l.scan) }).Stop()
-	}
-	if engines.Within(closed, engines.DrainTime(e.svc)) {
-		return nil
-	}
-	e.cancel(engines.ErrDrainTimeout)
-	for _, l := range e.loops {
-		l.cut()
-	}
-	engines.Within(closed, engines.CutGrace)
-	return engines.ErrDrainTimeout
 }
 
 // stop ends the loops. One that is stuck in an app ends when that returns,

@@ -22,7 +22,7 @@ type loop struct {
 	open      atomic.Int64              // connections, from accept to close
 	half      atomic.Pointer[time.Time] // set in the drain: when half a request is given up
 
-	mu     sync.Mutex // for drainFrom, which does not wait for the loop, and do
+	mu     sync.Mutex // for Drain, which does not wait for the loop, and do
 	conns  map[int32]*conn
 	posted []func() // by do
 	gone   bool     // nobody will run them
@@ -191,6 +191,14 @@ func (l *loop) receive() {
 	}
 }
 
+var _ engines.Loop = (*loop)(nil)
+
+// Open implements engines.Loop.
+func (l *loop) Open() int64 { return l.open.Load() }
+
+// Look implements engines.Loop.
+func (l *loop) Look() { l.do(l.scan) }
+
 // scan acts on deadlines that have passed.
 func (l *loop) scan() {
 	now, half := time.Now(), l.half.Load()
@@ -220,9 +228,9 @@ func (l *loop) scan() {
 	}
 }
 
-// drainFrom starts the drain. The Sessions are told at once, even if the loop
+// Drain implements engines.Loop. The Sessions are told at once, even if the loop
 // is in an app, so that its answer says that it is the last one.
-func (l *loop) drainFrom(half time.Time) {
+func (l *loop) Drain(half time.Time) {
 	l.mu.Lock()
 	l.half.Store(&half)
 	for _, k := range l.conns {
@@ -243,9 +251,9 @@ func (l *loop) drainFrom(half time.Time) {
 	})
 }
 
-// cut ends all connections. Those of a loop that is stuck in an app end with
-// the process, which must not look like the end of an answer either.
-func (l *loop) cut() {
+// Cut implements engines.Loop. The connections of a loop that is stuck in an app end
+// with the process, which must not look like the end of an answer either.
+func (l *loop) Cut() {
 	l.mu.Lock()
 	for _, k := range l.conns {
 		k.reset()

@@ -2,87 +2,102 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
-	"strconv"
-	"syscall"
 	"time"
 
+	"github.com/dynobench/dyno/internal/iouring"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/stats"
 )
 
 const (
-	pairs  = 9    // trials of each server
-	window = "1s" // of each
+	restarts = 5 // of all servers
+	turns    = 9 // of each between two, the first of which warms it up
+	turn     = 250 * time.Millisecond
 )
 
-// engineFigures are about the engines and the harness: dyno run.
+// engineFigures are what a request costs on the engines, beside each other,
+// the yardsticks and null.
+//
+// All servers are alive at once on one CPU and have short turns one after the
+// other: neighbours in time see the same host. A turn is metered from before
+// its first connection to after its last answer, while the others wait in the
+// kernel, so that no edge of a window cuts requests off. The order of turns
+// moves on by one each time.
 func engineFigures(ctx context.Context, dyno string, f *figures) error {
-	began := time.Now()
-	tour, err := run(ctx, dyno)
-	if err != nil {
-		return err
+	specs := []string{
+		"null", "eventloop", "eventloop,io=gnet", "prefork:eventloop,processes=1", "eventloop-pool", "coroutine", "goroutine", "fasthttp", "nethttp",
 	}
-	loading := 0.0
-	wall := time.Since(began)
-	for _, t := range tour.Trials {
-		loading += t.WarmupS + t.DurationS
+	if iouring.Allowed() == nil {
+		specs = append(specs, "null,io=io_uring")
 	}
-	f.say("time of dyno run / its measuring and warm-up", []float64{wall.Seconds() / loading}, true, 1.4)
-
-	hello, err := run(ctx, dyno, "hello", "--targets", "eventloop,goroutine,fasthttp,nethttp", "-n", strconv.Itoa(pairs), "-d", window)
-	if err != nil {
-		return err
+	fmt.Printf("hello, closed loop of 64 connections, %d restarts of all servers, %d turns of %v each\n", restarts, turns-1, turn)
+	var seen [][]map[string]float64
+	for range restarts {
+		rounds, err := takeTurns(ctx, dyno, specs)
+		if err != nil {
+			return err
+		}
+		seen = append(seen, rounds)
 	}
-	cpu := func(t *results.Trial) float64 { return t.Server.CPUUSPerRequest }
-	fmt.Println("hello, 64 connections, CPU per request of the server:")
-	for _, target := range []string{"eventloop", "goroutine", "fasthttp", "nethttp"} {
-		fmt.Printf("  %-10s %6.2f µs\n", target, stats.Median(values(hello, target, cpu)))
+	// Processes are what differs by chance: of each restart one value counts.
+	each := func(of func(rounds []map[string]float64) []float64) (medians []float64) {
+		for _, rounds := range seen {
+			medians = append(medians, stats.Median(of(rounds)))
+		}
+		return medians
 	}
-	f.say("eventloop / fasthttp", ratios(hello, "eventloop", "fasthttp", cpu), true, 0.9)
-	f.say("goroutine / fasthttp", ratios(hello, "goroutine", "fasthttp", cpu), true, 1.1)
-	f.say("eventloop / nethttp", ratios(hello, "eventloop", "nethttp", cpu), true, 0.5)
-	f.say("goroutine / nethttp", ratios(hello, "goroutine", "nethttp", cpu), true, 0.5)
-
-	wait, err := run(ctx, dyno, "wait", "--targets", "goroutine", "-n", "5")
-	if err != nil {
-		return err
+	for _, spec := range specs {
+		note(spec+": CPU per request, µs", each(func(rounds []map[string]float64) []float64 { return values(rounds, spec, itself) }))
 	}
-	f.say("wait, goroutine: throughput / (256 / 10 ms)", values(wait, "goroutine", func(t *results.Trial) float64 {
-		return t.ThroughputRPS / (256 / 0.010)
-	}), false, 0.9)
+	ratio := func(a, b string) []float64 {
+		return each(func(rounds []map[string]float64) []float64 { return ratios(rounds, a, b, itself) })
+	}
+	f.say("eventloop / null", ratio("eventloop", "null"), true, 1.25)
+	f.say("goroutine / fasthttp", ratio("goroutine", "fasthttp"), true, 1.0)
+	f.say("coroutine / eventloop", ratio("coroutine", "eventloop"), true, 1.5)
+	f.say("prefork:eventloop, one process / eventloop", ratio("prefork:eventloop,processes=1", "eventloop"), true, 1.05)
+	f.say("eventloop / fasthttp", ratio("eventloop", "fasthttp"), true, 0.9)
+	f.say("eventloop / nethttp", ratio("eventloop", "nethttp"), true, 0.5)
+	f.say("goroutine / nethttp", ratio("goroutine", "nethttp"), true, 0.5)
+	note("eventloop / eventloop,io=gnet", ratio("eventloop", "eventloop,io=gnet"))
+	note("eventloop-pool / eventloop,io=gnet", ratio("eventloop-pool", "eventloop,io=gnet"))
 	return nil
 }
 
-// spoilsNoCPU are reasons for which a trial does not count, but not with its
-// CPU per request: a generator that was busy.
-var spoilsNoCPU = []string{"generator-bound", "little"}
+// takeTurns starts the servers and returns the CPU time per request in µs of
+// each server's process tree, by round.
+func takeTurns(ctx context.Context, dyno string, specs []string) (rounds []map[string]float64, err error) {
+	sites := make(map[string]*site)
+	for _, spec := range specs {
+		s, err := openServe(ctx, dyno, "--engine", spec)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", spec, err)
+		}
+		defer s.close(ctx)
+		sites[spec] = s
+	}
+	for i := range turns {
+		round := map[string]float64{}
+		for _, spec := range slices.Concat(specs[i%len(specs):], specs[:i%len(specs)]) {
+			b, l, err := sites[spec].turn(ctx, turn)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", spec, err)
+			}
+			round[spec] = b.served.Seconds() * 1e6 / float64(l.Requests)
+		}
+		if i > 0 {
+			rounds = append(rounds, round)
+		}
+	}
+	return rounds, nil
+}
 
-// run runs dyno and returns the run, without the trials whose CPU per request
-// does not count.
-func run(ctx context.Context, dyno string, args ...string) (*results.Run, error) {
-	dir, err := os.MkdirTemp("", "dyno-figures-")
-	if err != nil {
-		return nil, err
+// turn has a closed loop of 64 connections ask for so long.
+func (s *site) turn(ctx context.Context, length time.Duration, args ...string) (b bill, l *results.Load, err error) {
+	if b, err = s.drive(ctx, length, append([]string{"-c", "64"}, args...)...); err == nil {
+		l, err = b.document()
 	}
-	defer os.RemoveAll(dir)
-	cmd := exec.CommandContext(ctx, dyno, append([]string{"run", "--json", "-o", dir}, args...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) } // it ends its servers
-	cmd.WaitDelay = time.Minute
-	out, err := cmd.Output()
-	r := new(results.Run)
-	if jsonErr := json.Unmarshal(out, r); jsonErr != nil {
-		return nil, fmt.Errorf("%v: %w", cmd.Args, err)
-	}
-	r.Trials = slices.DeleteFunc(r.Trials, func(t results.Trial) bool {
-		return slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Invalid && !slices.Contains(spoilsNoCPU, w.Code) })
-	})
-	if len(r.Trials) == 0 {
-		return nil, fmt.Errorf("%v: no trial counts", cmd.Args)
-	}
-	return r, nil
+	return b, l, err
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/stats"
 )
 
@@ -67,32 +66,28 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
-// values returns what of gives for each trial of target.
-func values(r *results.Run, target string, of func(*results.Trial) float64) []float64 {
+// values returns what of gives for one that was measured, by round; without
+// the rounds that have nothing of it.
+func values[T any](rounds []map[string]T, name string, of func(T) float64) []float64 {
 	var all []float64
-	for i := range r.Trials {
-		if t := &r.Trials[i]; t.Target == target && of(t) > 0 {
-			all = append(all, of(t))
+	for _, round := range rounds {
+		if v := of(round[name]); v > 0 {
+			all = append(all, v)
 		}
 	}
 	return all
 }
 
-// ratios pairs the trials of a and b that are of the same round.
-func ratios(r *results.Run, a, b string, of func(*results.Trial) float64) []float64 {
-	byRound := map[int]map[string]float64{}
-	for i := range r.Trials {
-		t := &r.Trials[i]
-		if byRound[t.Trial] == nil {
-			byRound[t.Trial] = map[string]float64{}
-		}
-		byRound[t.Trial][t.Target] = of(t) // a repeat replaces the trial that the host disturbed
-	}
+// ratios are a's over b's of the same round.
+func ratios[T any](rounds []map[string]T, a, b string, of func(T) float64) []float64 {
 	var all []float64
-	for _, round := range byRound {
-		if round[a] > 0 && round[b] > 0 {
-			all = append(all, round[a]/round[b])
+	for _, round := range rounds {
+		if x, y := of(round[a]), of(round[b]); x > 0 && y > 0 {
+			all = append(all, x/y)
 		}
 	}
 	return all
 }
+
+// itself is for values that are numbers already.
+func itself(v float64) float64 { return v }

@@ -41,21 +41,21 @@ func generatorFigures(ctx context.Context, dyno string, f *figures) error {
 	cpu := func(a ask) float64 { return a.cpu }
 	rate := func(a ask) float64 { return a.rate }
 	for _, c := range clients {
-		note(c.name+": CPU per request, µs", seen.values(c.name, cpu))
+		note(c.name+": CPU per request, µs", values(seen, c.name, cpu))
 		if c.name == "dyno" || c.name == "dyno-epoll" {
-			note("  within the window, by its own figure", seen.values(c.name, func(a ask) float64 { return a.window }))
+			note("  within the window, by its own figure", values(seen, c.name, func(a ask) float64 { return a.window }))
 		}
-		note("  requests/s", seen.values(c.name, rate))
-		note("  share of its CPU that null used", seen.values(c.name, func(a ask) float64 { return a.server }))
+		note("  requests/s", values(seen, c.name, rate))
+		note("  share of its CPU that null used", values(seen, c.name, func(a ask) float64 { return a.server }))
 	}
-	f.say("CPU per request: dyno / wrk", seen.ratios("dyno", "wrk", cpu), true, 0.80)
-	f.say("CPU per request: dyno / h2load", seen.ratios("dyno", "h2load", cpu), true, 0.50)
-	f.say("CPU per request: dyno / vegeta", seen.ratios("dyno", "vegeta", cpu), true, 0.15)
-	f.say("requests/s: dyno / wrk", seen.ratios("dyno", "wrk", rate), false, 1.15)
+	f.say("CPU per request: dyno / wrk", ratios(seen, "dyno", "wrk", cpu), true, 0.80)
+	f.say("CPU per request: dyno / h2load", ratios(seen, "dyno", "h2load", cpu), true, 0.50)
+	f.say("CPU per request: dyno / vegeta", ratios(seen, "dyno", "vegeta", cpu), true, 0.15)
+	f.say("requests/s: dyno / wrk", ratios(seen, "dyno", "wrk", rate), false, 1.15)
 	for _, peer := range []string{"wrk", "h2load", "vegeta"} {
-		note("CPU per request: dyno-epoll / "+peer, seen.ratios("dyno-epoll", peer, cpu))
+		note("CPU per request: dyno-epoll / "+peer, ratios(seen, "dyno-epoll", peer, cpu))
 	}
-	note("requests/s: dyno-epoll / wrk", seen.ratios("dyno-epoll", "wrk", rate))
+	note("requests/s: dyno-epoll / wrk", ratios(seen, "dyno-epoll", "wrk", rate))
 
 	// Where null is the limit, requests/s tell little of who asks. On one CPU
 	// both are: what is left to null is what the client does not take.
@@ -63,7 +63,7 @@ func generatorFigures(ctx context.Context, dyno string, f *figures) error {
 	if seen, err = interleave(ctx, dyno, dir, pair, sharing, true); err != nil {
 		return err
 	}
-	note("requests/s, null on the same CPU: dyno / wrk", seen.ratios("dyno", "wrk", rate))
+	note("requests/s, null on the same CPU: dyno / wrk", ratios(seen, "dyno", "wrk", rate))
 	return nil
 }
 
@@ -80,14 +80,12 @@ func dynoClient(dyno, name string, args ...string) client {
 	}}
 }
 
-// asks are by round and client.
-type asks []map[string]ask
-
 // interleave lets all clients ask one after the other, in each round against a
-// fresh server and beginning with another one. A client that fails is told of
-// and has no values in that round.
-func interleave(ctx context.Context, dyno, dir string, clients []client, rounds int, sameCPU bool) (asks, error) {
-	var all asks
+// fresh server and beginning with another one, and returns what came of it by
+// round and client. A client that fails is told of and has no values in that
+// round.
+func interleave(ctx context.Context, dyno, dir string, clients []client, rounds int, sameCPU bool) ([]map[string]ask, error) {
+	var all []map[string]ask
 	for i := range rounds {
 		s, err := open(ctx, dyno)
 		if err != nil {
@@ -132,26 +130,4 @@ func (s *site) ask(ctx context.Context, dir string, c client) (ask, error) {
 		a.window = l.GeneratorCPUUSPerRequest
 	}
 	return a, nil
-}
-
-// values returns what of gives for a client, by round.
-func (all asks) values(name string, of func(ask) float64) []float64 {
-	var v []float64
-	for _, round := range all {
-		if x := of(round[name]); x > 0 {
-			v = append(v, x)
-		}
-	}
-	return v
-}
-
-// ratios are a's over b's of the same round.
-func (all asks) ratios(a, b string, of func(ask) float64) []float64 {
-	var v []float64
-	for _, round := range all {
-		if x, y := of(round[a]), of(round[b]); x > 0 && y > 0 {
-			v = append(v, x/y)
-		}
-	}
-	return v
 }

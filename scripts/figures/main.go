@@ -33,8 +33,10 @@ var parts = []struct {
 	{"codecs", func(ctx context.Context, dyno string, f *figures) error {
 		return errors.Join(http1Figures(f), uwsgiFigures(ctx, dyno, f))
 	}},
+	{"tour", tourFigures},
 	{"engines", engineFigures},
-	{"loops", loopFigures},
+	{"wait", waitFigures},
+	{"pipelining", pipeliningFigures},
 	{"generator", generatorFigures},
 	{"pacing", pacingFigures},
 	{"freeze", freezeFigures},

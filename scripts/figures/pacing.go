@@ -109,11 +109,14 @@ func (s *site) undisturbed(ctx context.Context, rate float64) (calmest paced, tr
 
 func (s *site) pace(ctx context.Context, rate float64, args ...string) (p paced, err error) {
 	p.Reading, err = s.load(ctx, pacingWindow, nil, append([]string{"--rate", strconv.FormatFloat(rate, 'f', -1, 64), "--warmup", pacingWarmup}, args...)...)
-	if err != nil {
-		return p, err
-	}
-	generator := p.Load.GeneratorCPUUSPerRequest * float64(p.Load.Requests) / 1e6 // s
-	all := p.Used.Wall.Seconds() * float64(len(s.cpus.All()))
-	p.others = max(0, p.Host.BusyPct-100*(p.Used.CPU.Seconds()+generator)/all)
-	return p, nil
+	p.others = s.others(p.Reading)
+	return p, err
+}
+
+// others is what processes that are neither server nor generator took of the
+// CPUs' time, in per cent.
+func (s *site) others(r rig.Reading) float64 {
+	generator := r.Load.GeneratorCPUUSPerRequest * float64(r.Load.Requests) / 1e6 // s
+	all := r.Used.Wall.Seconds() * float64(len(s.cpus.All()))
+	return max(0, r.Host.BusyPct-100*(r.Used.CPU.Seconds()+generator)/all)
 }

@@ -76,7 +76,8 @@ type bill struct {
 	out    []byte
 	tail   string        // of what it printed, errors included
 	cpu    time.Duration // of the process
-	server float64       // share of its CPU that the server used
+	served time.Duration // CPU time of the server's process tree meanwhile
+	server float64       // share of its CPU that this is
 }
 
 // call runs a client to its end, which is due after length, on the generator's
@@ -111,7 +112,7 @@ func (s *site) watched(ctx context.Context, length time.Duration, dir string, se
 		return b, err
 	}
 	used := after.Sub(before)
-	return bill{out: out.Bytes(), tail: p.Tail(), cpu: p.CPU(), server: used.CPU.Seconds() / used.Wall.Seconds()}, nil
+	return bill{out: out.Bytes(), tail: p.Tail(), cpu: p.CPU(), served: used.CPU, server: used.CPU.Seconds() / used.Wall.Seconds()}, nil
 }
 
 // load runs dyno load and meters the host between the edges of its window,

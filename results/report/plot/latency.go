@@ -3,9 +3,9 @@ package plot
 import (
 	"cmp"
 	"math"
-	"strings"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"

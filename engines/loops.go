@@ -1,0 +1,67 @@
+package engines
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/dynobench/dyno/protocol"
+)
+
+// Loop is one of an engine's event loops. Its methods may be called from any
+// goroutine and do not wait for the loop, which may be held up by an app.
+type Loop interface {
+	// Open is how many connections it has, from accept to close.
+	Open() int64
+	// Drain ends connections that are idle and has those end that are not with
+	// their next answer. Half a request is given up at the time given.
+	Drain(half time.Time)
+	// Look has it look for deadlines that have passed.
+	Look()
+	// Cut ends all connections.
+	Cut()
+}
+
+// Loops are an engine's.
+type Loops[L Loop] []L
+
+// Fewest is the loop with the fewest connections, for the next one.
+func (ls Loops[L]) Fewest() L {
+	least := ls[0]
+	for _, l := range ls[1:] {
+		if l.Open() < least.Open() {
+			least = l
+		}
+	}
+	return least
+}
+
+// End is the end of Serve: see Engine. open counts the connections, and the
+// goroutine that accepts them, which hangUp ends; it may be called twice. cancel
+// ends the requests' Contexts if the drain runs out of time, with ErrDrainTimeout.
+func (ls Loops[L]) End(svc *protocol.Service, open *sync.WaitGroup, hangUp func(), cancel context.CancelCauseFunc) error {
+	closed := make(chan struct{})
+	go func() { open.Wait(); close(closed) }()
+	if svc.LastCall() > 0 {
+		hangUp()
+		LastCall(svc, closed)
+	}
+	// All that is open is told before clients can see that nothing new is accepted.
+	half := time.Now().Add(HalfGrace)
+	for _, l := range ls {
+		l.Drain(half)
+	}
+	hangUp()
+	for _, l := range ls {
+		defer time.AfterFunc(time.Until(half), l.Look).Stop()
+	}
+	if Within(closed, DrainTime(svc)) {
+		return nil
+	}
+	cancel(ErrDrainTimeout)
+	for _, l := range ls {
+		l.Cut()
+	}
+	Within(closed, CutGrace)
+	return ErrDrainTimeout
+}
