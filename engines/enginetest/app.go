@@ -21,6 +21,7 @@ type App struct {
 	Open    atomic.Int64  // bodies not closed
 	Started atomic.Int64  // requests to /hold and /gate that have begun
 	Ended   atomic.Int64  // requests to /hold whose Context has ended
+	Here    atomic.Int64  // requests to /together that have begun
 	Release chan struct{} // what requests to /hold and /gate wait for
 }
 
@@ -43,6 +44,7 @@ const Hello = "Hello, World!"
 //	/stream?n=&size=  n chunks of size bytes, up to 64 KiB, length unknown
 //	/gate             a chunk, and after Release another one
 //	/hold             an answer after Release, 503 if the Context ends before
+//	/together?n=      an answer when n requests to it have begun
 //	/wait?ms=         an answer after that time, by the wait hook
 //	/yield?n=         n empty chunks, then an answer
 //	/panic            panics before the answer, /panic-late after its first chunk
@@ -104,6 +106,14 @@ func (a *App) Serve(env *gateway.Environ, start gateway.StartResponse) gateway.B
 			return text(503, err.Error())
 		}
 		return text(200, "held")
+	case "/together":
+		// Looked at seldom, since there may be thousands that look.
+		for a.Here.Add(1); a.Here.Load() < int64(number("n")); {
+			if err := env.Wait.Sleep(env.Context, 250*time.Millisecond); err != nil {
+				return text(503, err.Error())
+			}
+		}
+		return text(200, "together")
 	case "/wait":
 		fmt.Fprintln(env.Errors, "started")
 		if err := env.Wait.Sleep(env.Context, time.Duration(number("ms"))*time.Millisecond); err != nil {

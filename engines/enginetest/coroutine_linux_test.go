@@ -1,15 +1,21 @@
 package enginetest
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -32,25 +38,59 @@ func say(start gateway.StartResponse, text string) gateway.Body {
 	return gateway.Bytes([]byte(text))
 }
 
-// Any number of requests may wait on one loop, and others are served meanwhile.
+// Ten thousand requests wait on one loop at once, and others are served
+// meanwhile. The loop has a process of its own, and with it descriptors.
 func TestCoroutinesWait(t *testing.T) {
-	srv := subject("coroutine,loops=1", Traits{}).start(t, options{})
-	const n = 500
-	var waiting []*client
-	for range n {
-		c := srv.dial()
-		c.send(request("GET", "/hold", ""))
-		waiting = append(waiting, c)
+	t.Parallel()
+	n := 10_000
+	if raceEnabled { // it takes a millisecond for each
+		n = 1000
 	}
-	srv.eventually("all requests must be in the app at once", func() bool { return srv.app.Started.Load() == n })
-	srv.alive()
-	close(srv.app.Release)
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	if need := uint64(n + 1000); files.Cur < need {
+		peer.Missing(t, "needs ", need, " open files, may have ", files.Cur, ": ulimit -n ", need)
+	}
+	p := startProcess(t, "coroutine,loops=1")
+	var waiting []net.Conn
+	defer func() {
+		for _, c := range waiting {
+			c.Close()
+		}
+	}()
+	wait := func() {
+		c, err := p.connect()
+		if err != nil {
+			t.Fatalf("connection %d: %v", len(waiting), err)
+		}
+		waiting = append(waiting, c)
+		if _, err := io.WriteString(c, request("GET", fmt.Sprint("/together?n=", n), "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range n - 1 {
+		wait()
+	}
+	asked := 0
+	eventually(t, "all requests must be in flight at once", func() bool {
+		fmt.Fprintln(p.stdin, "stats")
+		asked++
+		return strings.Contains(p.await("Stats must answer", "stats ", asked), fmt.Sprintf(" busy=%d ", n-1))
+	})
+	other := p.dial()
+	if got := other.get("/hello").text(); got != Hello {
+		t.Error(got)
+	}
+	other.Close()
+	wait() // the one that all are waiting for
 	for _, c := range waiting {
-		if got := c.receive("GET").text(); got != "held" {
+		if got := newClient(t, c).receive("GET").text(); got != "together" {
 			t.Fatal(got)
 		}
-		c.Close()
 	}
+	p.terminate()
 }
 
 // An app that blocks the thread blocks the loop, one that waits by the hook

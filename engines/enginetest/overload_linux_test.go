@@ -83,6 +83,53 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// Each engine with a limit on waiting refuses some of those who have waited for
+// longer, answers the others, and refuses nobody any more when it is over.
+func TestQueueTarget(t *testing.T) {
+	for _, spec := range []string{
+		"sync", "threads,threads=1,queue=0", "threads,threads=1,queue=64", "pool,size=1", "goroutine,slots=1", "goroutine,slots=1,per=request",
+		"eventloop,loops=1", "eventloop,io=epoll,loops=1", "eventloop-pool,loops=1,workers=1", "coroutine,loops=1,slots=1",
+	} {
+		t.Run(spec, func(t *testing.T) {
+			t.Parallel()
+			srv := subject(spec+",queue-target=2ms", Traits{Slots: 1}).start(t, options{})
+			// Far more than are answered in an interval of the gate.
+			const n = 60
+			clients := make([]*client, n)
+			for i := range clients {
+				clients[i] = srv.dial()
+				clients[i].send(request("GET", "/wait?ms=10", "", "Connection: close"))
+			}
+			var answered, refused int64
+			for i, c := range clients {
+				switch r := c.receive("GET"); {
+				case r.err != nil:
+					t.Errorf("client %d must be answered one way or the other: %v", i, r.err)
+				case r.StatusCode == 200:
+					answered++
+				case r.StatusCode == 503 && r.Header.Get("Retry-After") != "":
+					refused++
+				default:
+					t.Errorf("client %d: %s, want 200, or 503 with Retry-After", i, r.Status)
+				}
+				c.Close()
+			}
+			if shed := srv.svc.Counters.Shed.Load(); answered == 0 || refused == 0 || shed != refused {
+				t.Errorf("of %d requests %d were answered and %d refused, %d of them counted; want some of each", n, answered, refused, shed)
+			}
+			srv.eventually("nothing may be left of it", func() bool {
+				st := srv.engine.Stats()
+				return st.Busy == 0 && st.Queue == 0 && srv.app.Open.Load() == 0
+			})
+			srv.eventually("who does not wait must be answered again", func() bool {
+				c := srv.dial()
+				defer c.Close()
+				return c.get("/hello", "Connection: close").StatusCode == 200
+			})
+		})
+	}
+}
+
 // The kernel knows for how long a request has been there.
 func TestWaited(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

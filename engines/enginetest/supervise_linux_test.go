@@ -433,6 +433,7 @@ func TestCrashLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	syscall.Kill(pids[0], syscall.SIGKILL)
+	p.contains("a worker that has served is followed at once", `replaced.*signal: killed.*in_a_row=0 pause=0s`)
 	p.contains("the loop must be told, with its cause, and how often", `replaced.*this app cannot start.*in_a_row=6 pause=640ms`)
 	os.Remove(broken)
 	c := p.dial()

@@ -34,6 +34,7 @@ type conn struct {
 	closed    bool
 	counted   bool      // as busy
 	running   bool      // a worker has the Session
+	came      time.Time // that of the request it runs; kept if there is a gate
 	lost      error     // what has ended the connection while it did
 	rest      func()    // goes on for a client that has closed its sending half while it did
 	lingerEnd time.Time // not zero: refused, what comes is dropped until then
@@ -71,12 +72,16 @@ func (k *conn) turn() gnet.Action {
 			if steps >= turnSteps || bytes >= turnBytes {
 				return k.yield()
 			}
-			if !k.s.Busy() && !k.l.e.gate.Admit(k.l.e.waited(k.fd)) {
+			w := k.l.e.workers
+			if w == nil && !k.s.Busy() && !k.l.e.gate.Admit(k.l.e.waited(k.fd)) {
 				k.l.e.overload.Refuse(k.s)
 				continue
 			}
-			if w := k.l.e.workers; w != nil {
+			if w != nil {
 				k.running = true
+				if k.l.e.gate != nil {
+					k.came = time.Now().Add(-engines.Waited(k.fd))
+				}
 				if w.submit(k) {
 					k.occupy()
 					return k.hold()

@@ -3,6 +3,7 @@ package eventloop
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/panjf2000/ants/v2"
 
@@ -111,10 +112,15 @@ func (w *workers) finish() {
 // close ends the workers. One that is stuck in an app is not waited for.
 func (w *workers) close() { w.pool.ReleaseTimeout(engines.CutGrace) } //nolint:errcheck // that is told by the drain
 
-// work runs the app, on a worker: as far as it goes without the loop.
+// work runs the app, on a worker: as far as it goes without the loop. Here and
+// not before the queue it is known for how long the request has waited.
 func (k *conn) work() {
 	for range turnSteps {
-		k.s.Run()
+		if gate := k.l.e.gate; gate == nil || k.s.Busy() || gate.Admit(time.Since(k.came)) {
+			k.s.Run()
+		} else {
+			k.l.e.overload.Refuse(k.s)
+		}
 		if k.s.Busy() || k.s.Next() != protocol.Run {
 			return
 		}

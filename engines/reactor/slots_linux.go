@@ -9,6 +9,7 @@ func (k *conn) admit() bool {
 	c := &l.e.config
 	if l.e.gate != nil && !l.e.gate.Admit(engines.Waited(k.fd)) {
 		c.Overload.Refuse(k.s)
+		k.leave()
 		return false
 	}
 	switch {
@@ -28,7 +29,8 @@ func (k *conn) admit() bool {
 	return true
 }
 
-// leave gives the slot back, and lets the next one in.
+// leave gives the slot to the next one in the queue, which may have waited for
+// too long and pass it on, or back.
 func (k *conn) leave() {
 	if k.queued { // it gives up its place
 		k.queued = false
@@ -39,15 +41,15 @@ func (k *conn) leave() {
 	}
 	k.slotted = false
 	l := k.l
-	l.running--
 	for len(l.queue) > 0 {
 		next := l.queue[0]
 		l.queue = l.queue[1:]
 		if next.queued {
-			next.queued = false
+			next.queued, next.slotted = false, true
 			l.e.Queue.Add(-1)
 			next.yield()
 			return
 		}
 	}
+	l.running--
 }

@@ -44,6 +44,8 @@ var parts = []struct {
 	{"attack", attackFigures},
 	{"idle", idleFigures},
 	{"reload", reloadFigures},
+	{"overload", overloadFigures},
+	{"respawn", respawnFigures},
 	{"capacity", func(_ context.Context, dyno string, f *figures) error { return capacityFigures(dyno, f) }},
 }
 
