@@ -39,7 +39,7 @@ check:
 
 ## race: the tests under the race detector, nothing else (needs a C compiler)
 race:
-	$(GO) test -race ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race ./...
 
 ## fuzz: each fuzz target for FUZZTIME (default 1m)
 FUZZTIME ?= 1m

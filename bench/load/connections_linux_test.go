@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/internal/peer"
 )
 
 // echoPath answers with the path that was asked for, so that an answer that is
@@ -238,7 +240,7 @@ func TestPortsRunOut(t *testing.T) {
 	for range 20 {
 		fd, err := d.dial(0)
 		if err == unix.ENOPROTOOPT {
-			t.Skip("IP_LOCAL_PORT_RANGE is missing: Linux 6.3 has it")
+			peer.Missing(t, "IP_LOCAL_PORT_RANGE is missing: Linux 6.3 has it")
 		}
 		if err != nil && err != unix.EINPROGRESS {
 			t.Fatalf("%v, after connections from %v", err, sources)

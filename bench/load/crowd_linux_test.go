@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -331,7 +332,7 @@ func TestGroupsNeedDescriptors(t *testing.T) {
 func TestManyIdle(t *testing.T) {
 	const many, most = 10000, 512
 	if err := needDescriptors(many + 200); err != nil {
-		t.Skip("too few descriptors: ", err)
+		peer.Missing(t, "too few descriptors: ", err)
 	}
 	url := startChild(t)
 	heap := map[int]uint64{}

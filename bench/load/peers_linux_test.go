@@ -1,7 +1,6 @@
 package load_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,50 +16,6 @@ import (
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/protocol/client"
 )
-
-// runServer runs a server in the foreground until the test ends; it is ready
-// when all sockets take connections.
-func runServer(t *testing.T, end syscall.Signal, sockets []string, argv ...string) {
-	t.Helper()
-	var log bytes.Buffer
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(end) //nolint:errcheck // it may have ended
-		select {
-		case <-ended:
-		case <-time.After(20 * time.Second):
-			cmd.Process.Kill() //nolint:errcheck // likewise
-			t.Errorf("%s does not end; it was killed", argv[0])
-			<-ended
-		}
-		if t.Failed() {
-			t.Logf("%s says:\n%s", argv[0], &log)
-		}
-	})
-	for until := time.Now().Add(20 * time.Second); len(sockets) > 0; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("unix", sockets[0])
-		if err == nil {
-			c.Close()
-			sockets = sockets[1:]
-			continue
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("%s ended: %v", argv[0], err)
-		default:
-		}
-		if time.Now().After(until) {
-			t.Fatalf("%s does not listen on %s", argv[0], sockets[0])
-		}
-	}
-}
 
 func write(t *testing.T, file, text string) string {
 	t.Helper()
@@ -146,7 +100,7 @@ func TestRealUWSGI(t *testing.T) {
 		sockets = append(sockets, filepath.Join(dir, scheme))
 		argv = append(argv, "--"+scheme+"-socket="+filepath.Join(dir, scheme))
 	}
-	runServer(t, syscall.SIGTERM, sockets, argv...)
+	peer.Run(t, exec.Command(argv[0], argv[1:]...), sockets...)
 	for i, scheme := range schemes {
 		t.Run(scheme, func(t *testing.T) {
 			offer(t, scheme+"://unix:"+sockets[i], nil, scheme == "fastcgi")
@@ -174,7 +128,7 @@ func TestRealPHP(t *testing.T) {
 		argv = append(argv, "--allow-to-run-as-root")
 		write(t, conf, mustRead(t, conf)+"user = root\ngroup = root\n")
 	}
-	runServer(t, syscall.SIGTERM, []string{socket}, argv...)
+	peer.Run(t, exec.Command(argv[0], argv[1:]...), socket)
 	params := [][2]string{{"SCRIPT_FILENAME", script}}
 	offer(t, "fastcgi://unix:"+socket, params, false)
 	ask(t, "fastcgi", socket, params, false)

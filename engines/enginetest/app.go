@@ -52,12 +52,13 @@ const Hello = "Hello, World!"
 //
 // Any other path is a 404 that repeats it.
 func (a *App) Serve(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
-	text := func(status int, s string) gateway.Body {
+	answer := func(status int, b []byte) gateway.Body {
 		if err := start(status, plain, nil); err != nil {
 			return gateway.Fail(err)
 		}
-		return a.watch(gateway.Bytes([]byte(s)))
+		return a.watch(gateway.Bytes(b))
 	}
+	text := func(status int, s string) gateway.Body { return answer(status, []byte(s)) }
 	query, _ := url.ParseQuery(env.Query)
 	number := func(key string) int { n, _ := strconv.Atoi(query.Get(key)); return n }
 	switch env.Path {
@@ -68,7 +69,7 @@ func (a *App) Serve(env *gateway.Environ, start gateway.StartResponse) gateway.B
 		if err != nil {
 			return gateway.Fail(err)
 		}
-		return text(200, string(body))
+		return answer(200, body)
 	case "/where":
 		return text(200, env.Path+"?"+env.Query+" "+env.Get("HTTP_X_TEST"))
 	case "/stream":

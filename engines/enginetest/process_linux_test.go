@@ -25,6 +25,7 @@ import (
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/engines/supervise"
 	"github.com/dynobench/dyno/internal/iouring"
+	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/http1"
 )
@@ -509,7 +510,7 @@ func needRing(t *testing.T, spec string) {
 		return
 	}
 	if err := iouring.Allowed(); err != nil {
-		t.Skip("needs io_uring: ", err)
+		peer.Missing(t, "needs io_uring: ", err)
 	}
 }
 

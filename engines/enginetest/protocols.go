@@ -84,7 +84,7 @@ func (a *asker) receive(method string) (protocoltest.Response, error) {
 	for {
 		n, err := a.conn.Read(buf)
 		all = append(all, buf[:n]...)
-		if err != nil || len(all) < 1<<20 { // long ones are decoded once
+		if err != nil || a.reuse && len(all) < 1<<20 { // what ends with the connection, and what is long, is decoded once
 			r, rest, decoded := a.p.Client.Decode(method, all, err == io.EOF)
 			switch {
 			case decoded == nil && len(rest) > 0:
@@ -125,7 +125,7 @@ func protocolAnswers(t *testing.T, s Subject, p Protocol) {
 	srv := s.start(t, options{})
 	a := newAsker(srv, p)
 	defer a.close()
-	large := strings.Repeat("0123456789abcde\n", 40_000)
+	large := strings.Repeat("0123456789abcde\n", 15_000)
 	for range 2 {
 		a.expect("GET", "/hello", "", 200, Hello)
 		a.expect("GET", "/where?x=%20", "", 200, "/where?x=%20 ")

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"fmt"
-	"github.com/dynobench/dyno/internal/peer"
 	"io"
 	"net"
 	"net/http"
@@ -11,9 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/internal/peer"
 )
 
 // backend is a dyno serve behind nginx; nginx tells them apart by Host.
@@ -142,37 +142,15 @@ access_log off; client_max_body_size 10m; proxy_http_version 1.1; proxy_set_head
 	if err := os.WriteFile(file, []byte(conf), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	cmd := exec.Command(nginx, "-p", dir, "-c", file, "-e", "stderr")
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
-		<-ended
-		if t.Failed() || log.Len() > 0 {
-			t.Errorf("nginx says:\n%s", &log)
+	var said bytes.Buffer
+	t.Cleanup(func() { // once it has ended
+		if t.Failed() || said.Len() > 0 {
+			t.Errorf("nginx says:\n%s", &said)
 		}
 	})
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			c.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("nginx ended: %v", err)
-		default:
-		}
-		if time.Now().After(until) {
-			t.Fatal("nginx does not listen")
-		}
-	}
+	cmd := exec.Command(nginx, "-p", dir, "-c", file, "-e", "stderr")
+	cmd.Stderr = &said
+	peer.Run(t, cmd, fmt.Sprintf("127.0.0.1:%d", port))
 }
 
 func freePort(t *testing.T) int {

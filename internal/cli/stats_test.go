@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"github.com/dynobench/dyno/internal/peer"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dynobench/dyno/internal/peer"
 )
 
 // readPlain reads stats as uwsgitop does: it connects, asks nothing and reads to the end.
@@ -86,11 +87,7 @@ func TestStatsAreUWSGIs(t *testing.T) {
 	dir := t.TempDir()
 	theirs, ours := filepath.Join(dir, "theirs"), filepath.Join(dir, "ours")
 	cmd := exec.Command(peer.Find(t, "uwsgi"), "--socket", filepath.Join(dir, "uwsgi"), "--stats", theirs, "--master", "--processes", "1", "--no-orphans", "--die-on-term")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait() //nolint:errcheck // killed
-	defer cmd.Process.Kill()
+	peer.Run(t, cmd, theirs)
 	want, got := map[string]bool{}, map[string]bool{}
 	waitFor(t, "uWSGI's stats", func() bool {
 		v, err := readPlain("unix", theirs)

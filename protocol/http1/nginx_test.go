@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -179,40 +178,19 @@ server { listen unix:%[2]s; location / { return 200; } }
 	if err := os.WriteFile(file, []byte(conf), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	cmd := exec.Command(nginx, "-p", dir, "-c", file, "-e", "stderr")
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
-		<-ended
-		if log.Len() > 0 {
-			t.Errorf("nginx says:\n%s", &log)
+	var said bytes.Buffer
+	t.Cleanup(func() { // once it has ended
+		if said.Len() > 0 {
+			t.Errorf("nginx says:\n%s", &said)
 		}
 	})
-	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			c.Close()
-			log, err := os.Open(logFile)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { log.Close() })
-			return &server{socket, log}
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("nginx ended: %v", err)
-		default:
-		}
-		if time.Now().After(until) {
-			t.Fatal("nginx does not listen")
-		}
+	cmd := exec.Command(nginx, "-p", dir, "-c", file, "-e", "stderr")
+	cmd.Stderr = &said
+	peer.Run(t, cmd, socket)
+	log, err := os.Open(logFile)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { log.Close() })
+	return &server{socket, log}
 }

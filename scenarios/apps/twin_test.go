@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/dynobench/dyno/internal/peer"
 )
 
 // simpleServer serves app.py with Python's own WSGI server, under its
@@ -28,21 +30,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 sys.stdin.read()
 `
 
-// python returns Python 3, which the twins need; without it the test cannot
-// run, which continuous integration counts as a failure.
-func python(t *testing.T) string {
-	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	const missing = "python3 is missing (apt-get install python3): the WSGI twin cannot be compared"
-	if os.Getenv("CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
+// python returns Python 3, which the twins need: Debian's, which has the packages.
+func python(t *testing.T) string { return peer.Find(t, "/usr/bin/python3", "python3") }
 
 func TestWSGITwin(t *testing.T) {
 	dir := t.TempDir()
