@@ -204,7 +204,7 @@ func (s *Session) begin() {
 	}
 	w.input.Reset(body)
 	if w.ext != nil && w.ext.Extended() {
-		env.Extras = w.x.Extras(w.interim)
+		env.Extras = w.extras
 	}
 	w.x.Begin(s.svc.App, env)
 }
@@ -212,7 +212,7 @@ func (s *Session) begin() {
 // finish ends an answer that is complete.
 func (s *Session) finish() {
 	w := s.w
-	if trailer := w.x.Trailer(); len(trailer) > 0 && w.ext != nil {
+	if trailer := w.x.Trailer(); len(trailer) > 0 {
 		w.out = w.ext.EndWith(w.out, trailer)
 	} else {
 		w.out = w.enc.End(w.out)

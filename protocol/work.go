@@ -41,14 +41,14 @@ type work struct {
 	rest []byte // of the same chunk, after big
 	open bool   // big is to be followed by the Encoder's Close
 
-	interim func(int, []gateway.Field) // puts an interim answer into the output; bound once
+	extras gateway.Extras // of x, by way of ext
 }
 
 func newWork(c Codec) *work {
 	w := new(work)
 	w.parser, w.enc = c.New()
 	if w.ext, _ = w.enc.(Extender); w.ext != nil {
-		w.interim = func(status int, header []gateway.Field) { w.out = w.ext.Interim(w.out, status, header) }
+		w.extras = w.x.Extras(func(status int, header []gateway.Field) { w.out = w.ext.Interim(w.out, status, header) })
 	}
 	return w
 }

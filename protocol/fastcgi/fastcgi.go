@@ -9,7 +9,8 @@
 // turn; with FCGI_KEEP_CONN the connection stays open.
 //
 // FCGI_ABORT_REQUEST is honoured while the request is being received. An app
-// that runs is not told: nothing is read from the connection meanwhile. What
+// that runs is not told: nothing is read from the connection meanwhile, and its
+// Context is that of the whole connection (docs/protocols.md has more on it). What
 // apps write to env.Errors goes to the server's log and not to FCGI_STDERR, so
 // that it is in one place behind every protocol.
 //

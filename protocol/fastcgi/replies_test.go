@@ -115,3 +115,27 @@ func TestSessionAllocatesNothing(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// An abort that comes once its request runs is about one that is over when it
+// is read, and the next one is served.
+func TestLateAbort(t *testing.T) {
+	var alive []bool
+	svc := protocoltest.Service(fastcgi.Codec{}, protocol.Limits{}, func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
+		alive = append(alive, env.Context.Err() == nil)
+		start(200, nil, nil)
+		return gateway.String("hello")
+	})
+	request := string(client.Encode(protocoltest.Request{Method: "GET", Target: "/"}))
+	served := protocoltest.Serve(svc, []byte(request+string(rec(2, 1, ""))+request))
+	rest := served.Output
+	for range 2 {
+		got, behind, err := client.Decode("GET", rest, false)
+		if err != nil || got.Status != 200 || got.Body != "hello" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		rest = behind
+	}
+	if len(rest) > 0 || len(alive) != 2 || !alive[0] || !alive[1] {
+		t.Errorf("%d bytes behind, contexts alive %v", len(rest), alive)
+	}
+}

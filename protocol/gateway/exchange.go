@@ -73,7 +73,6 @@ func (x *Exchange) Begin(app App, env *Environ) {
 	x.started, x.left = false, false
 	x.broken, x.end = nil, nil
 	x.given = 0
-	x.announced, x.trailer = "", nil
 	x.end = x.call()
 	if x.started && x.head.Length < 0 && !bodiless(x.head.Status) {
 		x.head.Length = x.size
@@ -173,7 +172,7 @@ func (x *Exchange) Left() bool { return x.left }
 func (x *Exchange) Close() (err error) {
 	body := x.body
 	x.app, x.env, x.body = nil, nil, nil
-	x.head.Header, x.trailer = nil, nil
+	x.head.Header, x.trailer, x.announced = nil, nil, ""
 	if x.end == nil {
 		x.end = errClosed
 	}

@@ -36,8 +36,8 @@ type Extras interface {
 }
 
 // Extras returns what the Environ of a request has as its Extras where the client
-// can be sent such. send is called from within the app, with what has been
-// checked, and keeps nothing.
+// can be sent such: the same for all requests of x. send is called from within
+// the app, with what has been checked, and keeps nothing.
 func (x *Exchange) Extras(send func(status int, header []Field)) Extras {
 	x.send = send
 	return (*extras)(x)

@@ -16,11 +16,10 @@ func checkHead(head *Head, status int, header []Field) error {
 		return fmt.Errorf("%w: %d is not between 200 and 999", ErrStatus, status)
 	}
 	for i := range header {
-		if err := checkField(&header[i]); err != nil {
-			return err
-		}
 		name, value := header[i].Name, header[i].Value
 		switch {
+		case !isToken(name) || HopByHop(name) || !isValue(value):
+			return checkField(&header[i])
 		case len(name) != len("Content-Length") || !strings.EqualFold(name, "content-length"):
 		case head.Declared:
 			return fmt.Errorf("%w: Content-Length given twice", ErrHeader)

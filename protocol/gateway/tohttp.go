@@ -50,8 +50,8 @@ type served struct {
 	input bytes.Reader
 	body  []byte
 
-	w    http.ResponseWriter
-	send func(int, []Field) // interim, bound once
+	w      http.ResponseWriter
+	extras Extras // of x, by way of w
 
 	answered bool // what Done is told
 	failed   error
@@ -62,7 +62,7 @@ type served struct {
 
 var servedPool = sync.Pool{New: func() any {
 	s := new(served)
-	s.send = s.interim
+	s.extras = s.x.Extras(s.interim)
 	return s
 }}
 
@@ -101,7 +101,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if r.ProtoAtLeast(1, 1) {
-		s.w, s.env.Extras = w, s.x.Extras(s.send)
+		s.w, s.env.Extras = w, s.extras
 	}
 	s.x.Begin(h.App, &s.env)
 	s.answer(w, r)

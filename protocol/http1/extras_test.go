@@ -151,3 +151,50 @@ func TestExtras(t *testing.T) {
 		}
 	})
 }
+
+// FuzzExtras gives apps' interim answers and trailers whatever there may be in
+// them. What is taken must reach a client as it was given, and nothing else must.
+func FuzzExtras(f *testing.F) {
+	f.Add(103, "Link", "</a>", "X-Sum", "7")
+	f.Add(100, "X-A", "", "Host", "a")
+	f.Add(199, "Content-Length", "1", "x-sum", "a\r\nX-Injected: yes")
+	f.Add(101, "Upgrade", "h2c", "Content-Length", "1\r\n\r\nHTTP/1.1 200 OK")
+	f.Fuzz(func(t *testing.T, status int, name, value, trailer, sum string) {
+		var interim, announced, stated bool
+		app := func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
+			interim = env.Extras.Interim(status, []gateway.Field{{Name: name, Value: value}}) == nil
+			announced = env.Extras.Announce(trailer) == nil
+			stated = env.Extras.Trailer([]gateway.Field{{Name: trailer, Value: sum}}) == nil
+			start(200, nil, nil)
+			return gateway.String("abc")
+		}
+		out := strings.Join(spoken(t, app, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "")
+		want := "HTTP/1.1 200 OK\r\n"
+		if interim {
+			line, rest, _ := strings.Cut(out, "\r\n")
+			field, behind, ok := strings.Cut(rest, "\r\n\r\n")
+			if !strings.HasPrefix(line, "HTTP/1.1 1") || field != name+": "+value || !ok || strings.ContainsAny(field, "\r\n\x00") {
+				t.Fatalf("the interim answer is %q", out)
+			}
+			out = behind
+		}
+		if stated && !announced || strings.ContainsAny(trailer, ":\r\n\x00 ") && announced {
+			t.Fatalf("announced %v, stated %v", announced, stated)
+		}
+		if !announced {
+			want += "Content-Length: 3\r\n\r\nabc"
+		} else {
+			want += "Transfer-Encoding: chunked\r\nTrailer: " + trailer + "\r\n\r\n3\r\nabc\r\n0\r\n"
+			if stated {
+				if strings.ContainsAny(sum, "\r\n\x00") {
+					t.Fatalf("the trailer %q has been taken", sum)
+				}
+				want += trailer + ": " + sum + "\r\n"
+			}
+			want += "\r\n"
+		}
+		if out != want {
+			t.Fatalf("got\n%q, want\n%q", out, want)
+		}
+	})
+}

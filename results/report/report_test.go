@@ -231,6 +231,14 @@ func TestOddRuns(t *testing.T) {
 	for i := range spoilt.Trials {
 		spoilt.Trials[i].Valid, spoilt.Trials[i].Warnings = false, nil
 	}
+	foreign := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync", "pool"}})
+	mixed := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync", "pool"}})
+	for i := range foreign.Trials {
+		foreign.Trials[i].Protocol = "uwsgi"
+		if mixed.Trials[i].Target == "pool" {
+			mixed.Trials[i].Protocol = "fastcgi"
+		}
+	}
 	bare := &results.Run{Trials: []results.Trial{{Scenario: "x", Target: "y"}, {Load: results.Load{Valid: true}}}}
 	for name, c := range map[string]struct {
 		run  *results.Run
@@ -241,6 +249,8 @@ func TestOddRuns(t *testing.T) {
 		"not planned":   {unplanned, []string{"closed loop, 64 connections", "3/3"}},
 		"nothing valid": {spoilt, []string{"0/3", "stored as invalid, without a reason", "cannot be said"}},
 		"bare":          {bare, []string{"0/1", "1/1"}},
+		"no http":       {foreign, []string{"s per trial, over uwsgi"}},
+		"two protocols": {mixed, []string{"s per trial, over fastcgi and http"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := terminal(t, Build(c.run), 80)

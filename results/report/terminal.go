@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/dynobench/dyno/internal/format"
@@ -65,7 +67,22 @@ func (s *Scenario) terminal(b *strings.Builder, run *results.Run, width int) {
 
 // terms says in a line how the scenario loads a target.
 func (s *Scenario) terms() string {
-	return fmt.Sprintf("%s, %s s per trial", compare.Load(s.Plan), trimZeros(format.Significant(s.Plan.DurationS, 3)))
+	return fmt.Sprintf("%s, %s s per trial%s", compare.Load(s.Plan), trimZeros(format.Significant(s.Plan.DurationS, 3)), s.over())
+}
+
+// over names the protocols of the trials, unless all are the usual one.
+func (s *Scenario) over() string {
+	var spoken []string
+	for _, row := range s.Rows {
+		for _, t := range row.Trials {
+			spoken = append(spoken, cmp.Or(t.Protocol, "http"))
+		}
+	}
+	slices.Sort(spoken)
+	if spoken = slices.Compact(spoken); len(spoken) == 0 || len(spoken) == 1 && spoken[0] == "http" {
+		return ""
+	}
+	return ", over " + strings.Join(spoken, " and ")
 }
 
 func trimZeros(s string) string {
