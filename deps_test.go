@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 	"engines/fasthttp":   {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},
 	"engines/null":       {"engines", "protocol", "internal/iouring"},
-	"engines/observe":    {"engines", "engines/supervise"},
+	"engines/observe":    {"engines", "engines/supervise", "protocol"},
 	"engines/profile":    {},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},

@@ -10,8 +10,19 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// gaugePeriod is how often a server is asked how full it is.
-const gaugePeriod = 100 * time.Millisecond
+// A server is asked how full it is often enough for a share of the readings to
+// mean something and, since it costs it about what two requests do, no more
+// often than that.
+const (
+	gaugeReadings = 20 // in a window
+	gaugeLeast    = 100 * time.Millisecond
+	gaugeMost     = time.Second
+)
+
+// gaugePeriod is the time between two readings in a window of that length.
+func gaugePeriod(window time.Duration) time.Duration {
+	return min(max(window/gaugeReadings, gaugeLeast), gaugeMost)
+}
 
 // addresses gives a server that is to listen at addr, for each other place that
 // its command asks for, an address of this host that nobody listens at.
@@ -34,6 +45,7 @@ func addresses(t target.Target, addr string) (at Addresses, err error) {
 // how full the server is, and the profile that is taken of it.
 type watch struct {
 	at      Addresses
+	period  time.Duration
 	gauge   *gauge.Gauge
 	began   time.Time
 	samples []gauge.Sample
@@ -41,7 +53,7 @@ type watch struct {
 }
 
 func (p *Plan) watch(s Step, at Addresses, order int) *watch {
-	return &watch{at: at, profile: p.profileOf(s, at, order)}
+	return &watch{at: at, period: gaugePeriod(p.duration(s.Scenario)), profile: p.profileOf(s, at, order)}
 }
 
 // edge is the rig's, at the edges of the window.
@@ -49,7 +61,7 @@ func (w *watch) edge(phase load.Phase) {
 	switch phase {
 	case load.MeasureStart:
 		w.began = time.Now()
-		w.gauge = gauge.Start(w.at.Serve, w.at.Stats, gaugePeriod)
+		w.gauge = gauge.Start(w.at.Serve, w.at.Stats, w.period)
 		w.profile.start()
 	case load.MeasureEnd:
 		w.stop()
@@ -65,13 +77,13 @@ func (w *watch) stop() {
 // end puts what was seen into t, when the load is over, however it ended.
 func (w *watch) end(t *results.Trial) {
 	w.stop()
-	t.Occupancy = occupancy(w.samples, w.began)
+	t.Occupancy = occupancy(w.samples, w.began, w.period)
 	w.profile.end(t)
 }
 
 // occupancy is samples as they are stored; nil if they tell nothing.
-func occupancy(samples []gauge.Sample, began time.Time) *results.Occupancy {
-	o := results.Occupancy{PeriodS: gaugePeriod.Seconds()}
+func occupancy(samples []gauge.Sample, began time.Time, period time.Duration) *results.Occupancy {
+	o := results.Occupancy{PeriodS: period.Seconds()}
 	var told []gauge.Sample // of those that the server did not answer only the kernel's part is known
 	slots, busy, queue, backlog := 0, 0, 0, 0
 	for _, s := range samples {

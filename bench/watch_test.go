@@ -34,8 +34,16 @@ func TestOccupancy(t *testing.T) {
 		"nothing":            {[]gauge.Sample{at(0, -1, -1, -1, -1)}, nil},
 		"no samples":         {nil, nil},
 	} {
-		if diff := cmp.Diff(tt.want, occupancy(tt.samples, began)); diff != "" {
+		if diff := cmp.Diff(tt.want, occupancy(tt.samples, began, gaugePeriod(time.Second))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestGaugePeriod(t *testing.T) {
+	for window, want := range map[time.Duration]time.Duration{0: gaugeLeast, 2 * time.Second: gaugeLeast, 5 * time.Second: 250 * time.Millisecond, time.Hour: gaugeMost} {
+		if got := gaugePeriod(window); got != want {
+			t.Errorf("%v in a window of %v, want %v", got, window, want)
 		}
 	}
 }

@@ -40,4 +40,30 @@ type Stats struct {
 	Errors    int64 `json:"errors"`    // refused or broken off, since the start
 	Processes int64 `json:"processes"` // that serve; 1 but for prefork
 	Respawns  int64 `json:"respawns"`  // workers that ended unasked and were replaced
+
+	Failed  Failed                 `json:"failed,omitzero"`  // the Errors whose kind is known
+	Latency protocol.LatencyCounts `json:"latency,omitzero"` // of a Service that is Timed
+}
+
+// Failed are errors by kind, see protocol.Counters.
+type Failed struct {
+	BadRequest int64 `json:"bad_request"`
+	Timeout    int64 `json:"timeout"`
+	ClientGone int64 `json:"client_gone"`
+	AppFailed  int64 `json:"app_failed"`
+	Shed       int64 `json:"shed"` // answered 503
+}
+
+// AddCounts adds what o has counted since its start, and none of what o is at
+// the moment.
+func (s *Stats) AddCounts(o *Stats) {
+	s.Accepted += o.Accepted
+	s.Requests += o.Requests
+	s.Errors += o.Errors
+	s.Failed.BadRequest += o.Failed.BadRequest
+	s.Failed.Timeout += o.Failed.Timeout
+	s.Failed.ClientGone += o.Failed.ClientGone
+	s.Failed.AppFailed += o.Failed.AppFailed
+	s.Failed.Shed += o.Failed.Shed
+	s.Latency.Add(o.Latency)
 }

@@ -90,6 +90,11 @@ func (m *Meter) Stats() Stats {
 	}
 	if c := m.counters.Load(); c != nil {
 		s.Requests, s.Errors = c.Requests.Load(), c.Errors.Load()
+		s.Failed = Failed{
+			BadRequest: c.BadRequests.Load(), Timeout: c.Timeouts.Load(), ClientGone: c.ClientGone.Load(),
+			AppFailed: c.AppFailed.Load(), Shed: c.Shed.Load(),
+		}
+		s.Latency = c.Latency.Load()
 	}
 	return s
 }

@@ -45,7 +45,7 @@ func (s *Session) unwrap() bool {
 // be anybody, and speak any protocol.
 func (s *Session) turnAway(err error) {
 	s.svc.Log.Debug("connection refused", "reason", err)
-	s.svc.Counters.Errors.Add(1)
+	s.svc.Counters.failed(&s.svc.Counters.BadRequests)
 	s.closing = true
 	if s.w != nil {
 		s.w.forget()

@@ -78,6 +78,9 @@ func (s *Session) parse() {
 	case o.State == Done:
 		w.reqEnd = w.start + o.Size
 		s.phase, s.state, s.begun = ready, Done, false
+		if s.svc.Timed {
+			w.came = time.Now()
+		}
 		return
 	}
 	w.end, w.need = w.start+o.Size, o.Need
@@ -96,7 +99,11 @@ func (s *Session) refuse(err error) {
 		e = &Error{Status: 400, Reason: err.Error()}
 	}
 	s.svc.Log.Debug("request refused", "status", e.Status, "reason", e.Reason)
-	s.svc.Counters.Errors.Add(1)
+	kind := &s.svc.Counters.BadRequests
+	if e.Status == errTimeout.Status {
+		kind = &s.svc.Counters.Timeouts
+	}
+	s.svc.Counters.failed(kind)
 	s.answer(e, false)
 	s.closing, s.linger = true, true
 	s.w.forget()
@@ -224,7 +231,7 @@ func (s *Session) finish() {
 // fail ends an answer that the app has broken off.
 func (s *Session) fail(err error) {
 	s.log(err)
-	s.svc.Counters.Errors.Add(1)
+	s.svc.Counters.failed(&s.svc.Counters.AppFailed)
 	s.closeBody()
 	if !s.headOut {
 		s.answer(errFailed, s.wish())
@@ -249,6 +256,9 @@ func (s *Session) log(err error) {
 
 func (s *Session) answered() {
 	s.svc.Counters.Requests.Add(1)
+	if s.svc.Timed { // wrote is when the last of the answer came
+		s.svc.Counters.Latency.add(s.wrote.Sub(s.w.came))
+	}
 	s.next()
 }
 

@@ -1,11 +1,14 @@
 package protocol
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -23,6 +26,7 @@ type Service struct {
 	Flags       gateway.Flags
 	NoKeepAlive bool          // close after each response
 	Proxied     bool          // each connection begins with a PROXY header, which says whose it is; without one it is closed
+	Timed       bool          // requests are counted by how long they take: Counters.Latency
 	DrainTime   time.Duration // how long an engine lets requests in flight finish once it is to end; 10 s
 	Log         *slog.Logger  // the app's errors; refused requests at debug level
 	Counters    *Counters
@@ -128,6 +132,35 @@ type Counters struct {
 	Requests atomic.Int64 // run by the app and answered completely, whatever the status
 	Shed     atomic.Int64 // answered 503 because the engine had too much to do; Errors has them too
 	Errors   atomic.Int64 // refused, or broken off by client, app or engine; a 500 for a failed app counts here too
+
+	// Of the Errors, those of which a Session knows the kind. The rest were
+	// closed for want of a slot, or cut off at the end of a drain.
+	BadRequests atomic.Int64 // malformed, or beyond a limit on size: refused with 4xx or 5xx, or closed
+	Timeouts    atomic.Int64 // the request, or the reading of its answer, took too long
+	ClientGone  atomic.Int64 // the client left before its request or its answer was whole
+	AppFailed   atomic.Int64 // the app panicked, or returned an error, or broke the contract
+
+	Latency Latency // of the Requests, where the Service is Timed
+}
+
+// failed counts an error of that kind.
+func (c *Counters) failed(kind *atomic.Int64) {
+	c.Errors.Add(1)
+	kind.Add(1)
+}
+
+// lost counts a request or an answer that ended with its connection.
+func (c *Counters) lost(cause error) {
+	var errno syscall.Errno
+	var network net.Error
+	switch {
+	case errors.Is(cause, ErrWriteTimeout):
+		c.failed(&c.Timeouts)
+	case errors.As(cause, &errno), errors.As(cause, &network), errors.Is(cause, io.EOF), errors.Is(cause, net.ErrClosed):
+		c.failed(&c.ClientGone)
+	default: // the engine's decision
+		c.Errors.Add(1)
+	}
 }
 
 // ErrorLog is what apps get as env.Errors: each write is a record of the

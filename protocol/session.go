@@ -217,7 +217,7 @@ func (s *Session) EOF() {
 func (s *Session) checkEOF() {
 	if s.eof && s.phase == receiving && !s.closing && s.w != nil {
 		if s.w.end > s.w.start {
-			s.svc.Counters.Errors.Add(1)
+			s.svc.Counters.failed(&s.svc.Counters.ClientGone)
 			s.w.forget()
 		}
 		s.settle()
@@ -231,7 +231,7 @@ func (s *Session) Abort(cause error) {
 		return
 	}
 	if s.phase != receiving || s.w != nil && (s.w.pending() || s.w.end > s.w.start) {
-		s.svc.Counters.Errors.Add(1)
+		s.svc.Counters.lost(cause)
 	}
 	s.lose(cause)
 }
@@ -378,7 +378,7 @@ func (s *Session) Release() {
 		return
 	}
 	if s.phase == running || s.w != nil && s.w.pending() {
-		s.svc.Counters.Errors.Add(1)
+		s.svc.Counters.lost(ErrReleased)
 	}
 	s.lose(ErrReleased)
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -34,6 +35,8 @@ type work struct {
 	reqEnd     int  // where the request that is Done ends
 	need       int  // Outcome.Need of the request that is being received
 	seen       bool // the parser has seen something of it, which may count for nothing
+
+	came time.Time // when the request that is Done was whole; only of a Service that is Timed
 
 	out  []byte // to be written from sent on
 	sent int

@@ -169,6 +169,12 @@ func Unwraps(spec string) error {
 	return fmt.Errorf("engine %s does not take the PROXY protocol; these do: %s", spec, ourNames())
 }
 
+// Times tells whether the engine of spec counts how long requests take.
+func Times(spec string) bool {
+	ours, err := isOurs(spec)
+	return ours && err == nil
+}
+
 // isOurs tells whether what serves in the engine of spec is dyno's Session.
 func isOurs(spec string) (bool, error) {
 	s, err := engines.Parse(spec)

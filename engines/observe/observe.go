@@ -20,6 +20,7 @@ type Server struct {
 	Address string // where it listens
 	Total   engines.Stats
 	Workers []supervise.Worker // one for a server of one process
+	Timed   bool               // the Stats have latencies
 	Waiting int64              // connections in the kernel's queue; −1 if it does not tell
 	Backlog int64              // how many may be there; −1 likewise
 }
@@ -139,7 +140,10 @@ func (s *Server) WriteMetrics(w io.Writer) error {
 		}
 	}
 	family("requests_total", "counter", "Requests answered.", func(v *supervise.Worker) int64 { return v.Requests })
-	family("errors_total", "counter", "Requests refused or broken off.", func(v *supervise.Worker) int64 { return v.Errors })
+	s.writeErrors(say)
+	if s.Timed {
+		s.writeLatency(say)
+	}
 	family("accepted_total", "counter", "Connections accepted.", func(v *supervise.Worker) int64 { return v.Accepted })
 	family("slots", "gauge", "Requests, or connections, that can be in flight; 0 is any number.", func(v *supervise.Worker) int64 { return v.Slots })
 	family("slots_busy", "gauge", "Slots in use.", func(v *supervise.Worker) int64 { return v.Busy })

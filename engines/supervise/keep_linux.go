@@ -198,7 +198,7 @@ func (m *Master) end(w *worker) {
 	last := w.last()
 	p := w.place
 	p.count(func() {
-		addCounts(&p.gone, last)
+		p.gone.AddCounts(&last)
 		if p.now == w {
 			p.now = nil
 		}
@@ -206,7 +206,7 @@ func (m *Master) end(w *worker) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.workers, w)
-	addCounts(&m.gone, last)
+	m.gone.AddCounts(&last)
 	if w.old() {
 		m.served = true
 	}

@@ -85,20 +85,13 @@ func (m *Master) Stats() engines.Stats {
 	askAll(all)
 	for _, w := range all {
 		s := w.last()
-		addCounts(&sum, s)
+		sum.AddCounts(&s)
 		sum.Slots += s.Slots
 		sum.Busy += s.Busy
 		sum.Queue += s.Queue
 	}
 	sum.Processes, sum.Respawns = int64(len(all)), m.respawns.Load()
 	return sum
-}
-
-// addCounts adds what has been counted since the start.
-func addCounts(sum *engines.Stats, s engines.Stats) {
-	sum.Accepted += s.Accepted
-	sum.Requests += s.Requests
-	sum.Errors += s.Errors
 }
 
 // Waiting is how many connections wait in the kernel to be accepted by the
@@ -135,7 +128,7 @@ func (m *Master) Workers() []Worker {
 			v.PID, v.Began, v.Stats = now.pid(), now.began, now.last()
 			v.RSS, v.VSZ = Memory(v.PID)
 		}
-		addCounts(&v.Stats, gone)
+		v.AddCounts(&gone)
 		v.Before = gone.Requests
 		all = append(all, v)
 	}

@@ -16,7 +16,7 @@ func observed(targets []target.Target, profiled bool) {
 		}
 		t.Command = slices.Clone(t.Command)
 		if !t.Takes(target.Stats) {
-			t.Command = append(t.Command, "--stats", "{"+target.Stats+"}")
+			t.Command = append(t.Command, "--stats", "{"+target.Stats+"}", "--stats-latency=false")
 		}
 		if profiled && !t.Takes(target.Pprof) {
 			t.Command = append(t.Command, "--pprof", "{"+target.Pprof+"}")

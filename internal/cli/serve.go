@@ -136,6 +136,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
+	svc.Timed = f.supervise.stats != "" && f.supervise.latency && catalog.Times(spec)
 	var socket *engines.Socket
 	if isWorker {
 		engine = worker.Wrap(engine)
@@ -148,7 +149,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		return failed(err)
 	}
 	if !isWorker {
-		stop, err := f.supervise.observe(cmd.Context(), engine, socket, f.protocol)
+		stop, err := f.supervise.observe(cmd.Context(), engine, socket, svc)
 		if err != nil {
 			socket.Close()
 			return failed(err)

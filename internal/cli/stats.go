@@ -10,10 +10,11 @@ import (
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/observe"
 	"github.com/dynobench/dyno/engines/supervise"
+	"github.com/dynobench/dyno/protocol"
 )
 
 // observe serves --stats, if it is set, until ctx ends or stop is called.
-func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, socket *engines.Socket, protocol string) (stop func(), err error) {
+func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, socket *engines.Socket, svc *protocol.Service) (stop func(), err error) {
 	if f.stats == "" {
 		return func() {}, nil
 	}
@@ -29,7 +30,7 @@ func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, soc
 		return engine.Stats()
 	}
 	look := func() observe.Server {
-		s := observe.Server{Version: build().Version, Address: address, Total: stats()}
+		s := observe.Server{Version: build().Version, Timed: svc.Timed, Address: address, Total: stats()}
 		if m, ok := engine.(*supervise.Master); ok {
 			s.Workers = m.Workers()
 			s.Waiting, s.Backlog = m.Waiting()
@@ -44,7 +45,7 @@ func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, soc
 	ctx, cancel := context.WithCancel(ctx)
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		observe.Serve(ctx, ln.Listener(), protocol, look, stats) //nolint:errcheck // the server goes on without
+		observe.Serve(ctx, ln.Listener(), svc.Codec.Name(), look, stats) //nolint:errcheck // the server goes on without
 	})
 	return func() {
 		cancel()

@@ -73,7 +73,7 @@ func TestStats(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			text, err := io.ReadAll(resp.Body)
-			for _, want := range []string{"# TYPE dyno_requests_total counter\ndyno_requests_total{worker=\"1\"} ", "\ndyno_listen_queue 0\n", "\ndyno_listen_queue_max "} {
+			for _, want := range []string{"# TYPE dyno_requests_total counter\ndyno_requests_total{worker=\"1\"} ", "\ndyno_listen_queue 0\n", "\ndyno_listen_queue_max ", "\ndyno_request_duration_seconds_count{worker=\"1\"} "} {
 				if err != nil || !strings.Contains(string(text), want) {
 					t.Errorf("metrics lack %q (%v):\n%s", want, err, text)
 				}
