@@ -25,10 +25,10 @@ var ErrOverload = errors.New("engines: more to do than there are slots for")
 // FullKnob and TargetKnob are the settings of Overload.
 var (
 	FullKnob = Knob{Key: "full", Default: string(FullWait),
-		Doc: "what is done with work for which there is no slot: wait lets it wait, 503 answers it at once with Retry-After, close closes its connection",
+		Doc:   "what is done with work for which there is no slot: wait lets it wait, 503 answers it at once with Retry-After, close closes its connection",
 		Fixed: "it decides what happens to the work that is too much"}
 	TargetKnob = Knob{Key: "queue-target", Default: "0s",
-		Doc: "shed load when requests wait longer than this before they run: with full=close their connections are closed, else they are answered 503; 0s never does",
+		Doc:   "shed load when requests wait longer than this before they run: with full=close their connections are closed, else they are answered 503; 0s never does",
 		Fixed: "it decides when work is too much"}
 )
 

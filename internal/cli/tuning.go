@@ -212,11 +212,16 @@ func (s *shifted) Append(t results.Trial) error {
 	return s.store.Append(t)
 }
 
-// deploy is the command that serves with the settings of c, what it sets in the
-// environment first.
+// deploy is the command that serves with the settings of c, behind what they and
+// whoever asked set in the environment.
 func (t *tuning) deploy(c tune.Candidate) []string {
 	var words []string
 	env := c.Env()
+	for _, k := range catalog.Variables {
+		if v := os.Getenv(k.Key); v != "" {
+			env[k.Key] = v
+		}
+	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		words = append(words, k+"="+env[k])
 	}

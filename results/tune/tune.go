@@ -263,7 +263,7 @@ func (m *Measured) take(trials []results.Trial, o Objective, rounds int) []float
 //
 // The rounds are stats.Blocks: what the host does to a round it does to all of
 // it. The intervals are each candidate's own; the verdicts allow for how many
-// were tried.
+// were tried, and none contradicts its interval.
 func (s *Sweep) judge(figures [][]float64, o Objective, floor, alpha float64) {
 	blocks := stats.NewBlocks(figures, shown)
 	least := 1.0
@@ -282,7 +282,7 @@ func (s *Sweep) judge(figures [][]float64, o Objective, floor, alpha float64) {
 		if o == Throughput { // the figures are reciprocals
 			m.Ratio, m.Lo, m.Hi = 1/ratio.Ratio, 1/ratio.Hi, 1/ratio.Lo
 		}
-		sure := ratio.P/2 <= alpha
+		sure := ratio.P/2 <= alpha && ratio.P <= 1-shown
 		switch {
 		case sure && ratio.Ratio <= 1/(1+floor):
 			m.Verdict = compare.Better

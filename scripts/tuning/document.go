@@ -60,6 +60,9 @@ func document(all []*tune.Result, took time.Duration) string {
 	return b.String()
 }
 
+// quiet is the share of trials that count from which on a host was quiet.
+const quiet = 0.9
+
 // preface says on what host all of it was measured, how, and how much counts.
 func preface(all []*tune.Result, took time.Duration) string {
 	r := all[0]
@@ -82,6 +85,9 @@ func preface(all []*tune.Result, took time.Duration) string {
 	if len(better) > 0 {
 		verdict = "A default was beaten on " + strings.Join(better, ", ") + "."
 	}
+	if float64(valid) < quiet*float64(trials) {
+		verdict += " The host was not quiet, which costs trials and makes the intervals wide: what they do not exclude may be so."
+	}
 	return format.Wrap(fmt.Sprintf("Measured on %s with dyno %s (%s) in %v: %s. Scenario `%s` (%s), %d rounds of %s s, %s. %d of %d trials count. %s",
 		r.Created.Format("2 January 2006"), r.Dyno.Version, r.Dyno.Go, took.Round(time.Second), host(r.Environment),
 		r.Scenario.Name, compare.Load(r.Scenario), r.Rounds, format.Significant(r.Scenario.DurationS, 2),
@@ -96,7 +102,7 @@ func host(e results.Environment) string {
 	}
 	parts = append(parts, fmt.Sprintf("%d CPUs, server on %s, generator on %s", e.CPUs, target.FormatCPUs(e.ServerCPUs), target.FormatCPUs(e.GeneratorCPUs)))
 	if e.Virtual != "" {
-		parts = append(parts, "a virtual machine ("+e.Virtual+")")
+		parts = append(parts, "a virtual machine")
 	}
 	return strings.Join(parts, ", ")
 }
