@@ -17,6 +17,7 @@ import "github.com/dynobench/dyno/engines"
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that compute at a time; cpus is one for each processor"},
+	{Key: "io", Default: "epoll", Doc: "how connections are read and written: epoll one by one, io_uring many with one system call"},
 	{Key: "slots", Default: "0", Doc: "requests in flight on each loop; 0 is any number"},
 	engines.FullKnob, engines.TargetKnob,
 }

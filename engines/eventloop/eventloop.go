@@ -29,7 +29,7 @@ import "github.com/dynobench/dyno/engines"
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor"},
-	{Key: "io", Default: "epoll", Doc: "what the loops are: epoll, the one under the engine coroutine, or gnet"},
+	{Key: "io", Default: "epoll", Doc: "what the loops are: epoll, the one under the engine coroutine, which reads and writes connections one by one; io_uring, the same but many with one system call; gnet"},
 	engines.TargetKnob,
 }
 
