@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 	"engines/pool":       {"engines", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/goroutine":  {"engines", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/eventloop":  {"engines", "engines/reactor", "protocol", "protocol/gateway"},
-	"engines/reactor":    {"engines", "protocol", "protocol/gateway"},
+	"engines/reactor":    {"engines", "protocol", "protocol/gateway", "internal/iouring"},
 	"engines/coroutine":  {"engines", "engines/reactor"},
 	"engines/supervise":  {"engines", "protocol", "protocol/gateway"},
 	"engines/nethttp":    {"engines", "engines/yardstick", "protocol", "protocol/gateway"},

@@ -60,7 +60,7 @@ var table = []Entry{
 		Summary: "a goroutine for each connection, or for each request",
 		Knobs:   goroutine.Knobs, make: simple(goroutine.New)},
 	{Name: "eventloop", Kind: Engine, InFlight: "loops",
-		Summary: "event loops (epoll, or gnet) with the app run inline",
+		Summary: "event loops (epoll, io_uring or gnet) with the app run inline",
 		Knobs:   eventloop.Knobs, make: simple(eventloop.New)},
 	{Name: "eventloop-pool", Kind: Engine, InFlight: "workers",
 		Summary: "event loops (gnet) for the I/O and a pool of goroutines (ants) for the app",

@@ -18,6 +18,8 @@ import "github.com/dynobench/dyno/engines"
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that compute at a time; cpus is one for each processor",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
+	{Key: "io", Default: "epoll", Doc: "how connections are read and written: epoll one by one, io_uring many with one system call",
+		Sweep: []string{"epoll", "io_uring"}},
 	{Key: "slots", Default: "0", Doc: "requests in flight on each loop; 0 is any number",
 		Fixed: "it bounds what is in flight"},
 	engines.FullKnob, engines.TargetKnob,

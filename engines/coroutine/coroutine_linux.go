@@ -10,6 +10,7 @@ func New(p *engines.Params) (engines.Engine, error) {
 	e := reactor.New(reactor.Config{
 		Loops:      p.Int("loops", 1, 1024),
 		Coroutines: true,
+		Batch:      p.Choice("io", "epoll", "io_uring") == "io_uring",
 		Slots:      p.Int("slots", 0, 1<<20),
 		Overload:   p.Overload(),
 	})

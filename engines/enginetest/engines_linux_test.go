@@ -25,9 +25,10 @@ var subjects = []struct {
 	{"eventloop,loops=1", Traits{Inline: true}},
 	{"eventloop,loops=3", Traits{Inline: true}},
 	{"eventloop,io=gnet,loops=3", Traits{Inline: true}},
+	{"eventloop,io=io_uring,loops=1", Traits{Inline: true}},
+	{"coroutine,io=io_uring,loops=1", Traits{}},
 	{"eventloop-pool,workers=8", Traits{Workers: 8}},
 	{"eventloop-pool,workers=1,loops=2", Traits{Workers: 1, Inline: true}},
-	{"coroutine,loops=1", Traits{}},
 	{"coroutine,loops=3", Traits{}},
 	{"nethttp", Traits{Yardstick: true, NoTimeout: true, Uncounted: true, Breaks: map[string]string{
 		"wire.empty-line":          "it wants the request line first",
@@ -45,6 +46,7 @@ var subjects = []struct {
 func TestEngines(t *testing.T) {
 	for _, s := range subjects {
 		t.Run(s.spec, func(t *testing.T) {
+			needRing(t, s.spec)
 			before := descriptors(t)
 			Run(t, subject(s.spec, s.traits))
 			eventually(t, "the engine must leave no descriptor behind", func() bool { return descriptors(t) <= before })

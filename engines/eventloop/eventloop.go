@@ -30,8 +30,8 @@ import "github.com/dynobench/dyno/engines"
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
-	{Key: "io", Default: "epoll", Doc: "what the loops are: epoll, the one under the engine coroutine, or gnet",
-		Sweep: []string{"epoll", "gnet"}},
+	{Key: "io", Default: "epoll", Doc: "how connections are read and written: epoll one by one, io_uring many with one system call, gnet by that library's loops",
+		Sweep: []string{"epoll", "io_uring", "gnet"}},
 	engines.TargetKnob,
 }
 

@@ -37,8 +37,8 @@ var _ engines.Engine = (*Engine)(nil)
 
 // New returns an Engine with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	if p.Choice("io", "epoll", "gnet") == "epoll" {
-		return reactor.New(reactor.Config{Loops: p.Int("loops", 1, 1024), Overload: p.Overload()}), p.Err()
+	if io := p.Choice("io", "epoll", "io_uring", "gnet"); io != "gnet" {
+		return reactor.New(reactor.Config{Loops: p.Int("loops", 1, 1024), Batch: io == "io_uring", Overload: p.Overload()}), p.Err()
 	}
 	return &Engine{count: p.Int("loops", 1, 1024), overload: p.Overload()}, p.Err()
 }

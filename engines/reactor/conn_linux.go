@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/internal/iouring"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -31,6 +32,7 @@ type conn struct {
 	readable, writable bool
 	ended              bool // there is an end to be read
 
+	under   int  // bytes of the read or write that is in the loop's batch
 	fresh   bool // opened in the drain: nothing has been read
 	yielded bool // a turn is due
 	queued  bool // waits for a slot
@@ -80,7 +82,7 @@ func (k *conn) event(events uint32) {
 	case events&unix.EPOLLERR != 0 && k.suspended: // reset by the client
 		errno, _ := unix.GetsockoptInt(k.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		k.lose(os.NewSyscallError("read", unix.Errno(errno)))
-	case k.suspended, k.queued, k.yielded:
+	case k.suspended, k.queued, k.yielded, k.under > 0:
 	default:
 		k.turn()
 	}
@@ -101,7 +103,7 @@ func (k *conn) turn() {
 	for {
 		switch k.s.Next() {
 		case protocol.Read:
-			if !k.readable {
+			if !k.readable || k.l.batch.add(k, iouring.OpRecv, k.s.Buffer) {
 				return
 			}
 			k.read()
@@ -126,7 +128,7 @@ func (k *conn) turn() {
 				return
 			}
 		case protocol.Write:
-			if !k.writable {
+			if !k.writable || k.l.batch.add(k, iouring.OpSend, k.s.Output) {
 				return
 			}
 			bytes += k.write()
@@ -142,12 +144,16 @@ func (k *conn) turn() {
 	}
 }
 
-// read feeds the Session. Less than there is room for is all that there was,
-// but for an end.
 func (k *conn) read() {
 	buf := k.s.Buffer()
 	n, errno := sysRead(k.fd, buf)
-	if n < len(buf) && !k.ended {
+	k.received(n, len(buf), errno)
+}
+
+// received feeds the Session with what has been read. Less than there was room
+// for is all that there was, but for an end.
+func (k *conn) received(n, room int, errno unix.Errno) {
+	if n < room && !k.ended {
 		k.readable = false
 	}
 	switch {
@@ -184,6 +190,12 @@ func (k *conn) unread() bool {
 
 func (k *conn) write() (n int) {
 	n, errno := sysWrite(k.fd, k.s.Output())
+	k.written(n, errno)
+	return n
+}
+
+// written tells the Session what has been taken.
+func (k *conn) written(n int, errno unix.Errno) {
 	k.s.Sent(n)
 	switch errno {
 	case 0, unix.EINTR:
@@ -192,7 +204,6 @@ func (k *conn) write() (n int) {
 	default:
 		k.s.Abort(os.NewSyscallError("write", errno))
 	}
-	return n
 }
 
 // drop reads and drops what a client sends that has been refused.

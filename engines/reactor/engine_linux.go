@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Loops      int
 	Coroutines bool // run each request on a coroutine, not on the loop
+	Batch      bool // read and write by io_uring, for many connections at once
 	Slots      int  // requests in flight on each loop; 0 unbounded
 	Overload   engines.Overload
 }
@@ -135,21 +136,29 @@ func (e *Engine) stop() {
 	}
 }
 
-func newLoop(e *Engine) (*loop, error) {
-	set, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
+func newLoop(e *Engine) (l *loop, err error) {
+	l = &loop{e: e, ended: make(chan struct{}), conns: make(map[int32]*conn), waits: make(map[int32]*conn)}
+	if e.config.Batch {
+		if l.batch, err = newBatch(); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				l.batch.ring.Close()
+			}
+		}()
+	}
+	if l.set, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(set)
+	if l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		unix.Close(l.set)
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	if err := unix.EpollCtl(set, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(bell)}); err != nil {
-		unix.Close(bell)
-		unix.Close(set)
+	if err = unix.EpollCtl(l.set, unix.EPOLL_CTL_ADD, l.bell, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(l.bell)}); err != nil {
+		unix.Close(l.bell)
+		unix.Close(l.set)
 		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
-	return &loop{e: e, set: set, bell: bell, ended: make(chan struct{}),
-		conns: make(map[int32]*conn), waits: make(map[int32]*conn)}, nil
+	return l, nil
 }

@@ -18,6 +18,7 @@ import (
 type loop struct {
 	e         *Engine
 	set, bell int
+	batch     *batch // nil: each connection does its own reads and writes
 	ended     chan struct{}
 	open      atomic.Int64              // connections, from accept to close
 	half      atomic.Pointer[time.Time] // set in the drain: when half a request is given up
@@ -92,11 +93,15 @@ func (l *loop) work() {
 			k.turn()
 		}
 	}
+	l.flush((*conn).turn)  // what has been read runs
+	l.flush((*conn).turn)  // what that has answered is written
+	l.flush((*conn).yield) // and whoever is not done lets others go first
 	l.receive()
 	for len(l.doing) > 0 {
 		f := l.doing[0]
 		l.doing = l.doing[1:]
 		f()
+		l.flush((*conn).yield)
 	}
 }
 
@@ -270,6 +275,9 @@ func (l *loop) Cut() {
 func (l *loop) end() {
 	for _, c := range l.idle {
 		c.stop()
+	}
+	if l.batch != nil {
+		l.batch.ring.Close()
 	}
 	l.mu.Lock()
 	l.gone = true

@@ -11,6 +11,11 @@
 //     read, a write and its share of a wait, and no epoll_ctl.
 //   - A connection's bytes are left in the kernel until its turn comes, and the
 //     client is thereby held up; nothing is buffered but what its Session holds.
+//   - With io_uring (Config.Batch) the reads of all connections that epoll has
+//     told of are one system call, and so are the writes of what came of them.
+//     The kernel does them within the call, since none may wait: what makes
+//     io_uring cheap is kept, and of what makes it hard, operations that outlive
+//     their connection and a ring that is one thread's, there is nothing.
 //   - Connections are accepted by one goroutine that waits in Go's poller, and
 //     handed to the loop that has the fewest: so the engine accepts while an app
 //     holds up a loop, and stops to at once when it is to end.

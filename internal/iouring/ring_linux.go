@@ -95,7 +95,7 @@ type params struct {
 }
 
 // A Ring is an io_uring with a set of buffers that the kernel receives into. It
-// belongs to the thread that made it.
+// belongs to the thread that made it, unless it is one of NewBatch.
 type Ring struct {
 	fd      int
 	memory  []byte // of both rings
@@ -132,8 +132,18 @@ type enterArg struct {
 // New makes a ring of the calling thread for so many submissions and completions at a time, and
 // a number (a power of two) of buffers of the size.
 func New(submissions, completions uint32, buffers, size int) (*Ring, error) {
-	p := params{cqEntries: completions, flags: setupCQSize | setupClamp | setupSubmitAll |
-		setupCoopTaskrun | setupSingleIssuer | setupDeferTaskrun}
+	return open(submissions, params{cqEntries: completions, flags: setupCQSize | setupClamp | setupSubmitAll |
+		setupCoopTaskrun | setupSingleIssuer | setupDeferTaskrun}, buffers, size)
+}
+
+// NewBatch makes a ring for so many operations at a time that do not wait
+// (MSG_DONTWAIT): they are complete when Submit returns. It has no buffers, and
+// belongs to no thread.
+func NewBatch(operations uint32) (*Ring, error) {
+	return open(operations, params{flags: setupClamp | setupSubmitAll}, 0, 0)
+}
+
+func open(submissions uint32, p params, buffers, size int) (*Ring, error) {
 	fd, _, errno := unix.RawSyscall(unix.SYS_IO_URING_SETUP, uintptr(submissions), uintptr(unsafe.Pointer(&p)), 0)
 	if errno != 0 {
 		return nil, explain(os.NewSyscallError("io_uring_setup", errno))
@@ -189,8 +199,10 @@ func (r *Ring) init(p *params, buffers, size int) (err error) {
 	}
 	r.cqHead, r.cqTail, r.cqMask = (*uint32)(at(p.cq.head)), (*uint32)(at(p.cq.tail)), *(*uint32)(at(p.cq.mask))
 	r.cqes = unsafe.Slice((*Completion)(at(p.cq.cqes)), p.cqEntries)
-	if err := r.provide(buffers, size); err != nil {
-		return err
+	if buffers > 0 {
+		if err := r.provide(buffers, size); err != nil {
+			return err
+		}
 	}
 	// Whether waiting with a timeout works shows only when it is done.
 	r.Wait(1)

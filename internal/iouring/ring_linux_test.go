@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -75,4 +76,51 @@ func descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(open)
+}
+
+// What does not wait is complete when Submit returns, whichever thread calls it.
+func TestBatch(t *testing.T) {
+	r, err := NewBatch(4)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer r.Close()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	what, got := []byte("what"), make([]byte, 16)
+	for _, c := range []struct {
+		opcode uint8
+		fd     int
+		buffer []byte
+		want   int32
+	}{
+		{OpRecv, pair[1], got, -int32(unix.EAGAIN)},
+		{OpSend, pair[0], what, 4},
+		{OpRecv, pair[1], got, 4},
+		{OpRecv, -1, got, -int32(unix.EBADF)},
+	} {
+		done := make(chan struct{})
+		go func() { // on another thread than the last one
+			runtime.LockOSThread()
+			defer close(done)
+			s := r.Next()
+			s.Opcode, s.FD, s.OpFlags = c.opcode, int32(c.fd), unix.MSG_DONTWAIT
+			s.Addr, s.Len = uint64(uintptr(unsafe.Pointer(&c.buffer[0]))), uint32(len(c.buffer))
+			r.Submit()
+		}()
+		<-done
+		if done, ok := r.Take(); !ok || done.Res != c.want {
+			t.Errorf("operation %d on %d: %+v (%v), want %d", c.opcode, c.fd, done, ok, c.want)
+		}
+		if _, ok := r.Take(); ok {
+			t.Error("two completions of one operation")
+		}
+	}
+	if string(got[:4]) != "what" || r.Err() != nil {
+		t.Errorf("%q, %v", got, r.Err())
+	}
 }

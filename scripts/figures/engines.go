@@ -30,7 +30,7 @@ func engineFigures(ctx context.Context, dyno string, f *figures) error {
 		"null", "eventloop", "eventloop,io=gnet", "prefork:eventloop,processes=1", "eventloop-pool", "coroutine", "goroutine", "fasthttp", "nethttp",
 	}
 	if iouring.Allowed() == nil {
-		specs = append(specs, "null,io=io_uring")
+		specs = append(specs, "null,io=io_uring", "eventloop,io=io_uring", "coroutine,io=io_uring")
 	}
 	fmt.Printf("hello, closed loop of 64 connections, %d restarts of all servers, %d turns of %v each\n", restarts, turns-1, turn)
 	var seen [][]map[string]float64
@@ -61,7 +61,12 @@ func engineFigures(ctx context.Context, dyno string, f *figures) error {
 	f.say("eventloop / fasthttp", ratio("eventloop", "fasthttp"), true, 0.9)
 	f.say("eventloop / nethttp", ratio("eventloop", "nethttp"), true, 0.5)
 	f.say("goroutine / nethttp", ratio("goroutine", "nethttp"), true, 0.5)
+	note("eventloop,io=gnet / null", ratio("eventloop,io=gnet", "null"))
 	note("eventloop / eventloop,io=gnet", ratio("eventloop", "eventloop,io=gnet"))
+	if slices.Contains(specs, "eventloop,io=io_uring") {
+		note("eventloop,io=io_uring / eventloop", ratio("eventloop,io=io_uring", "eventloop"))
+		note("coroutine,io=io_uring / coroutine", ratio("coroutine,io=io_uring", "coroutine"))
+	}
 	note("eventloop-pool / eventloop,io=gnet", ratio("eventloop-pool", "eventloop,io=gnet"))
 	return nil
 }
