@@ -93,15 +93,21 @@ func TestQueueTarget(t *testing.T) {
 		t.Run(spec, func(t *testing.T) {
 			t.Parallel()
 			srv := subject(spec+",queue-target=2ms", Traits{Slots: 1}).start(t, options{})
-			// Far more than are answered in an interval of the gate.
-			const n = 60
-			clients := make([]*client, n)
-			for i := range clients {
-				clients[i] = srv.dial()
-				clients[i].send(request("GET", "/wait?ms=10", "", "Connection: close"))
+			// Far more wait at a time than are answered in an interval of the
+			// gate, and others come until somebody is refused.
+			const waiting, most = 40, 150
+			var clients []*client
+			come := func() {
+				c := srv.dial()
+				c.send(request("GET", "/wait?ms=10", "", "Connection: close"))
+				clients = append(clients, c)
+			}
+			for range waiting {
+				come()
 			}
 			var answered, refused int64
-			for i, c := range clients {
+			for i := 0; i < len(clients); i++ {
+				c := clients[i]
 				switch r := c.receive("GET"); {
 				case r.err != nil:
 					t.Errorf("client %d must be answered one way or the other: %v", i, r.err)
@@ -113,6 +119,13 @@ func TestQueueTarget(t *testing.T) {
 					t.Errorf("client %d: %s, want 200, or 503 with Retry-After", i, r.Status)
 				}
 				c.Close()
+				if refused == 0 && len(clients) < most {
+					come()
+				}
+			}
+			n := len(clients)
+			if n == most {
+				t.Errorf("nobody was refused for as long as others came: %d", n)
 			}
 			if shed := srv.svc.Counters.Shed.Load(); answered == 0 || refused == 0 || shed != refused {
 				t.Errorf("of %d requests %d were answered and %d refused, %d of them counted; want some of each", n, answered, refused, shed)

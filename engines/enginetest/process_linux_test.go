@@ -219,6 +219,18 @@ func (p *process) dial() *client {
 	return newClient(p.t, c)
 }
 
+// freeze stops the process and all its workers.
+func (p *process) freeze() {
+	p.t.Helper()
+	pid := p.cmd.Process.Pid
+	syscall.Kill(-pid, syscall.SIGSTOP)
+	eventually(p.t, "the process must stop", func() bool {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		_, state, _ := strings.Cut(string(b), ") ")
+		return strings.HasPrefix(state, "T")
+	})
+}
+
 func (p *process) connect() (net.Conn, error) { return net.DialTimeout("tcp", p.addr, patience) }
 
 // exit waits for the end of the process and returns how it was.
@@ -255,7 +267,7 @@ func (p *process) workers(n int, not ...int) []int {
 }
 
 var processes = []string{
-	"sync", "threads,threads=8", "pool,size=8", "goroutine", "eventloop", "nethttp", "fasthttp",
+	"sync", "threads,threads=8", "pool,size=8", "goroutine", "eventloop", "eventloop-pool", "coroutine", "nethttp", "fasthttp",
 	"prefork,processes=2",
 	"prefork:goroutine,processes=2",
 	"prefork:eventloop,processes=2,socket=inherited",
@@ -264,7 +276,8 @@ var processes = []string{
 	"prefork:threads,processes=2,threads=4,socket=locked",
 }
 
-// TestProcesses drains each engine as a deployment does, by SIGTERM.
+// TestProcesses stops and continues each engine, as somebody at a terminal
+// does, and drains it as a deployment does, by SIGTERM.
 func TestProcesses(t *testing.T) {
 	for _, spec := range processes {
 		t.Run(spec, func(t *testing.T) {
@@ -277,6 +290,14 @@ func TestProcesses(t *testing.T) {
 				}
 				c.Close()
 			}
+			p.freeze()
+			frozen := p.dial()
+			frozen.send(request("GET", "/hello", ""))
+			syscall.Kill(-p.cmd.Process.Pid, syscall.SIGCONT)
+			if got := frozen.receive("GET").text(); got != Hello {
+				t.Errorf("what came while it was stopped must be answered: %q", got)
+			}
+			frozen.Close()
 			if !strings.HasPrefix(spec, "prefork") {
 				_, err := engines.Listen(p.addr, engines.SocketOptions{})
 				if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), p.addr) {
@@ -349,7 +370,7 @@ func TestProcessTraffic(t *testing.T) {
 // TestDescriptors: whoever cannot be accepted for lack of descriptors waits;
 // nobody is cut, and the log is not flooded.
 func TestDescriptors(t *testing.T) {
-	for _, spec := range []string{"goroutine", "threads,threads=64", "eventloop,loops=1", "eventloop,io=gnet,loops=2", "nethttp", "fasthttp", "null,loops=2", "null,io=io_uring"} {
+	for _, spec := range []string{"goroutine", "pool,size=64", "threads,threads=64", "coroutine", "eventloop-pool", "eventloop,loops=1", "eventloop,io=gnet,loops=2", "nethttp", "fasthttp", "null,loops=2", "null,io=io_uring"} {
 		t.Run(spec, func(t *testing.T) {
 			t.Parallel()
 			needRing(t, spec)

@@ -310,20 +310,38 @@ func TestKillFailsOnlyWhatIsInHand(t *testing.T) {
 	p.terminate()
 }
 
-// TestFaults ends workers as a broken app does. Others answer meanwhile, the
-// cause is in the log, and there are two workers again.
+// TestFaults ends workers as a broken app does, on every engine some way. Others
+// answer meanwhile, the cause is in the log, and there are two workers again.
 func TestFaults(t *testing.T) {
-	for path, cause := range map[string]string{
+	causes := map[string]string{
 		"/exit":          `exit status 7`,
 		"/overflow":      `fatal error: stack overflow`,
 		"/memory":        `out of memory`,
 		"/panic-go":      `in a goroutine of its own`,
 		"/spin":          `harakiri.*request="GET /spin HTTP/1.1"`,
 		"/wait?ms=20000": `harakiri.*request="GET /wait\?ms=20000 HTTP/1.1"`,
+	}
+	for _, c := range []struct{ engine, path string }{
+		{"goroutine", "/exit"},
+		{"coroutine", "/overflow"}, // on a coroutine's stack
+		{"threads", "/overflow"},
+		{"eventloop-pool", "/memory"},
+		{"pool", "/panic-go"},
+		{"eventloop", "/spin"}, // with the loop
+		{"coroutine", "/spin"},
+		{"sync", "/wait?ms=20000"},
+		{"coroutine", "/wait?ms=20000"},
+		{"nethttp", "/wait?ms=20000"},
+		{"fasthttp", "/exit"},
 	} {
-		t.Run(path, func(t *testing.T) {
+		path, cause := c.path, causes[c.path]
+		t.Run(c.engine+path, func(t *testing.T) {
 			t.Parallel()
-			p := startProcess(t, "prefork:goroutine,processes=2,socket=inherited", limitsVariable+`={"Harakiri":500000000}`)
+			spec := "prefork:" + c.engine + ",processes=2,socket=inherited"
+			if c.engine == "sync" {
+				spec += ",keepalive=pinned" // who is told the worker's number must reach it again
+			}
+			p := startProcess(t, spec, limitsVariable+`={"Harakiri":500000000}`)
 			before := p.workers(2)
 			c := p.dial()
 			pid, _ := strconv.Atoi(c.get("/pid").text())

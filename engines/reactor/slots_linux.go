@@ -3,15 +3,11 @@ package reactor
 import "github.com/dynobench/dyno/engines"
 
 // admit tells whether the next request may run. If not, it has been refused,
-// or the connection is queued for a slot.
+// or the connection is queued for a slot. The gate is asked when there is a slot:
+// before, nobody has waited yet.
 func (k *conn) admit() bool {
 	l := k.l
 	c := &l.e.config
-	if l.e.gate != nil && !l.e.gate.Admit(engines.Waited(k.fd)) {
-		c.Overload.Refuse(k.s)
-		k.leave()
-		return false
-	}
 	switch {
 	case c.Slots == 0 || k.slotted:
 	case l.running < c.Slots:
@@ -24,6 +20,11 @@ func (k *conn) admit() bool {
 		return false
 	default:
 		c.Overload.Refuse(k.s)
+		return false
+	}
+	if l.e.gate != nil && !l.e.gate.Admit(engines.Waited(k.fd)) {
+		c.Overload.Refuse(k.s)
+		k.leave()
 		return false
 	}
 	return true

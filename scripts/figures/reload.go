@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -20,9 +22,9 @@ const (
 	reloadPause    = time.Second     // between reloads
 )
 
-// reloadFigures reload the workers of a server once a second under three
-// generators, on connections that are kept and on one for each request, and
-// count the requests that fail.
+// reloadFigures reload the workers of a server once a second, each time by a new
+// file of the program, under three generators, on connections that are kept and
+// on one for each request, and count the requests that fail.
 func reloadFigures(ctx context.Context, dyno string, f *figures) error {
 	d := strconv.Itoa(int(reloadRun.Seconds()))
 	ours := func(more ...string) func(url string) []string {
@@ -62,7 +64,16 @@ func reloadFigures(ctx context.Context, dyno string, f *figures) error {
 
 // underReload runs a client against a server whose workers are reloaded.
 func underReload(ctx context.Context, dyno string, argv func(string) []string, count func([]byte) (int, int, error)) (done, failed, reloads int, err error) {
-	server := exec.CommandContext(ctx, dyno, "serve", "--engine", "goroutine", "--master", "--processes", "2", "--json")
+	dir, err := os.MkdirTemp("", "dyno-figures-")
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "dyno")
+	if err := replaceProgram(program, dyno); err != nil {
+		return 0, 0, 0, err
+	}
+	server := exec.CommandContext(ctx, program, "serve", "--engine", "goroutine", "--master", "--processes", "2", "--json")
 	server.Cancel = func() error { return server.Process.Signal(syscall.SIGTERM) }
 	out, err := server.StdoutPipe()
 	if err != nil {
@@ -98,10 +109,28 @@ func underReload(ctx context.Context, dyno string, argv func(string) []string, c
 			done, failed, err = count(printed.Bytes())
 			return done, failed, reloads, err
 		case <-time.After(reloadPause):
+			if err := replaceProgram(program, dyno); err != nil {
+				client.Process.Kill() //nolint:errcheck // it may have ended
+				<-ended
+				return 0, 0, 0, err
+			}
 			server.Process.Signal(syscall.SIGHUP) //nolint:errcheck // Wait tells
 			reloads++
 		}
 	}
+}
+
+// replaceProgram puts a copy of from at path, as an upgrade does: whole, and in
+// place of the file that is running.
+func replaceProgram(path, from string) error {
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(path+".new", b, 0o755)
+	}
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	return err
 }
 
 func countOurs(out []byte) (done, failed int, err error) {
