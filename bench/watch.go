@@ -15,7 +15,7 @@ import (
 // often than that.
 const (
 	gaugeReadings = 20 // in a window
-	gaugeLeast    = 100 * time.Millisecond
+	gaugeLeast    = 200 * time.Millisecond
 	gaugeMost     = time.Second
 )
 

@@ -27,10 +27,10 @@ func TestOccupancy(t *testing.T) {
 		samples []gauge.Sample
 		want    *results.Occupancy
 	}{
-		"all":                {[]gauge.Sample{at(0, 8, 1, 0, 5), at(101, 8, 8, 2, 0)}, &results.Occupancy{PeriodS: 0.1, Slots: 8, TS: []float64{0, 0.101}, Busy: []int64{1, 8}, Queue: []int64{0, 2}, Backlog: []int64{5, 0}}},
-		"any number":         {[]gauge.Sample{at(0, 0, 1, 0, -1)}, &results.Occupancy{PeriodS: 0.1, TS: []float64{0}, Busy: []int64{1}, Queue: []int64{0}}},
-		"the kernel alone":   {[]gauge.Sample{at(0, -1, -1, -1, 5)}, &results.Occupancy{PeriodS: 0.1, TS: []float64{0}, Backlog: []int64{5}}},
-		"a server that gaps": {[]gauge.Sample{at(0, -1, -1, -1, 5), at(100, 4, 4, -1, 6)}, &results.Occupancy{PeriodS: 0.1, Slots: 4, TS: []float64{0.1}, Busy: []int64{4}, Backlog: []int64{6}}},
+		"all":                {[]gauge.Sample{at(0, 8, 1, 0, 5), at(101, 8, 8, 2, 0)}, &results.Occupancy{PeriodS: 0.2, Slots: 8, TS: []float64{0, 0.101}, Busy: []int64{1, 8}, Queue: []int64{0, 2}, Backlog: []int64{5, 0}}},
+		"any number":         {[]gauge.Sample{at(0, 0, 1, 0, -1)}, &results.Occupancy{PeriodS: 0.2, TS: []float64{0}, Busy: []int64{1}, Queue: []int64{0}}},
+		"the kernel alone":   {[]gauge.Sample{at(0, -1, -1, -1, 5)}, &results.Occupancy{PeriodS: 0.2, TS: []float64{0}, Backlog: []int64{5}}},
+		"a server that gaps": {[]gauge.Sample{at(0, -1, -1, -1, 5), at(100, 4, 4, -1, 6)}, &results.Occupancy{PeriodS: 0.2, Slots: 4, TS: []float64{0.1}, Busy: []int64{4}, Backlog: []int64{6}}},
 		"nothing":            {[]gauge.Sample{at(0, -1, -1, -1, -1)}, nil},
 		"no samples":         {nil, nil},
 	} {
