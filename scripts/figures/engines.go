@@ -90,7 +90,9 @@ func takeTurns(ctx context.Context, dyno string, specs []string) (rounds []map[s
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", spec, err)
 			}
-			round[spec] = b.served.Seconds() * 1e6 / float64(l.Requests)
+			if l.Requests > 0 { // a busy host may leave nothing of a turn
+				round[spec] = b.served.Seconds() * 1e6 / float64(l.Requests)
+			}
 		}
 		if i > 0 {
 			rounds = append(rounds, round)
@@ -101,8 +103,12 @@ func takeTurns(ctx context.Context, dyno string, specs []string) (rounds []map[s
 
 // turn has a closed loop of 64 connections ask for so long.
 func (s *site) turn(ctx context.Context, length time.Duration, args ...string) (b bill, l *results.Load, err error) {
-	if b, err = s.drive(ctx, length, append([]string{"-c", "64"}, args...)...); err == nil {
-		l, err = b.document()
+	if b, err = s.drive(ctx, length, append([]string{"-c", "64"}, args...)...); err != nil {
+		return b, nil, err
+	}
+	l, err = b.read()
+	if err == nil && l.Errors.Total() > 0 {
+		err = fmt.Errorf("dyno load: errors %+v", l.Errors)
 	}
 	return b, l, err
 }

@@ -47,7 +47,7 @@ func pipeliningFigures(ctx context.Context, dyno string, f *figures) error {
 	rate := func(a asked) float64 { return a.ThroughputRPS }
 	for _, depth := range []string{"1", strconv.Itoa(pipelineDepth)} {
 		note(depth+" under way: requests/s", values(rounds, depth, rate))
-		note("  CPU per request, µs", values(rounds, depth, func(a asked) float64 { return a.served.Seconds() * 1e6 / float64(a.Requests) }))
+		note("  CPU per request, µs", values(rounds, depth, func(a asked) float64 { return a.served.Seconds() * 1e6 / float64(max(a.Requests, 1)) }))
 		note("  share of its CPU that the server used", values(rounds, depth, func(a asked) float64 { return a.server }))
 	}
 	f.say(fmt.Sprintf("requests/s: %d under way / 1", pipelineDepth), ratios(rounds, strconv.Itoa(pipelineDepth), "1", rate), false, 3)
