@@ -49,7 +49,7 @@ func overloadFigures(ctx context.Context, dyno string, f *figures) error {
 	} {
 		fmt.Printf("%s: %.0f %% of its capacity of %s, answers within %v, %d rounds of %v\n",
 			e.engine, 100*overloadFactor, e.path, overloadObjective, overloadRounds, overloadWindow)
-		var with, without, capacity, latency, memory []float64
+		var with, without, capacity, starved, latency, memory []float64
 		for i := range overloadRounds {
 			plain := overload{spec: e.engine, slots: e.slots, path: e.path}
 			shed := plain
@@ -67,12 +67,14 @@ func overloadFigures(ctx context.Context, dyno string, f *figures) error {
 			without = append(without, plain.good/plain.capacity)
 			with = append(with, shed.good/shed.capacity)
 			capacity = append(capacity, shed.capacity)
+			starved = append(starved, shed.starved)
 			if shed.calms {
 				latency = append(latency, shed.after.p50/shed.before.p50)
 				memory = append(memory, shed.after.memory/shed.before.memory)
 			}
 		}
 		note("capacity, requests/s", capacity)
+		note("the server's wait for its CPU / window", starved)
 		note("goodput / capacity, all wait", without)
 		f.say("goodput / capacity, queue-target="+overloadTarget.String(), with, false, 0.8)
 		f.say(fmt.Sprintf("median latency %v after / before", overloadSettled), latency, true, 1.25)
@@ -90,6 +92,7 @@ type overload struct {
 	calms         bool
 	capacity      float64 // requests/s
 	good          float64 // answers/s that are right and in time
+	starved       float64 // what others on the host took from it in the overload
 	before, after calm
 }
 
@@ -113,10 +116,12 @@ func (o *overload) run(ctx context.Context, dyno string) error {
 		}
 	}
 	rate := strconv.Itoa(int(math.Round(overloadFactor * first)))
+	queued := runDelay(s.server.PID())
 	l, err := s.users(ctx, overloadWindow, "-r", rate, "--arrivals", "poisson", "-c", "2000")
 	if err != nil {
 		return err
 	}
+	o.starved = (runDelay(s.server.PID()) - queued).Seconds() / overloadWindow.Seconds()
 	if o.good, err = inTime(l); err != nil {
 		return err
 	}
