@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/dynobench/dyno/internal/peer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -18,7 +20,7 @@ func listen(t *testing.T, network, addr string) net.Listener {
 	t.Helper()
 	ln, err := net.Listen(network, addr)
 	if err != nil {
-		t.Skipf("%s %s: %v", network, addr, err)
+		peer.Missing(t, network+" "+addr+": ", err)
 	}
 	t.Cleanup(func() { ln.Close() })
 	return ln
@@ -29,9 +31,9 @@ func TestBacklog(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("other systems do not tell")
 	}
-	for _, network := range []string{"tcp4", "tcp6"} {
+	for network, addr := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
 		t.Run(network, func(t *testing.T) {
-			ln := listen(t, network, "localhost:0")
+			ln := listen(t, network, addr)
 			b := newBacklog(ln.Addr().String())
 			defer b.close()
 			for want := range int64(3) {
