@@ -13,7 +13,7 @@ import (
 // Sizes of buffers. They were chosen so that a request and an answer of usual
 // size need one of each and a connection that stalls holds little.
 const (
-	bufferSize = 4 << 10  // of a fresh input or output buffer
+	bufferSize = 2 << 10  // of a fresh input or output buffer
 	minRead    = 512      // Buffer offers at least this much
 	keepMost   = 64 << 10 // larger buffers are left to the garbage collector
 	copyMost   = 16 << 10 // larger pieces of a body are written from where the app has them
