@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/results"
 )
 
 // echoPath answers with the path that was asked for, so that an answer that is
@@ -75,7 +77,9 @@ func pipelining(t *testing.T) {
 				if model == Open {
 					c.Rate = 2000
 				}
-				l := mustRun(t, c)
+				l := mustSee(t, c, func(l *results.Load) bool {
+					return !slices.ContainsFunc(l.Classes, func(s results.ClassStats) bool { return s.Requests == 0 })
+				})
 				e := l.Errors
 				// A server that closes without notice may do it in the middle of an
 				// answer to nothing; what was under way goes again. It resets the
@@ -108,7 +112,7 @@ func pipelineIsFull(t *testing.T) {
 	r := respond(t, "tcp", func(r *responder) { r.answer, r.gather = echoPath, 16 })
 	c := short(r)
 	c.Requests, c.Pipeline, c.Connections = paths(1), 16, 3
-	if l := mustRun(t, c); l.Requests < 48 || l.Errors.Total() != 0 {
+	if l := mustSee(t, c, something); l.Requests < 48 || l.Errors.Total() != 0 {
 		t.Errorf("%d answers, %+v", l.Requests, l.Errors)
 	}
 }
@@ -129,7 +133,7 @@ func noSecondPost(t *testing.T) {
 	})
 	c := short(r)
 	c.Requests, c.Pipeline, c.Connections = []Request{{Path: "/", Method: "POST", Length: -1}}, 4, 1
-	l := mustRun(t, c)
+	l := mustSee(t, c, func(l *results.Load) bool { return l.Errors.Total() > 0 })
 	mu.Lock()
 	defer mu.Unlock()
 	if l.Resent != 0 {
@@ -164,7 +168,11 @@ func freshConnections(t *testing.T) {
 			if model == Open {
 				c.Rate, c.Timeout = 300, 20*time.Second
 			}
-			l := mustRun(t, c)
+			runs := int64(0)
+			l := until(func() *results.Load {
+				runs++
+				return mustRun(t, c)
+			}, func(l *results.Load) bool { return l.Reconnects > 0 })
 			e := l.Errors
 			if e.Unsent = 0; l.Requests == 0 || e.Total() != 0 || !l.Fresh || l.Reconnects == 0 {
 				t.Errorf("%s, %s: %d answers, %+v, fresh %v, %d reconnects", network, model, l.Requests, l.Errors, l.Fresh, l.Reconnects)
@@ -176,7 +184,7 @@ func freshConnections(t *testing.T) {
 			}
 			mu.Unlock()
 			// The first connections may not have come to a request yet.
-			if n := r.accepted.Load(); n < requests || n > requests+int64(c.Connections) {
+			if n := r.accepted.Load(); n < requests || n > requests+runs*int64(c.Connections) {
 				t.Errorf("%s, %s: %d connections for %d requests", network, model, n, requests)
 			}
 		}
@@ -201,7 +209,7 @@ func sources(t *testing.T) {
 	c := short(r)
 	c.Connections = 6
 	c.Sources = []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.4")}
-	if l := mustRun(t, c); l.Errors.Total() != 0 {
+	if l := mustSee(t, c, func(l *results.Load) bool { return l.Connection.Starved == 0 }); l.Errors.Total() != 0 {
 		t.Errorf("%+v", l.Errors)
 	}
 	mu.Lock()

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/results"
 )
 
 // An answer that ends with its connection is whole only if the server has
@@ -32,7 +34,7 @@ func cutWhileSending(t *testing.T) {
 		c := short(r)
 		c.Timeout = 20 * time.Second
 		c.Requests = []Request{{Method: "POST", Path: "/", Length: -1, Body: []byte(strings.Repeat("x", 6<<20))}}
-		l := mustRun(t, c)
+		l := mustSee(t, c, something)
 		if right, wrong := l.Requests, l.Errors.Total(); cut && (right != 0 || wrong == 0) || !cut && (right == 0 || wrong != 0) {
 			t.Errorf("cut %v: %d answers, %+v", cut, right, l.Errors)
 		}
@@ -55,7 +57,7 @@ func garbageOnKeptConnection(t *testing.T) {
 	})
 	c := short(r)
 	c.Connections = 1
-	if l := mustRun(t, c); l.Errors.Read == 0 || l.Resent != 0 {
+	if l := mustSee(t, c, func(l *results.Load) bool { return l.Errors.Total() > 0 }); l.Errors.Read == 0 || l.Resent != 0 {
 		t.Errorf("%d answers, %+v, %d sent again", l.Requests, l.Errors, l.Resent)
 	}
 }

@@ -5,8 +5,8 @@ import "time"
 // StartServer starts another process that serves: "null", or "plain".
 var StartServer = startServer
 
-// Something runs a load until it has seen anything.
-var Something = something
+// MustSee and Something are for the tests against real servers.
+var MustSee, Something = mustSee, something
 
 // Due is when the requests of a window of c are due, from its start.
 func Due(c Config) ([]time.Duration, error) {

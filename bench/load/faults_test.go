@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/results"
 )
 
 // A reset is a failed read or write, whenever it comes; what was answered
@@ -46,7 +48,7 @@ func TestResets(t *testing.T) {
 				c := short(r)
 				c.Generator = generator
 				c.Requests[0].Method = "POST" // nobody sends it a second time
-				l := mustRun(t, c)
+				l := mustSee(t, c, func(l *results.Load) bool { return l.Requests > 0 && l.Errors.Total() > 0 })
 				if failed := l.Errors.Read + l.Errors.Write; failed == 0 || failed != l.Errors.Total() || l.Requests == 0 || l.Valid {
 					t.Errorf("%d answers, %+v, valid %v", l.Requests, l.Errors, l.Valid)
 				}
@@ -81,7 +83,7 @@ func TestHugeAnswer(t *testing.T) {
 			c := short(r)
 			c.Connections, c.Timeout = 1, time.Minute
 			c.Requests = []Request{{Path: "/", Length: length}}
-			l := mustRun(t, c)
+			l := mustSee(t, c, something)
 			if l.Requests == 0 || (l.Errors.Total() == 0) != (length == size) || l.Errors.Body != l.Errors.Total() {
 				t.Errorf("length %d: %d answers, %+v", length, l.Requests, l.Errors)
 			}
@@ -113,7 +115,11 @@ func TestNameGoesAway(t *testing.T) {
 		c := short(r)
 		c.Generator = generator
 		c.URL = strings.Replace(c.URL, "127.0.0.1", "server.test", 1)
-		if l := mustRun(t, c); l.Requests == 0 || l.Errors.Total() != 0 || l.Reconnects == 0 {
+		l := until(func() *results.Load {
+			asked.Store(0)
+			return mustRun(t, c)
+		}, func(l *results.Load) bool { return l.Reconnects > 0 || l.Errors.Total() > 0 })
+		if l.Requests == 0 || l.Errors.Total() != 0 || l.Reconnects == 0 {
 			t.Errorf("%d answers, %+v, %d reconnects", l.Requests, l.Errors, l.Reconnects)
 		}
 		if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "server.test") {
@@ -133,12 +139,12 @@ func TestHTTPS(t *testing.T) {
 	c := Config{URL: s.URL + "/hello", Connections: 2, Duration: 100 * time.Millisecond, Requests: []Request{{Path: "/hello", Want: []byte("Hello, World!")}}}
 	for name, trust := range map[string]*tls.Config{"authorities": {RootCAs: pool}, "anybody": {InsecureSkipVerify: true}} {
 		c.TLS = trust
-		if l := mustRun(t, c); l.Generator != "vegeta" || l.Requests == 0 || l.Errors.Total() != 0 {
+		if l := mustSee(t, c, something); l.Generator != "vegeta" || l.Requests == 0 || l.Errors.Total() != 0 {
 			t.Errorf("%s: %s, %d answers, %+v", name, l.Generator, l.Requests, l.Errors)
 		}
 	}
 	c.TLS = nil
-	if l := mustRun(t, c); l.Requests != 0 || l.Errors.Total() == 0 || l.Valid {
+	if l := mustSee(t, c, something); l.Requests != 0 || l.Errors.Total() == 0 || l.Valid {
 		t.Errorf("an unknown authority: %d answers, %+v", l.Requests, l.Errors)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/dynobench/dyno/protocol/gateway"
 	"github.com/dynobench/dyno/protocol/scgi"
 	"github.com/dynobench/dyno/protocol/uwsgi"
-	"github.com/dynobench/dyno/results"
 )
 
 // echo answers with the path and the body.
@@ -57,19 +56,13 @@ func TestGateways(t *testing.T) {
 		for _, listen := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), codec.Name())} {
 			url := serve(t, codec, listen)
 			for _, by := range []struct{ generator, transport string }{{"native", "epoll"}, {"native", ""}, {"vegeta", ""}} {
-				l := load.Something(func() *results.Load {
-					l, err := load.Run(t.Context(), load.Config{
-						URL: url, Generator: by.generator, Transport: by.transport, Connections: 4, Duration: 50 * time.Millisecond, Timeout: 20 * time.Second,
-						Requests: []load.Request{
-							{Path: "/a%20b?c", Length: -1, Want: []byte("/a b ")},
-							{Path: "/${pick:x}", Method: "POST", Body: []byte("${pick:y}"), Length: -1, Want: []byte("/x y")},
-						},
-					})
-					if err != nil {
-						t.Fatalf("%s by %v: %v", url, by, err)
-					}
-					return l
-				})
+				l := load.MustSee(t, load.Config{
+					URL: url, Generator: by.generator, Transport: by.transport, Connections: 4, Duration: 50 * time.Millisecond, Timeout: 20 * time.Second,
+					Requests: []load.Request{
+						{Path: "/a%20b?c", Length: -1, Want: []byte("/a b ")},
+						{Path: "/${pick:x}", Method: "POST", Body: []byte("${pick:y}"), Length: -1, Want: []byte("/x y")},
+					},
+				}, load.Something)
 				if l.Requests == 0 || l.Errors.Total() != 0 || by.generator == "native" && l.Fresh != (codec.Name() != "fastcgi") {
 					t.Errorf("%s by %v: %d requests, %+v, a connection for each: %v", url, by, l.Requests, l.Errors, l.Fresh)
 				}

@@ -48,9 +48,12 @@ func TestVegetaReadsTheTrace(t *testing.T) {
 			}
 		})
 		c := short(r)
-		c.Generator, c.Model, c.Rate, c.Journal = generator, Open, 400, new(Journal)
-		began := time.Now()
-		l := mustRun(t, c)
+		c.Generator, c.Model, c.Rate = generator, Open, 400
+		var began time.Time
+		l := until(func() *results.Load {
+			began, c.Journal = time.Now(), new(Journal)
+			return mustRun(t, c)
+		}, func(l *results.Load) bool { return l.Errors.Status > 0 && l.Errors.Body > 0 })
 		for _, format := range VegetaFormats {
 			var b bytes.Buffer
 			if err := c.Journal.WriteVegeta(&b, format); err != nil {

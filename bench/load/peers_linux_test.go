@@ -42,11 +42,7 @@ func offer(t *testing.T, url string, params [][2]string, closes bool) {
 		if c.Fresh = closes && generator == "native"; closes && !c.Fresh {
 			c.Requests = c.Requests[:2]
 		}
-		l, err := load.Run(t.Context(), c)
-		if err != nil {
-			t.Errorf("%s: %v", url, err)
-			continue
-		}
+		l := load.MustSee(t, c, load.Something)
 		if l.Requests == 0 || l.Errors.Total() != 0 || !strings.HasPrefix(l.URL, url) {
 			t.Errorf("%s by %s: %d requests, %+v", url, generator, l.Requests, l.Errors)
 		}
