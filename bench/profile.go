@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -55,7 +55,7 @@ func (p *Plan) profileOf(s Step, at Addresses, order int) *profile {
 		q.lacking = fmt.Sprintf("%s says nothing of profiles: its command has no {pprof}", s.Target.Name)
 		return q
 	}
-	q.name = fmt.Sprintf("%03d-%s", order, unsafeInNames.ReplaceAllString(s.Scenario.Name+"-"+s.Target.Name, "_"))
+	q.name = fmt.Sprintf("%03d-%s", order, format.FileName(s.Scenario.Name+"-"+s.Target.Name))
 	paths := []string{"/debug/pprof/"}
 	if of := workers(at.Pprof); len(of) > 0 {
 		paths = of
@@ -65,8 +65,6 @@ func (p *Plan) profileOf(s Step, at Addresses, order int) *profile {
 	}
 	return q
 }
-
-var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9_.-]`)
 
 // query is what is asked for. Others than dyno take net/http/pprof's whole
 // seconds, of all but traces.

@@ -59,3 +59,11 @@ func TestLastLines(t *testing.T) {
 		}
 	}
 }
+
+func TestFileName(t *testing.T) {
+	for name, want := range map[string]string{"hello-rate_2": "hello-rate_2", "../a b": "___a_b", "threads,threads=4": "threads_threads_4", "wörter\n": "w_rter_"} {
+		if got := FileName(name); got != want {
+			t.Errorf("%q becomes %q, want %q", name, got, want)
+		}
+	}
+}

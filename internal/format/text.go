@@ -20,3 +20,15 @@ func Excerpt(b []byte) string {
 	}
 	return fmt.Sprintf("%q", b)
 }
+
+// FileName makes the name of a scenario or a target safe as a part of a file's:
+// what is no letter of ASCII, digit, dash or underscore becomes an underscore.
+func FileName(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, s)
+}

@@ -61,22 +61,11 @@ func (s *Scenario) figures() []figure {
 	var shown []figure
 	for _, f := range all {
 		if !f.Empty {
-			f.Name = fileName(name) + "-" + f.Name
+			f.Name = format.FileName(name) + "-" + f.Name
 			shown = append(shown, f)
 		}
 	}
 	return shown
-}
-
-// fileName makes a scenario's name safe as a part of a file's.
-func fileName(s string) string {
-	b := []rune(s)
-	for i, r := range b {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_') {
-			b[i] = '_'
-		}
-	}
-	return string(b)
 }
 
 // percentiles samples l at even steps of its axis, where each ten is one more

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/report/plot"
 )
@@ -97,7 +98,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 
 func (s *Scenario) onPage(run *results.Run) (pageScenario, error) {
 	p := pageScenario{
-		Anchor: fileName(s.Plan.Name), Name: s.Plan.Name, Summary: sentence(s.Plan.Summary), Terms: sentence(s.terms()),
+		Anchor: format.FileName(s.Plan.Name), Name: s.Plan.Name, Summary: sentence(s.Plan.Summary), Terms: sentence(s.terms()),
 		Shows: strings.TrimSuffix(s.Plan.Shows, "."), Verdicts: s.Verdicts, Footnotes: s.footnotes(), Notices: s.Notices,
 		ProfilesNote: s.profilesNote(run), Profiles: s.profiles(),
 	}
