@@ -53,6 +53,7 @@ func (d *conductor) run(ctx context.Context) reading {
 	start := w.start.Load()
 	interrupted := !d.sleepTo(ctx, start)
 	d.cpuStart = d.cpu()
+	clock := skew()
 	d.announce(MeasureStart)
 	for end := w.end.Load(); !interrupted && now() < end; {
 		interrupted = !d.sleepTo(ctx, min(end, now()+slice))
@@ -67,7 +68,7 @@ func (d *conductor) run(ctx context.Context) reading {
 	d.announce(MeasureEnd)
 	return reading{
 		warmup: d.warmed(start), start: start, end: w.end.Load(),
-		processCPU: used, interrupted: interrupted,
+		processCPU: used, stepped: skew() - clock, interrupted: interrupted,
 	}
 }
 

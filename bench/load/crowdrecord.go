@@ -89,10 +89,11 @@ func (r *groupRecord) judge(g *Group, l *results.Load) {
 	l.Warn(w)
 }
 
+// refusalHint says what to do about connections that could not be made.
 func refusalHint(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "all local ports to this address are in use or wait for old connections to be forgotten: fewer connections, abort=true for a storm, or a wider net.ipv4.ip_local_port_range"
+		return "all local ports to this address are in use or wait for old connections to be forgotten: fewer connections, more source addresses (--source), abort=true for a storm, or a wider net.ipv4.ip_local_port_range"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "does the server still listen, and may it have so many connections?"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):

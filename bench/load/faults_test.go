@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -128,6 +129,60 @@ func TestNameGoesAway(t *testing.T) {
 	})
 }
 
+// A server that is gone for good in mid-run: the result says what became of the
+// attempts to reach it.
+func TestServerGoesAway(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		l := until(func() *results.Load {
+			r := respond(t, "tcp", nil)
+			c := short(r)
+			c.Generator, c.Warmup = generator, 200*time.Millisecond
+			c.Phase = func(p Phase) {
+				if p == MeasureStart {
+					r.stop()
+				}
+			}
+			return mustRun(t, c)
+		}, func(l *results.Load) bool { return l.Errors.Connect > 0 })
+		i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeErrors })
+		if l.Errors.Connect == 0 || l.Valid || i < 0 || !strings.Contains(l.Warnings[i].Message, "connection refused") {
+			t.Errorf("%+v, valid %v, %+v", l.Errors, l.Valid, l.Warnings)
+		}
+	})
+}
+
+// A server that resets every other connection as soon as it has it: half of
+// what is tried is an error, and the rest stands.
+func TestHalfRefused(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		var n atomic.Int64
+		r := respond(t, "tcp", func(r *responder) {
+			r.greet = func(w io.Writer) bool {
+				if n.Add(1)%2 == 0 {
+					w.(*net.TCPConn).SetLinger(0)
+					return false
+				}
+				return true
+			}
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!")(w, n, head)
+				return false
+			}
+		})
+		c := short(r)
+		c.Generator = generator
+		c.Requests[0].Method = "POST" // nobody sends it a second time
+		l := mustSee(t, c, func(l *results.Load) bool { return l.Requests > 0 && l.Errors.Total() > 0 })
+		lost := l.Errors.Connect + l.Errors.Read + l.Errors.Write
+		if l.Requests == 0 || lost == 0 || lost != l.Errors.Total() || l.Valid {
+			t.Errorf("%d answers, %+v, valid %v", l.Requests, l.Errors, l.Valid)
+		}
+		if answers := r.requests.Load(); l.Requests > answers {
+			t.Errorf("%d right answers of %d", l.Requests, answers)
+		}
+	})
+}
+
 // https is vegeta's, and a certificate has to be one that is trusted.
 func TestHTTPS(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") }))
@@ -144,7 +199,7 @@ func TestHTTPS(t *testing.T) {
 		}
 	}
 	c.TLS = nil
-	if l := mustSee(t, c, something); l.Requests != 0 || l.Errors.Total() == 0 || l.Valid {
-		t.Errorf("an unknown authority: %d answers, %+v", l.Requests, l.Errors)
+	if l := mustSee(t, c, something); l.Requests != 0 || l.Errors.Total() == 0 || l.Valid || !strings.Contains(l.Warnings[0].Message, "unknown authority") {
+		t.Errorf("an unknown authority: %d answers, %+v, %+v", l.Requests, l.Errors, l.Warnings)
 	}
 }

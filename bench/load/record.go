@@ -61,6 +61,7 @@ type recorder struct {
 	resent     int64 // requests sent again, since an idle close had cut them
 	stray      int64 // bytes came that no request had asked for
 	late       int64 // sent after the window had ended, though a connection had been free
+	cause      error // of the last failure that has more to say than its kind
 }
 
 type classRecord struct {
@@ -176,6 +177,9 @@ func (r *recorder) add(from *recorder) {
 	r.resent += from.resent
 	r.stray += from.stray
 	r.late += from.late
+	if from.cause != nil {
+		r.cause = from.cause
+	}
 }
 
 func (r *recorder) errors() results.Errors {

@@ -147,6 +147,7 @@ func (t *thread) connect(s *slot) {
 // refuse ends an attempt to connect.
 func (t *thread) refuse(s *slot, err error, at int64) {
 	if s.n > 0 {
+		t.rec.cause = err
 		t.lose(s, failedConnect, at)
 		return
 	}

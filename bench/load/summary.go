@@ -14,6 +14,7 @@ type reading struct {
 	start, end  int64   // of the window
 	utilisation float64 // of the busiest thread, 0 to 1
 	processCPU  int64   // ns of CPU that the whole process used in the window
+	stepped     int64   // ns that the wall clock was set forward by, or back
 	interrupted bool
 }
 
@@ -58,6 +59,7 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		return nil, err
 	}
 	judge(l, c, r)
+	judgeClock(l, time.Duration(m.stepped))
 	if c.Journal != nil {
 		c.Journal.end(l)
 	}

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/dynobench/dyno/results"
 )
@@ -20,6 +21,7 @@ const (
 	CodeStarvation     = "starvation"      // a connection got nothing while others got much
 	CodeNotStationary  = "not-stationary"  // the end of the window is unlike its beginning
 	CodeTooFew         = "too-few-samples" // too few for the usual percentiles
+	CodeClockStepped   = "clock-stepped"   // somebody set the wall clock
 	CodeInterrupted    = "interrupted"     // the window was cut short
 )
 
@@ -41,6 +43,8 @@ const (
 	maxMedianChange = 0.20  // from the first third of the window to the last
 	manyAnswers     = 100   // of the median connection: none on another is starvation
 	fewAnswers      = 1000  // below, p99 is not stated
+
+	maxClockStep = 10 * time.Millisecond // of the wall clock within the window
 )
 
 // judge fills Valid and Warnings in.
@@ -99,10 +103,24 @@ func judgeErrors(l *results.Load, r *recorder, invalid func(code, hint, format s
 	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.total) {
 		hint := "see the server's log"
 		if e.Connect > 0 && e.Connect >= failed/2 {
-			hint = "is the server still running, and its backlog long enough? A connection per request can use up the local ports"
+			hint = refusalHint(r.cause)
 		}
-		invalid(CodeErrors, hint, "%d of %d requests failed (connect %d, read %d, write %d, timeout %d, status %d, body %d)",
-			failed, r.total, e.Connect, e.Read, e.Write, e.Timeout, e.Status, e.Body)
+		cause := ""
+		if r.cause != nil {
+			cause = fmt.Sprintf("; at last: %v", r.cause)
+		}
+		invalid(CodeErrors, hint, "%d of %d requests failed (connect %d, read %d, write %d, timeout %d, status %d, body %d%s)",
+			failed, r.total, e.Connect, e.Read, e.Write, e.Timeout, e.Status, e.Body, cause)
+	}
+}
+
+// judgeClock is told by how much the wall clock has moved against the monotonic
+// one within the window. No latency is of the wall clock; but what the server
+// does may be, and the times at which things are said to have been are.
+func judgeClock(l *results.Load, step time.Duration) {
+	if step.Abs() > maxClockStep {
+		l.Warn(results.Warning{Code: CodeClockStepped, Invalid: true, Hint: "run again; let the system's clock be slewed, not set, while something is measured",
+			Message: fmt.Sprintf("the wall clock was set within the window, by %+.3g s: the server's own timers may go by it, and the recorded times do", step.Seconds())})
 	}
 }
 

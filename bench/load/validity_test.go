@@ -2,7 +2,11 @@ package load
 
 import (
 	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/dynobench/dyno/results"
 )
@@ -36,6 +40,7 @@ func TestJudge(t *testing.T) {
 		{"Little", Closed, func(l *results.Load, r *recorder) { r.busy = r.busy * 94 / 100 }, CodeLittle, true},
 		{"few failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 10 }, "", false},
 		{"failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 11 }, CodeErrors, true},
+		{"no ports", Closed, func(l *results.Load, r *recorder) { l.Errors.Connect, r.cause = 11, syscall.EADDRNOTAVAIL }, CodeErrors, true},
 		{"one wrong body", Closed, func(l *results.Load, r *recorder) { l.Errors.Body = 1 }, CodeWrongBytes, true},
 		{"stray bytes", Closed, func(l *results.Load, r *recorder) { r.stray = 1 }, CodeWrongBytes, true},
 		{"starved", Closed, func(l *results.Load, r *recorder) { l.Connection.Starved = 1 }, CodeStarvation, true},
@@ -63,6 +68,41 @@ func TestJudge(t *testing.T) {
 		}
 		if !slices.Equal(codes, want) || l.Valid == test.invalid {
 			t.Errorf("%s: %v, valid %v; expected %v, invalid %v", test.name, l.Warnings, l.Valid, want, test.invalid)
+		}
+	}
+}
+
+// Connections that could not be made have a reason, and a remedy for it.
+func TestJudgeTellsTheCause(t *testing.T) {
+	l, r := &results.Load{Requests: 10000, Errors: results.Errors{Connect: 100}}, &recorder{total: 10100, cause: syscall.EADDRNOTAVAIL}
+	judge(l, &Config{Model: Closed, Connections: 64, Pipeline: 1}, r)
+	if w := l.Warnings[0]; w.Code != CodeErrors || !strings.Contains(w.Message, "cannot assign requested address") || !strings.Contains(w.Hint, "ip_local_port_range") {
+		t.Errorf("%+v", w)
+	}
+}
+
+// Somebody sets the clock within the window: no latency moves, and the result
+// says so. What happened to the clock before does not matter.
+func TestClockStepped(t *testing.T) {
+	var by atomic.Int64
+	wall = func() time.Time { return time.Now().Add(time.Duration(by.Load())) }
+	defer func() { wall = time.Now }()
+	r := respond(t, "tcp", nil)
+	for _, step := range []time.Duration{0, -time.Hour, 50 * time.Millisecond} {
+		c := short(r)
+		by.Store(int64(time.Minute))
+		c.Phase = func(p Phase) {
+			if p == MeasureStart {
+				by.Add(int64(step))
+			}
+		}
+		l := mustRun(t, c)
+		i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeClockStepped })
+		if stepped := i >= 0; stepped != (step != 0) || stepped && (l.Valid || !l.Warnings[i].Invalid) {
+			t.Errorf("set by %v: %+v", step, l.Warnings)
+		}
+		if l.LatencyUS.Max > 60e6 || l.DurationS != c.Duration.Seconds() {
+			t.Errorf("set by %v: a latency of %v µs in a window of %v s", step, l.LatencyUS.Max, l.DurationS)
 		}
 	}
 }

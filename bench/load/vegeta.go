@@ -2,8 +2,10 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"net"
 	"net/http"
 	"runtime"
@@ -47,9 +49,10 @@ type attack struct {
 	made     []hit
 	taken    map[int64]hit
 	draws    template.Source
-	measured bool  // draws are those of the window
-	number   int64 // of hits taken
-	freed    int64 // when a worker last became free after none was
+	measured bool   // draws are those of the window
+	number   int64  // of hits taken
+	freed    int64  // when a worker last became free after none was
+	failure  string // the last one, as vegeta tells it
 
 	compared []int64 // answers by class
 }
@@ -232,6 +235,9 @@ func (a *attack) collect(r *vegeta.Result) {
 	if err != nil {
 		return // a hit without a target: there is none
 	}
+	if r.Error != "" && r.Code == 0 {
+		a.failure = r.Error
+	}
 	a.mu.Lock()
 	h := a.taken[n]
 	if len(a.taken) == a.config.Connections {
@@ -298,6 +304,10 @@ func failureOf(text string) kind {
 // settle accounts for what was due and never sent.
 func (a *attack) settle() {
 	a.rec.reconnects = a.reconnects.Load()
+	if a.failure != "" {
+		_, what, _ := strings.Cut(a.failure, "\": ") // behind the method and the URL
+		a.rec.cause = errors.New(cmp.Or(what, a.failure))
+	}
 	start, end := a.window.start.Load(), a.window.end.Load()
 	if a.config.Model == Closed {
 		return

@@ -2,6 +2,7 @@ package load
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -10,6 +11,22 @@ import (
 var clockBase = time.Now()
 
 func now() int64 { return int64(time.Since(clockBase)) }
+
+// wall is a variable for tests.
+var wall = time.Now
+
+// skew is how far the wall clock has been moved against the monotonic one since
+// clockBase, in ns. Both are slewed alike, so that it changes when somebody sets
+// the clock. Between the two readings the thread may lose its CPU: the median of
+// three is free of that.
+func skew() int64 {
+	var seen [3]int64
+	for i := range seen {
+		seen[i] = wall().UnixNano() - clockBase.UnixNano() - now()
+	}
+	slices.Sort(seen[:])
+	return seen[1]
+}
 
 // never is a time that does not come.
 const never = math.MaxInt64
