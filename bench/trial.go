@@ -140,11 +140,7 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 				late.Round(time.Microsecond), used.Wall.Round(time.Millisecond)),
 			Hint: "a quieter host, or a longer window"})
 	}
-	if steal := t.Host.StealPct; steal > maxStealPct {
-		t.Warn(results.Warning{Code: CodeSteal, Invalid: true,
-			Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (at most %.0f %% is allowed)", steal, maxStealPct),
-			Hint:    "run again when the host is quieter, or with more trials"})
-	}
+	JudgeSteal(&t.Load, t.Host.StealPct)
 	if t.Model == string(load.Closed) {
 		p.gateGenerator(t, p.cpus.ServerShare(used, seen.OnServer))
 	} else {
@@ -154,6 +150,16 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 		t.Warn(results.Warning{Code: CodeTreeChanged, Invalid: true,
 			Message: fmt.Sprintf("%d processes of the server ended within the measured window and %d came", left, joined),
 			Hint:    "a worker crashed or was recycled: look at the server's output"})
+	}
+}
+
+// JudgeSteal marks l where the hypervisor took so many per cent of the CPUs' time
+// in its window that it tells of the neighbours.
+func JudgeSteal(l *results.Load, pct float64) {
+	if pct > maxStealPct {
+		l.Warn(results.Warning{Code: CodeSteal, Invalid: true,
+			Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (at most %.0f %% is allowed)", pct, maxStealPct),
+			Hint:    "run again when the host is quieter"})
 	}
 }
 

@@ -16,11 +16,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/load/capacity"
 	"github.com/dynobench/dyno/bench/load/objective"
-	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/report"
@@ -206,12 +204,7 @@ func (c *cli) printSurvey(found *results.Capacity, file string) error {
 	return errors.Join(err, out.Close())
 }
 
-// maxSteal is the share of the CPUs' time in per cent from which a window is
-// the hypervisor's; bench has the same for trials.
-const maxSteal = 5.0
-
-// prober offers the windows that a survey asks for, and watches what the
-// hypervisor takes meanwhile.
+// prober offers the windows that a survey asks for.
 func prober(config load.Config, budget time.Duration, timeoutGiven bool) capacity.Probe {
 	if !timeoutGiven { // a server that hangs once must not use up the budget
 		config.Timeout = min(config.Timeout, budget/20)
@@ -223,20 +216,7 @@ func prober(config load.Config, budget time.Duration, timeoutGiven bool) capacit
 		if a.Rate == 0 {
 			probe.Model, probe.Arrivals = load.Closed, ""
 		}
-		before, err := meter.ReadHost()
-		l, runErr := load.Run(ctx, probe)
-		if err != nil || runErr != nil {
-			return l, runErr
-		}
-		if after, err := meter.ReadHost(); err == nil {
-			if steal := after.Sub(before, nil).StealPct; steal > maxSteal {
-				l.Warn(results.Warning{
-					Code: bench.CodeSteal, Invalid: true, Hint: "a quieter host",
-					Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (limit %.0f %%)", steal, maxSteal),
-				})
-			}
-		}
-		return l, nil
+		return offer(ctx, probe)
 	}
 }
 

@@ -73,7 +73,8 @@ when the run was interrupted as well.
 ` + placeholdersHelp + `
 
 It exits with 1 if the run is not valid: the generator itself was the limit,
-answers were wrong, connections starved; or if --slo is missed.
+answers were wrong, connections starved, the hypervisor took the CPUs; or if
+--slo is missed.
 
 --capacity searches the highest rate that keeps --slo and draws the curve of
 latency by throughput, --sweep draws it at given rates; both offer Poisson
@@ -150,7 +151,10 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
-	config.Phase = phase
+	run := offer
+	if phase != nil {
+		config.Phase, run = phase, load.Run
+	}
 	if err := checkProgress(f.progress); err != nil {
 		return usageError(err)
 	}
@@ -160,7 +164,7 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	}
 	seen, done := watchLoad(c.stderr, f.progress)
 	config.Progress = seen
-	result, err := load.Run(cmd.Context(), config)
+	result, err := run(cmd.Context(), config)
 	done()
 	var bad *load.ConfigError
 	if errors.As(err, &bad) {
@@ -230,6 +234,8 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
+	case f.timeout <= 0:
+		return config, fmt.Errorf("--timeout %v: it must be longer than nothing", f.timeout)
 	case f.pipeline < 1:
 		return config, fmt.Errorf("--pipeline %d: at least one request is under way on a connection", f.pipeline)
 	}

@@ -127,6 +127,9 @@ func byKind(e results.Errors) string {
 // table is of the percentiles.
 func (t *loadText) table() {
 	l := t.load
+	if l.LatencyUS.Max == 0 { // nothing was answered, nor waited for
+		return
+	}
 	type row struct {
 		name string
 		q    results.Quantiles
@@ -212,7 +215,11 @@ func (t *loadText) connections() {
 		}
 		t.fact("reconnected", text)
 	}
-	t.fact("generator", fmt.Sprintf("%.1f µs of CPU per request, busiest thread %.0f %% busy", l.GeneratorCPUUSPerRequest, 100*l.GeneratorCPUUtilisation))
+	cost := fmt.Sprintf("busiest thread %.0f %% busy", 100*l.GeneratorCPUUtilisation)
+	if l.Requests > 0 {
+		cost = fmt.Sprintf("%.1f µs of CPU per request, %s", l.GeneratorCPUUSPerRequest, cost)
+	}
+	t.fact("generator", cost)
 }
 
 // offered is a rate that was asked for: 500 is no 500.0.

@@ -133,6 +133,24 @@ func TestLoadTextOfLittle(t *testing.T) {
 	}
 }
 
+// Where nothing was answered there are no figures to lay out.
+func TestLoadTextOfNothing(t *testing.T) {
+	l := &results.Load{URL: "https://127.0.0.1/", Model: "closed", Connections: 2, Threads: 1, DurationS: 1, Errors: results.Errors{Read: 7}, GeneratorCPUUtilisation: 0.41}
+	l.Histogram, _ = results.EncodeHistogram(results.NewHistogram())
+	var b bytes.Buffer
+	if err := printLoad(&b, l, 80, false); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "errors: read 7") || !strings.Contains(b.String(), "generator    busiest thread 41 % busy") {
+		t.Error(b.String())
+	}
+	for _, not := range []string{"latency", "p50", "per request", "NaN"} {
+		if strings.Contains(b.String(), not) {
+			t.Errorf("%q is in\n%s", not, b.String())
+		}
+	}
+}
+
 // The plot keeps its size, whatever the distribution.
 func TestPercentilePlot(t *testing.T) {
 	for name, value := range map[string]func(i int) int64{
