@@ -3,8 +3,10 @@ package results_test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/resultstest"
 )
 
 // withSteps returns a window of a quarter of a second: a step of a thousand
@@ -81,6 +84,79 @@ func TestLogNeedsSteps(t *testing.T) {
 	l.Series[2].Histogram = ""
 	if err := results.WriteLog(&bytes.Buffer{}, l, ""); err == nil || !strings.Contains(err.Error(), "0.2 s") || !strings.Contains(err.Error(), "--steps") {
 		t.Error(err)
+	}
+}
+
+// HdrHistogram's own reader gets back what the valid trials hold, by name, and
+// the merged distribution of a name is the sum of its intervals.
+func TestTrialLogReadsBack(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{NoInvalid: true, Scenarios: []string{"hello", "mixed"}, Targets: []string{"eventloop", "sync"}})
+	for i := range run.Trials {
+		run.Trials[i].WindowStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(i) * 10 * time.Second)
+	}
+	bad := &run.Trials[1]
+	bad.Warn(results.Warning{Code: "steal", Invalid: true})
+	names := results.LatencyNames(run)
+	want := map[string]int64{}
+	for _, tr := range run.Trials {
+		classes := []results.ClassStats{{Histogram: tr.Histogram}}
+		if len(tr.Classes) > 1 {
+			classes = tr.Classes
+		}
+		for _, c := range classes {
+			name := strings.TrimSuffix(tr.Scenario+"/"+tr.Target+"/"+c.Class, "/")
+			if !slices.Contains(names, name) {
+				t.Errorf("%s is not among %v", name, names)
+			}
+			if h, err := results.DecodeHistogram(c.Histogram); err != nil {
+				t.Fatal(err)
+			} else if tr.Valid {
+				want[name] += h.TotalCount()
+			}
+		}
+	}
+	if len(want) != 6 || len(names) != 6 {
+		t.Fatalf("%d names, %v", len(names), want)
+	}
+	for _, only := range []string{"", "mixed/sync/slow"} {
+		var b bytes.Buffer
+		if err := results.WriteTrialLog(&b, run, only); err != nil {
+			t.Fatal(err)
+		}
+		if only == "" && !strings.Contains(b.String(), fmt.Sprintf("trial %d does not count: steal]", bad.Trial)) {
+			t.Errorf("nothing is said of the trial that does not count:\n%.2000s", b.String())
+		}
+		got := map[string]int64{}
+		for r := hdrhistogram.NewHistogramLogReader(&b); ; {
+			h, err := r.NextIntervalHistogram()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h == nil {
+				break
+			}
+			got[h.Tag()] += h.TotalCount()
+			at := slices.IndexFunc(run.Trials, func(tr results.Trial) bool { return tr.WindowStart.UnixMilli() == h.StartTimeMs() })
+			if at < 0 || !strings.HasPrefix(h.Tag(), run.Trials[at].Scenario+"/"+run.Trials[at].Target) {
+				t.Fatalf("%s from %d on is no trial", h.Tag(), h.StartTimeMs())
+			}
+			if length := h.EndTimeMs() - h.StartTimeMs(); math.Abs(float64(length)-1e3*run.Trials[at].DurationS) > 1 {
+				t.Errorf("%s lasts %d ms", h.Tag(), length)
+			}
+		}
+		for name, n := range want {
+			if only != "" && name != only {
+				n = 0
+			}
+			if got[name] != n {
+				t.Errorf("only %q: %d of %s, want %d", only, got[name], name, n)
+			}
+		}
+	}
+	for name, n := range want {
+		if h, err := results.MergedLatency(run, name); err != nil || h.TotalCount() != n {
+			t.Errorf("%s: %d merged, want %d; %v", name, h.TotalCount(), n, err)
+		}
 	}
 }
 

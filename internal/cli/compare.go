@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
 	"github.com/dynobench/dyno/results/report"
@@ -68,16 +71,24 @@ func (c *cli) compare(before, after *results.Run, o compare.Options) error {
 }
 
 func (c *cli) reportCommand() *cobra.Command {
-	var runs, format string
+	var runs, format, only string
 	cmd := &cobra.Command{
 		Use:   "report RUN",
 		Short: "Print a stored run and write its report and plots again",
 		Long: `report rebuilds report.md, report.html and the plots from run.json alone.
 
 RUN is a run folder, a run.json file, or the id (or the beginning of the id) of
-a run in the runs folder; "latest" is the newest one.`,
-		Example: "  dyno report latest\n  dyno report runs/20260101-120000-1a2b --format csv > trials.csv",
-		Args:    cobra.ExactArgs(1),
+a run in the runs folder; "latest" is the newest one.
+
+--format hlog is a log of HdrHistogram: the latencies of each valid trial, tagged
+SCENARIO/TARGET, and /CLASS behind it where there are several classes of requests.
+--format hdr is latency by percentile as HdrHistogram's plotter reads it, of all
+valid trials of one of them.`,
+		Example: `  dyno report latest
+  dyno report runs/20260101-120000-1a2b --format csv > trials.csv
+  dyno report latest --format hlog > trials.hlog
+  dyno report latest --format hdr --only hello/eventloop > eventloop.hdr`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			path, err := results.Find(runs, args[0])
 			if err != nil {
@@ -91,6 +102,9 @@ a run in the runs folder; "latest" is the newest one.`,
 			if filepath.Ext(path) == ".json" {
 				dir = filepath.Dir(path)
 			}
+			if only, err = distribution(run, format, only); err != nil {
+				return usageError(err)
+			}
 			switch format {
 			case "":
 				return failedIf(c.report(run, dir))
@@ -100,13 +114,48 @@ a run in the runs folder; "latest" is the newest one.`,
 				return failedIf(results.WriteBenchmark(c.stdout, run))
 			case "markdown":
 				return failedIf(report.Markdown(c.stdout, run))
+			case "hlog":
+				return failedIf(results.WriteTrialLog(c.stdout, run, only))
+			case "hdr":
+				h, err := results.MergedLatency(run, only)
+				if err != nil {
+					return failed(err)
+				}
+				return failedIf(results.WritePercentiles(c.stdout, h))
 			}
-			return usagef("unknown format %q (known: csv, benchmark, markdown)", format)
+			return usageError(suggest.Unknown("format", format, reportFormats))
 		},
 	}
 	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
-	cmd.Flags().StringVar(&format, "format", "", "print this instead and write nothing: csv, benchmark (for benchstat) or markdown")
+	cmd.Flags().StringVar(&format, "format", "", "print this instead and write nothing: csv, benchmark (for benchstat), markdown, hlog or hdr (for HdrHistogram)")
+	cmd.Flags().StringVar(&only, "only", "", "hlog and hdr: the latency of one `SCENARIO/TARGET`, or of one of its classes, SCENARIO/TARGET/CLASS")
 	return cmd
+}
+
+// reportFormats are what dyno report prints rather than writes.
+var reportFormats = []string{"csv", "benchmark", "markdown", "hlog", "hdr"}
+
+// distribution is the name of the latency that a format prints: the one that was
+// asked for, or where there is no other the only one.
+func distribution(run *results.Run, format, only string) (string, error) {
+	if format != "hdr" && format != "hlog" {
+		if only != "" {
+			return "", errors.New("--only is for --format hlog and --format hdr")
+		}
+		return "", nil
+	}
+	names := results.LatencyNames(run)
+	switch {
+	case len(names) == 0:
+		return "", errors.New("the run holds no latencies: no trial was answered")
+	case only != "" && !slices.Contains(names, only):
+		return "", fmt.Errorf("--only: %w", suggest.Unknown("distribution", only, names))
+	case only == "" && format == "hdr" && len(names) > 1:
+		return "", fmt.Errorf("--format hdr is one distribution: choose it with --only, of %s", strings.Join(names, ", "))
+	case only == "" && format == "hdr":
+		return names[0], nil
+	}
+	return only, nil
 }
 
 // failedIf gives err the exit code of a failure, unless it has one.
