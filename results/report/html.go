@@ -46,13 +46,19 @@ type pageData struct {
 type pageScenario struct {
 	Anchor, Name, Summary, Terms, Shows string
 	Verdicts                            []Verdict
-	Head                                []string
-	Lines                               []pageLine
+	Table                               pageTable
+	Groups                              []pageTable
 	Footnotes                           []string
 	Notices                             []Notice
 	ProfilesNote                        string
 	Profiles                            []link
 	Small, Large                        []pageFigure
+}
+
+type pageTable struct {
+	Label string
+	Head  []string
+	Lines []pageLine
 }
 
 type pageLine struct {
@@ -96,6 +102,19 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	return pageTemplate.Execute(w, d)
 }
 
+func tableOnPage(label string, head []string, lines []line) pageTable {
+	p := pageTable{Label: label, Head: head}
+	for _, l := range lines {
+		line := pageLine{Class: l.Class != "", Name: l.Class, Cells: l.Cells[1:]}
+		if !line.Class {
+			line.Name, line.Mark, line.Some = l.Row.name(), l.Row.mark(), len(l.Row.Valid) < len(l.Row.Trials)
+			line.Swatch = plot.StyleOf(line.Name).Hex()
+		}
+		p.Lines = append(p.Lines, line)
+	}
+	return p
+}
+
 func (s *Scenario) onPage(run *results.Run) (pageScenario, error) {
 	p := pageScenario{
 		Anchor: format.FileName(s.Plan.Name), Name: s.Plan.Name, Summary: sentence(s.Plan.Summary), Terms: sentence(s.terms()),
@@ -103,16 +122,9 @@ func (s *Scenario) onPage(run *results.Run) (pageScenario, error) {
 		ProfilesNote: s.profilesNote(run), Profiles: s.profiles(),
 	}
 	columns := s.page()
-	for _, c := range columns {
-		p.Head = append(p.Head, c.head)
-	}
-	for _, l := range s.lines(columns) {
-		line := pageLine{Class: l.Class != "", Name: l.Class, Cells: l.Cells[1:]}
-		if !line.Class {
-			line.Name, line.Mark, line.Some = l.Row.name(), l.Row.mark(), len(l.Row.Valid) < len(l.Row.Trials)
-			line.Swatch = plot.StyleOf(line.Name).Hex()
-		}
-		p.Lines = append(p.Lines, line)
+	p.Table = tableOnPage("Figures of "+s.Plan.Name, heads(columns), s.lines(columns))
+	for _, t := range s.groupTables() {
+		p.Groups = append(p.Groups, tableOnPage(t.Spec, t.Head, t.Lines))
 	}
 	for _, f := range s.figures() {
 		narrow, err := inline(f, plot.Narrow)

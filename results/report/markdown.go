@@ -80,16 +80,26 @@ func (s *Scenario) markdown(b *strings.Builder, run *results.Run) {
 	}
 	b.WriteString("\n")
 	columns := s.page()
-	for i, c := range columns {
-		if i > 0 {
-			b.WriteString(" ")
-		} else {
-			b.WriteString("| ")
-		}
-		b.WriteString(c.head + " |")
+	markdownTable(b, heads(columns), s.lines(columns))
+	for _, n := range s.footnotes() {
+		b.WriteString(escape(n) + "\n\n")
 	}
-	b.WriteString("\n|:--" + strings.Repeat("|--:", len(columns)-1) + "|\n")
-	for _, l := range s.lines(columns) {
+	for _, t := range s.groupTables() {
+		fmt.Fprintf(b, "Beside the busy connections `%s`:\n\n", t.Spec)
+		markdownTable(b, t.Head, t.Lines)
+	}
+	if links := s.profiles(); len(links) > 0 {
+		fmt.Fprintf(b, "%s %s\n\n", escape(s.profilesNote(run)), markdownLinks(links))
+	}
+	markdownNotices(b, s.Notices)
+	for _, f := range s.figures() {
+		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", escape(f.Title), PlotsDir, f.Name)
+	}
+}
+
+func markdownTable(b *strings.Builder, head []string, lines []line) {
+	fmt.Fprintf(b, "| %s |\n|:--%s|\n", strings.Join(head, " | "), strings.Repeat("|--:", len(head)-1))
+	for _, l := range lines {
 		for i, c := range l.Cells {
 			switch {
 			case i == 0 && l.Class != "":
@@ -102,16 +112,6 @@ func (s *Scenario) markdown(b *strings.Builder, run *results.Run) {
 		b.WriteString("|\n")
 	}
 	b.WriteString("\n")
-	for _, n := range s.footnotes() {
-		b.WriteString(escape(n) + "\n\n")
-	}
-	if links := s.profiles(); len(links) > 0 {
-		fmt.Fprintf(b, "%s %s\n\n", escape(s.profilesNote(run)), markdownLinks(links))
-	}
-	markdownNotices(b, s.Notices)
-	for _, f := range s.figures() {
-		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", escape(f.Title), PlotsDir, f.Name)
-	}
 }
 
 func markdownNotices(b *strings.Builder, notices []Notice) {

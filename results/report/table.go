@@ -89,6 +89,14 @@ func (s *Scenario) page() []column {
 	return columns
 }
 
+func heads(columns []column) []string {
+	var all []string
+	for _, c := range columns {
+		all = append(all, c.head)
+	}
+	return all
+}
+
 // line is one line of a table: a target's, or a class's below it.
 type line struct {
 	Row   *Row
@@ -119,8 +127,7 @@ func (s *Scenario) lines(columns []column) []line {
 	return all
 }
 
-// footnotes explains what the table lacks, and lists the failed requests and
-// what became of the connections beside the busy ones.
+// footnotes explains what the table lacks, and lists the failed requests.
 func (s *Scenario) footnotes() []string {
 	var notes, failed []string
 	gap := false
@@ -149,7 +156,7 @@ func (s *Scenario) footnotes() []string {
 	if full := s.fullNote(); full != "" {
 		notes = append(notes, full)
 	}
-	return append(notes, s.groupNotes()...)
+	return notes
 }
 
 // minDrift is the ratio of two rounds from which the drift is told. Noise of

@@ -42,7 +42,13 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 
 // basis says what the figures of a table are.
 func (r *Report) basis() string {
-	return "Rate and CPU per request are medians over the valid trials, ± is how far these spread, half of the way from the lowest to the highest; percentiles are of their merged histograms, memory is the highest peak."
+	basis := "Rate and CPU per request are medians over the valid trials, ± is how far these spread, half of the way from the lowest to the highest; percentiles are of their merged histograms, memory is the highest peak."
+	for i := range r.Scenarios {
+		if len(r.Scenarios[i].groupTables()) > 0 {
+			return basis + " " + groupBasis
+		}
+	}
+	return basis
 }
 
 func (s *Scenario) terminal(b *strings.Builder, run *results.Run, width int) {
@@ -61,6 +67,13 @@ func (s *Scenario) terminal(b *strings.Builder, run *results.Run, width int) {
 	}
 	if note := s.profilesNote(run); note != "" {
 		b.WriteString(format.Wrap(note, width, "", "  "))
+	}
+	groups := s.groupTables()
+	for _, t := range groups {
+		b.WriteString("\n" + format.Wrap("beside them "+t.Spec, width, "", "  ") + t.terminal(width))
+	}
+	if len(groups) > 0 && len(s.Notices) > 0 {
+		b.WriteString("\n")
 	}
 	writeNotices(b, s.Notices, width)
 }
@@ -110,18 +123,23 @@ func (s *Scenario) terminalTable(width int) string {
 			return text
 		}
 		if i == len(layouts)-1 {
-			limit := 0
-			for _, l := range lines {
-				limit = max(limit, format.Width(l.Cells[0]))
-			}
-			limit = max(8, limit-over)
-			for _, l := range lines {
-				l.Cells[0] = cutName(l.Cells[0], limit)
-			}
-			return t.Text()
+			return cutTable(t, over)
 		}
 	}
 	return ""
+}
+
+// cutTable cuts the names of a table that is so many columns too wide.
+func cutTable(t format.Table, over int) string {
+	limit := 0
+	for _, cells := range t.Rows {
+		limit = max(limit, format.Width(cells[0]))
+	}
+	limit = max(8, limit-over)
+	for _, cells := range t.Rows {
+		cells[0] = cutName(cells[0], limit)
+	}
+	return t.Text()
 }
 
 // cutName shortens a name but keeps the mark behind it.
