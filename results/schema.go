@@ -12,7 +12,10 @@
 // and never zero by accident.
 package results
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The schema names. The number is the major version: it grows when a reader
 // of the old one would misread the new one; adding a field does not count.
@@ -106,6 +109,21 @@ type Errors struct {
 // Total is the number of failed requests.
 func (e Errors) Total() int64 {
 	return e.Connect + e.Read + e.Write + e.Timeout + e.Status + e.Body + e.Unsent
+}
+
+// A Failure is one kind of error, and how many requests ended so.
+type Failure struct {
+	Kind string
+	N    int64
+}
+
+// Kinds lists the kinds of errors that there were.
+func (e Errors) Kinds() []Failure {
+	all := []Failure{
+		{"connect", e.Connect}, {"read", e.Read}, {"write", e.Write}, {"timeout", e.Timeout},
+		{"status", e.Status}, {"body", e.Body}, {"unsent", e.Unsent},
+	}
+	return slices.DeleteFunc(all, func(f Failure) bool { return f.N == 0 })
 }
 
 // Quantiles summarises one histogram in microseconds. A percentile that the

@@ -83,7 +83,7 @@ func (e *epoll) stopped(s *slot, errno unix.Errno) {
 	// EPIPE it has closed the connection in form, with anything else cut it.
 	s.cut = errno != unix.EPIPE
 	if e.receive(s) {
-		e.lose(s, failedWrite, now())
+		e.lose(s, failedWrite, now(), errno)
 	}
 }
 

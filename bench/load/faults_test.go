@@ -50,6 +50,9 @@ func TestResets(t *testing.T) {
 				c.Generator = generator
 				c.Requests[0].Method = "POST" // nobody sends it a second time
 				l := mustSee(t, c, func(l *results.Load) bool { return l.Requests > 0 && l.Errors.Total() > 0 })
+				if generator == "native" && !strings.Contains(l.Warnings[0].Message, "reset by peer") && l.Errors.Write == 0 {
+					t.Errorf("%+v", l.Warnings)
+				}
 				if failed := l.Errors.Read + l.Errors.Write; failed == 0 || failed != l.Errors.Total() || l.Requests == 0 || l.Valid {
 					t.Errorf("%d answers, %+v, valid %v", l.Requests, l.Errors, l.Valid)
 				}

@@ -62,6 +62,7 @@ type recorder struct {
 	stray      int64 // bytes came that no request had asked for
 	late       int64 // sent after the window had ended, though a connection had been free
 	cause      error // of the last failure that has more to say than its kind
+	status     int   // the last wrong one
 }
 
 type classRecord struct {
@@ -130,6 +131,9 @@ func (r *recorder) count(o *outcome) {
 	}
 	switch o.kind {
 	case answered, wrongStatus, wrongBody:
+		if o.kind == wrongStatus {
+			r.status = o.status
+		}
 		class.answers++
 		r.bytes += o.bytes
 		results.RecordNS(r.service, o.done-o.sent)
@@ -179,6 +183,9 @@ func (r *recorder) add(from *recorder) {
 	r.late += from.late
 	if from.cause != nil {
 		r.cause = from.cause
+	}
+	if from.status != 0 {
+		r.status = from.status
 	}
 }
 

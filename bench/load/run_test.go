@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -190,10 +191,11 @@ func TestErrorsByKind(t *testing.T) {
 		knobs  func(*responder)
 		change func(*Config)
 		kind   check
-		right  bool // there are right answers as well, where only a sample is compared
-		native bool // net/http hides it, or tries again
+		right  bool   // there are right answers as well, where only a sample is compared
+		native bool   // net/http hides it, or tries again
+		told   string // in the native generator's warning or its hint
 	}{
-		{name: "status", kind: func(e results.Errors) int64 { return e.Status },
+		{name: "status", told: "the last one 503", kind: func(e results.Errors) int64 { return e.Status },
 			knobs: func(r *responder) {
 				r.answer = reply("HTTP/1.1 503 Busy\r\nContent-Length: 13\r\n\r\nHello, World!")
 			}},
@@ -211,11 +213,11 @@ func TestErrorsByKind(t *testing.T) {
 		{name: "less than announced", kind: read,
 			knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nHello")) }},
 		{name: "close at once", kind: lost, knobs: func(r *responder) { r.greet = func(io.Writer) bool { return false } }},
-		{name: "close instead of an answer", kind: lost,
+		{name: "close instead of an answer", kind: lost, told: "closed the connection before",
 			knobs: func(r *responder) { r.answer = func(io.Writer, int64, []byte) bool { return false } }},
-		{name: "close in the head", kind: read, knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.1 200 OK\r\nConte")) }},
-		{name: "garbage", kind: read, knobs: func(r *responder) { r.answer = reply("SSH-2.0-OpenSSH_9.2\r\n") }},
-		{name: "endless head", kind: read, knobs: func(r *responder) {
+		{name: "close in the head", kind: read, told: "closed the connection before", knobs: func(r *responder) { r.answer = closing(reply("HTTP/1.1 200 OK\r\nConte")) }},
+		{name: "garbage", kind: read, told: "malformed response", knobs: func(r *responder) { r.answer = reply("SSH-2.0-OpenSSH_9.2\r\n") }},
+		{name: "endless head", kind: read, told: "malformed response", knobs: func(r *responder) {
 			r.answer = func(w io.Writer, _ int64, _ []byte) bool {
 				io.WriteString(w, "HTTP/1.1 200 OK\r\n")
 				line := "X-Filler: " + strings.Repeat("x", 4000) + "\r\n"
@@ -226,7 +228,7 @@ func TestErrorsByKind(t *testing.T) {
 				}
 			}
 		}},
-		{name: "silence", kind: func(e results.Errors) int64 { return e.Timeout }, change: func(c *Config) { c.Timeout = 30 * time.Millisecond },
+		{name: "silence", told: "see what the server waits for", kind: func(e results.Errors) int64 { return e.Timeout }, change: func(c *Config) { c.Timeout = 30 * time.Millisecond },
 			knobs: func(r *responder) {
 				r.answer = func(io.Writer, int64, []byte) bool { return true }
 			}},
@@ -258,6 +260,10 @@ func TestErrorsByKind(t *testing.T) {
 				}
 				if (right > 0) != sampled || l.Valid {
 					t.Errorf("%d right answers, valid %v %v", right, l.Valid, l.Warnings)
+				}
+				told := fmt.Sprint(l.Warnings)
+				if generator == "native" && !strings.Contains(told, test.told) {
+					t.Errorf("%q is not said in %s", test.told, told)
 				}
 				// A server that only ever fails is not stormed.
 				if attempts := r.accepted.Load() - before; generator == "native" && l.Requests == 0 && attempts > 20*int64(c.Connections) {

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"errors"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/internal/template"
@@ -147,8 +149,7 @@ func (t *thread) connect(s *slot) {
 // refuse ends an attempt to connect.
 func (t *thread) refuse(s *slot, err error, at int64) {
 	if s.n > 0 {
-		t.rec.cause = err
-		t.lose(s, failedConnect, at)
+		t.lose(s, failedConnect, at, err)
 		return
 	}
 	t.refusal = err
@@ -165,6 +166,9 @@ func (t *thread) connected(s *slot) {
 	t.pump(s)
 }
 
+// errClosed is why a request failed whose connection has come to its end in form.
+var errClosed = errors.New("the server closed the connection before the answer was whole")
+
 // hungUp is called when the server has closed the connection, or with errno
 // cut it.
 func (t *thread) hungUp(s *slot, errno unix.Errno, at int64) {
@@ -177,9 +181,11 @@ func (t *thread) hungUp(s *slot, errno unix.Errno, at int64) {
 		t.answered(s, s.answer.verdict(), at, false)
 		t.pump(s)
 	case errno == 0 && s.congested && s.answer.bytes == 0:
-		t.lose(s, failedWrite, at)
+		t.lose(s, failedWrite, at, errClosed)
+	case errno == 0:
+		t.lose(s, failedRead, at, errClosed)
 	default:
-		t.lose(s, failedRead, at)
+		t.lose(s, failedRead, at, errno)
 	}
 }
 
@@ -197,7 +203,7 @@ func (t *thread) received(s *slot, b []byte, at int64) {
 		}
 		used, done, kind, err := t.take(s, b)
 		if err != nil {
-			t.lose(s, failedRead, at)
+			t.lose(s, failedRead, at, err)
 			return
 		}
 		if !done {
@@ -289,8 +295,8 @@ func (t *thread) answered(s *slot, kind kind, at int64, keep bool) {
 }
 
 // lose ends the oldest request, or the attempt to connect for it, without an
-// answer. The connection is of no use any more, and what is behind the request
-// moves to a new one.
+// answer; cause, where not nil, has more to say than kind. The connection is of
+// no use any more, and what is behind the request moves to a new one.
 //
 // Where the server has closed a connection between two requests, the oldest
 // moves as well: a server may do so at any time, and a client that sends at
@@ -298,7 +304,7 @@ func (t *thread) answered(s *slot, kind kind, at int64, keep bool) {
 // they were. On a new connection the same is a failure. What a server may
 // already have acted upon is not sent twice unless its method is idempotent
 // (RFC 9110 section 9.2.2).
-func (t *thread) lose(s *slot, kind kind, at int64) {
+func (t *thread) lose(s *slot, kind kind, at int64, cause error) {
 	lost := kind == failedRead || kind == failedWrite
 	idle := lost && s.answer.bytes == 0 && s.answers > 0 && t.idempotent[t.at(s, 0).class]
 	bytes, sent := s.answer.bytes, s.n-s.unsent
@@ -307,6 +313,9 @@ func (t *thread) lose(s *slot, kind kind, at int64) {
 		t.closed++
 	} else {
 		t.finish(s, kind, at, bytes)
+		if cause != nil {
+			t.rec.cause = cause
+		}
 		sent--
 		s.fails++
 		for kind == timedOut && t.overdue(s, at) { // of one failure, and no reason to connect in between

@@ -190,6 +190,7 @@ func (t *thread) offer() {
 func (t *thread) enter(start, at int64) {
 	t.cpuStart, t.wallStart = threadCPU(), at
 	t.draws.Window()
+	t.rec.cause = nil // that of a failure in the warm-up
 	if t.config.Model == Open {
 		// What waits in the warm-up's schedule is forgotten: the window does
 		// not begin with a debt.
@@ -305,7 +306,7 @@ func (t *thread) expire(at int64) {
 	for i := range t.slots {
 		s := &t.slots[i]
 		if t.overdue(s, at) {
-			t.lose(s, timedOut, at)
+			t.lose(s, timedOut, at, nil)
 		}
 		switch {
 		case s.state != waiting:

@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dynobench/dyno/results"
@@ -101,17 +102,42 @@ func judgeErrors(l *results.Load, r *recorder, invalid func(code, hint, format s
 			"%d of %d requests had to be sent again, since the connection was closed under them", r.resent, r.total)
 	}
 	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.total) {
-		hint := "see the server's log"
-		if e.Connect > 0 && e.Connect >= failed/2 {
-			hint = refusalHint(r.cause)
-		}
-		cause := ""
-		if r.cause != nil {
-			cause = fmt.Sprintf("; at last: %v", r.cause)
-		}
-		invalid(CodeErrors, hint, "%d of %d requests failed (connect %d, read %d, write %d, timeout %d, status %d, body %d%s)",
-			failed, r.total, e.Connect, e.Read, e.Write, e.Timeout, e.Status, e.Body, cause)
+		invalid(CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.total, failures(e, r))
 	}
+}
+
+// failures lists the kinds of what failed, and what is known of the last one:
+// "read 48; at last: connection reset by peer".
+func failures(e results.Errors, r *recorder) string {
+	var b strings.Builder
+	e.Unsent = 0
+	for i, f := range e.Kinds() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s %d", f.Kind, f.N)
+		if f.Kind == "status" && r.status != 0 {
+			fmt.Fprintf(&b, ", the last one %d", r.status)
+		}
+	}
+	if r.cause != nil {
+		fmt.Fprintf(&b, "; at last: %v", r.cause)
+	}
+	return b.String()
+}
+
+// failureHint is about what failed most.
+func failureHint(e results.Errors, r *recorder) string {
+	half := (e.Total() - e.Unsent + 1) / 2
+	switch {
+	case e.Connect >= half:
+		return refusalHint(r.cause)
+	case e.Status >= half:
+		return "ask the server for that path and look at the answer: an error, a redirect?"
+	case e.Timeout >= half:
+		return "see what the server waits for; a longer timeout counts what takes longer"
+	}
+	return "see the server's log"
 }
 
 // judgeClock is told by how much the wall clock has moved against the monotonic

@@ -235,9 +235,6 @@ func (a *attack) collect(r *vegeta.Result) {
 	if err != nil {
 		return // a hit without a target: there is none
 	}
-	if r.Error != "" && r.Code == 0 {
-		a.failure = r.Error
-	}
 	a.mu.Lock()
 	h := a.taken[n]
 	if len(a.taken) == a.config.Connections {
@@ -255,6 +252,9 @@ func (a *attack) collect(r *vegeta.Result) {
 		o.intended, o.ready = taken, taken
 	}
 	o.ready = min(o.ready, taken)
+	if r.Code == 0 && o.intended >= a.window.start.Load() {
+		a.failure = r.Error
+	}
 	if o.kind <= wrongBody {
 		a.answers.Add(1)
 	}

@@ -32,11 +32,7 @@ func printLoad(w io.Writer, l *results.Load, width int, plain bool) error {
 	t.groups()
 	t.objective()
 	t.warnings()
-	text := t.String()
-	if plain {
-		text = ascii.Replace(text)
-	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, t.sign(t.String()))
 	return err
 }
 
@@ -58,12 +54,25 @@ func plainText() bool {
 	return false // nothing is said, as in a container: UTF-8 is what there is
 }
 
+// sign replaces the signs of text that the terminal lacks.
+func (t *loadText) sign(text string) string {
+	if t.plain {
+		return ascii.Replace(text)
+	}
+	return text
+}
+
+// wrap writes text broken between words; some signs take more room in ASCII.
+func (t *loadText) wrap(text, first, rest string) {
+	t.WriteString(format.Wrap(t.sign(text), t.width, t.sign(first), rest))
+}
+
 // line writes text below the others, indented, broken between words.
-func (t *loadText) line(text string) { t.WriteString(format.Wrap(text, t.width, "  ", "    ")) }
+func (t *loadText) line(text string) { t.wrap(text, "  ", "    ") }
 
 // fact is a line with a name in front.
 func (t *loadText) fact(name, text string) {
-	t.WriteString(format.Wrap(text, t.width, fmt.Sprintf("  %-13s", name), strings.Repeat(" ", 15)))
+	t.wrap(text, fmt.Sprintf("  %-13s", name), strings.Repeat(" ", 15))
 }
 
 func (t *loadText) title() {
@@ -87,8 +96,8 @@ func (t *loadText) title() {
 	if l.Transport != "" {
 		by += " on " + l.Transport
 	}
-	t.WriteString(format.Wrap(fmt.Sprintf("%s, %s, %.2f s after %.2f s of warm-up (%s)",
-		loop, count(l.Threads, "thread"), l.DurationS, l.WarmupS, by), t.width, "", "  "))
+	t.wrap(fmt.Sprintf("%s, %s, %.2f s after %.2f s of warm-up (%s)",
+		loop, count(l.Threads, "thread"), l.DurationS, l.WarmupS, by), "", "  ")
 }
 
 func (t *loadText) rate() {
@@ -110,16 +119,8 @@ func (t *loadText) rate() {
 // byKind lists the kinds that there were.
 func byKind(e results.Errors) string {
 	var kinds []string
-	for _, k := range []struct {
-		name string
-		n    int64
-	}{
-		{"connect", e.Connect}, {"read", e.Read}, {"write", e.Write}, {"timeout", e.Timeout},
-		{"status", e.Status}, {"body", e.Body}, {"unsent", e.Unsent},
-	} {
-		if k.n > 0 {
-			kinds = append(kinds, k.name+" "+format.Count(k.n))
-		}
+	for _, f := range e.Kinds() {
+		kinds = append(kinds, f.Kind+" "+format.Count(f.N))
 	}
 	return strings.Join(kinds, ", ")
 }
@@ -307,7 +308,7 @@ func (t *loadText) warnings() {
 		t.WriteString("\n")
 		t.line(fmt.Sprintf("%s [%s]: %s", mark, warning.Code, warning.Message))
 		if warning.Hint != "" {
-			t.WriteString(format.Wrap(warning.Hint, t.width, "    → ", "      "))
+			t.wrap(warning.Hint, "    → ", "      ")
 		}
 	}
 }

@@ -59,7 +59,7 @@ func sample(t *testing.T, answers int) *results.Load {
 			{Text: "rate>9000", Seen: ref(9987.0), Met: true}, {Text: "p99.9<1s", Reason: "too few samples tell"},
 		}},
 		Warnings: []results.Warning{
-			{Code: "errors", Message: "1224 of 100000 requests failed (connect 0, read 0, write 0, timeout 4, status 17, body 0)", Hint: "see the server's log", Invalid: true},
+			{Code: "errors", Message: "1224 of 100000 requests failed (timeout 4, status 17, the last one 503)", Hint: "ask the server for that path and look at the answer: an error, a redirect?", Invalid: true},
 			{Code: "saturated", Message: "1.2 % of the requests due were never sent, since all 64 connections were busy", Hint: "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections"},
 		},
 	}

@@ -49,7 +49,7 @@ func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.
 	c := &cli{own: own, args: args, stdout: stdout, stderr: stderr}
 	root := c.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	verb, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
@@ -57,7 +57,7 @@ func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.
 	switch {
 	case errors.As(err, &coded):
 	case !c.started: // cobra's own: an unknown verb or flag, too many arguments
-		coded = &exitError{code: exitUsage, err: fmt.Errorf("%w (dyno -h shows the usage)", err)}
+		coded = &exitError{code: exitUsage, err: fmt.Errorf("%w (%s -h shows the usage)", err, verb.CommandPath())}
 	default:
 		coded = &exitError{code: exitFailed, err: err}
 	}

@@ -187,13 +187,8 @@ func (s *Scenario) drift() float64 {
 // failures lists the errors by kind: "212 read, 31 timeout".
 func failures(e results.Errors) string {
 	var parts []string
-	for _, k := range []struct {
-		n    int64
-		name string
-	}{{e.Connect, "connect"}, {e.Read, "read"}, {e.Write, "write"}, {e.Timeout, "timeout"}, {e.Status, "status"}, {e.Body, "body"}, {e.Unsent, "unsent"}} {
-		if k.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", k.n, k.name))
-		}
+	for _, f := range e.Kinds() {
+		parts = append(parts, fmt.Sprintf("%d %s", f.N, f.Kind))
 	}
 	return strings.Join(parts, ", ")
 }
