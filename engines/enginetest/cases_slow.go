@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
+	"github.com/dynobench/dyno/protocol/protocoltest"
 )
 
 // Slowloris in its forms. Each has as many clients as an engine serves at a
@@ -20,7 +22,7 @@ const brief = 150 * time.Millisecond
 
 // besiege runs attack on as many connections as srv has slots, and then tells
 // by a healthy client that they are free.
-func besiege(srv *server, attack func(*client)) {
+func besiege(srv *server, healthy func(), attack func(*client)) {
 	srv.t.Helper()
 	n := srv.traits.Slots
 	if n == 0 {
@@ -34,28 +36,28 @@ func besiege(srv *server, attack func(*client)) {
 			attack(c)
 		})
 	}
-	srv.alive()
+	healthy()
 	wg.Wait()
 	srv.eventually("the slots of slow clients must be free again", func() bool {
 		return srv.engine.Stats().Busy == 0 && srv.app.Open.Load() == 0
 	})
 }
 
-// drip sends text and then a byte every few milliseconds, until stop is called.
-func drip(c *client, text string, next byte) (stop func()) {
+// drip sends text and then a byte of more every few milliseconds, over and over, until stop is called.
+func drip(c *client, text, more string) (stop func()) {
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		if _, err := io.WriteString(c, text); err != nil {
 			return
 		}
-		for {
+		for i := 0; ; i++ {
 			select {
 			case <-end:
 				return
 			case <-time.After(5 * time.Millisecond):
 			}
-			if _, err := c.Write([]byte{next}); err != nil {
+			if _, err := c.Write([]byte{more[i%len(more)]}); err != nil {
 				return
 			}
 		}
@@ -80,41 +82,46 @@ func timesOut(srv *server, c *client, silent bool) {
 
 func testSlowHeaders(t *testing.T, s Subject) {
 	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief, BodyTime: brief}})
-	besiege(srv, func(c *client) {
-		defer drip(c, "GET /hello HTTP/1.1\r\nHost: test\r\nX-Slow: ", 'x')()
+	besiege(srv, srv.alive, func(c *client) {
+		defer drip(c, "GET /hello HTTP/1.1\r\nHost: test\r\nX-Slow: ", "x")()
 		timesOut(srv, c, s.Traits.NoTimeout)
 	})
 }
 
 func testSlowBodies(t *testing.T, s Subject) {
 	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief, BodyTime: brief}})
-	besiege(srv, func(c *client) {
-		defer drip(c, "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n", 'x')()
+	besiege(srv, srv.alive, func(c *client) {
+		defer drip(c, "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n", "x")()
 		timesOut(srv, c, false)
 	})
+}
+
+// sip reads a little now and then, until the server has had enough.
+func sip(srv *server, c *client) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	few := make([]byte, 16)
+	for range tick.C {
+		if _, err := c.Read(few); err != nil {
+			return
+		}
+		if srv.engine.Stats().Busy == 0 { // what is left is in the kernel
+			return
+		}
+	}
 }
 
 // A client that reads is not cut, one that reads a little now and then is.
 func testSlowReaders(t *testing.T, s Subject) {
 	srv := s.start(t, options{limits: protocol.Limits{WriteTime: brief}})
-	besiege(srv, func(c *client) {
+	besiege(srv, srv.alive, func(c *client) {
 		c.Conn.(*net.TCPConn).SetReadBuffer(8 << 10)
 		if !s.Traits.OneShot { // a later answer must be limited as the first is
 			c.send(request("GET", "/hello", ""))
 			c.receive("GET")
 		}
 		c.send(request("GET", "/stream?n=4096&size=65536", ""))
-		tick := time.NewTicker(5 * time.Millisecond)
-		defer tick.Stop()
-		few := make([]byte, 16)
-		for range tick.C {
-			if _, err := c.Read(few); err != nil {
-				return
-			}
-			if srv.engine.Stats().Busy == 0 { // what is left is in the kernel
-				return
-			}
-		}
+		sip(srv, c)
 	})
 	if got, most := srv.app.Pulled.Load(), int64(max(s.Traits.Slots, 8))*bound; got > most {
 		t.Errorf("pulled %d bytes for clients that hardly read, more than %d", got, most)
@@ -136,10 +143,58 @@ func testSlowReaders(t *testing.T, s Subject) {
 // Clients that never say a word.
 func testSilent(t *testing.T, s Subject) {
 	srv := s.start(t, options{limits: protocol.Limits{IdleTime: brief, HeaderTime: brief, BodyTime: brief}})
-	besiege(srv, func(c *client) {
+	besiege(srv, srv.alive, func(c *client) {
 		b, err := io.ReadAll(c.r)
 		if err != nil || len(b) > 0 && !strings.HasPrefix(string(b), "HTTP/1.1 408 ") {
 			t.Errorf("a silent client must be closed silently, or by a 408: %q, %v", b, err)
 		}
 	})
+}
+
+// protocolSlow has the four forms over another protocol, whose requests are
+// slow by their own bytes: anything else might be refused for what it is.
+func protocolSlow(t *testing.T, s Subject, p Protocol) {
+	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief, BodyTime: brief, IdleTime: brief, WriteTime: brief}})
+	healthy := func() {
+		a := newAsker(srv, p)
+		defer a.close()
+		a.expect("GET", "/hello", "", 200, Hello)
+	}
+	long := strings.Repeat("x", 20_000)
+	for what, r := range map[string]protocoltest.Request{
+		"header": {Method: "GET", Target: "/hello", Host: "test", Header: []gateway.Field{{Name: "X-Slow", Value: long}}},
+		"body":   {Method: "POST", Target: "/echo", Host: "test", Body: long},
+	} {
+		stream := string(p.Client.Encode(r))
+		at := len(stream) - len(long)/2
+		before := srv.svc.Counters.Timeouts.Load()
+		besiege(srv, healthy, func(c *client) {
+			defer drip(c, stream[:at], stream[at:])()
+			all, err := io.ReadAll(c.r)
+			if err != nil {
+				t.Errorf("a %s that does not end: %v", what, err)
+				return
+			}
+			if r, _, err := p.Client.Decode(r.Method, all, true); err != nil || r.Status != 408 {
+				t.Errorf("a %s that does not end must be answered 408 and the connection close: %+v, %v", what, r, err)
+			}
+		})
+		if srv.svc.Counters.Timeouts.Load() == before {
+			t.Errorf("a %s that does not end must count as a timeout", what)
+		}
+	}
+	besiege(srv, healthy, func(c *client) {
+		if err := c.closedByServer(); err != nil {
+			t.Errorf("a silent client must be closed silently: %v", err)
+		}
+	})
+	stream := p.Client.Encode(protocoltest.Request{Method: "GET", Target: "/stream?n=4096&size=65536", Host: "test"})
+	besiege(srv, healthy, func(c *client) {
+		c.Conn.(*net.TCPConn).SetReadBuffer(8 << 10)
+		c.send(string(stream))
+		sip(srv, c)
+	})
+	if got, most := srv.app.Pulled.Load(), int64(max(s.Traits.Slots, 8))*bound; got > most {
+		t.Errorf("pulled %d bytes for clients that hardly read, more than %d", got, most)
+	}
 }

@@ -33,6 +33,7 @@ func RunProtocol(t *testing.T, s Subject, p Protocol) {
 		{"concurrent clients", protocolConcurrent},
 		{"failures", protocolFailures},
 		{"refusals", protocolRefusals},
+		{"slow clients", protocolSlow},
 		{"drain", protocolDrain},
 		{"unix socket", protocolUnix},
 		{"PROXY header", protocolProxied},
