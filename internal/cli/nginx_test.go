@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/peer"
 )
 
@@ -29,13 +30,18 @@ func (b backend) host() string {
 }
 
 // TestBehindNginx has a real web server speak all protocols to all engines, over
-// TCP and Unix sockets by turns, with
-// the parameters that it comes with: nobody should have to know what to add.
+// TCP and Unix sockets by turns, with the parameters that it comes with: nobody
+// should have to know what to add.
 func TestBehindNginx(t *testing.T) {
 	nginx := peer.Find(t, "nginx")
 	dir := t.TempDir()
 	var backends []backend
-	for i, engine := range []string{"sync", "prefork,processes=2", "threads,threads=2", "pool,size=2", "goroutine", "eventloop"} {
+	few := map[string]string{"prefork": ",processes=2", "threads": ",threads=2", "pool": ",size=2"}
+	for i, entry := range catalog.List() {
+		if entry.Kind != catalog.Engine {
+			continue
+		}
+		engine := entry.Name + few[entry.Name]
 		for j, codec := range codecs {
 			listen := "127.0.0.1:0"
 			if (i+j)%2 == 1 {
