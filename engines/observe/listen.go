@@ -67,7 +67,7 @@ func answer(c net.Conn, proto string, look func() Server, watchers *watchers) {
 		kind, status = "text/plain", http.StatusMethodNotAllowed
 		body.WriteString("GET / or /metrics\n")
 	case n > 0 && words[1] == "/metrics":
-		kind = "text/plain; version=0.0.4"
+		kind = string(textFormat)
 		now.WriteMetrics(&body) //nolint:errcheck // into memory
 	default:
 		now.WriteJSON(&body, proto) //nolint:errcheck // likewise

@@ -5,7 +5,6 @@ package observe
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -95,9 +94,7 @@ func (s *Server) WriteJSON(w io.Writer, proto string) error {
 			RespawnCount: v.Respawns, Apps: []struct{}{},
 			Cores: []uwsgiCore{{Requests: v.Requests, Vars: []struct{}{}}},
 		}
-		if !v.Began.IsZero() {
-			x.LastSpawn = v.Began.Unix()
-		}
+		x.LastSpawn = max(unixTime(v.Began), 0)
 		if v.PID != 0 {
 			x.Accepting = 1
 		}
@@ -117,47 +114,7 @@ func (s *Server) WriteJSON(w io.Writer, proto string) error {
 	return err
 }
 
-// WriteMetrics writes s in Prometheus' text format, version 0.0.4. What is not
-// known is left out.
-func (s *Server) WriteMetrics(w io.Writer) error {
-	var failed error
-	say := func(format string, a ...any) {
-		if _, err := fmt.Fprintf(w, format, a...); failed == nil {
-			failed = err
-		}
-	}
-	family := func(name, kind, help string, of func(*supervise.Worker) int64) {
-		say("# HELP dyno_%s %s\n# TYPE dyno_%s %s\n", name, help, name, kind)
-		for i := range s.Workers {
-			if v := of(&s.Workers[i]); v >= 0 {
-				say("dyno_%s{worker=\"%d\"} %d\n", name, s.Workers[i].ID, v)
-			}
-		}
-	}
-	alone := func(name, kind, help string, v int64) {
-		if v >= 0 {
-			say("# HELP dyno_%s %s\n# TYPE dyno_%s %s\ndyno_%s %d\n", name, help, name, kind, name, v)
-		}
-	}
-	family("requests_total", "counter", "Requests answered.", func(v *supervise.Worker) int64 { return v.Requests })
-	s.writeErrors(say)
-	if s.Timed {
-		s.writeLatency(say)
-	}
-	family("accepted_total", "counter", "Connections accepted.", func(v *supervise.Worker) int64 { return v.Accepted })
-	family("slots", "gauge", "Requests, or connections, that can be in flight; 0 is any number.", func(v *supervise.Worker) int64 { return v.Slots })
-	family("slots_busy", "gauge", "Slots in use.", func(v *supervise.Worker) int64 { return v.Busy })
-	family("queue", "gauge", "Connections accepted and waiting for a slot.", func(v *supervise.Worker) int64 { return v.Queue })
-	family("respawns_total", "counter", "Worker processes that were replaced, for whatever reason.", func(v *supervise.Worker) int64 { return v.Respawns })
-	family("harakiri_total", "counter", "Worker processes killed for a request that took too long.", func(v *supervise.Worker) int64 { return v.Harakiri })
-	family("resident_bytes", "gauge", "Resident memory of the process.", func(v *supervise.Worker) int64 { return v.RSS })
-	family("start_time_seconds", "gauge", "Start of the process, Unix time.", func(v *supervise.Worker) int64 { return unixTime(v.Began) })
-	alone("processes", "gauge", "Processes that serve.", s.Total.Processes)
-	alone("listen_queue", "gauge", "Connections that wait in the kernel to be accepted.", s.Waiting)
-	alone("listen_queue_max", "gauge", "Connections that may wait in the kernel.", s.Backlog)
-	return failed
-}
-
+// unixTime is t's; −1 if there is none.
 func unixTime(t time.Time) int64 {
 	if t.IsZero() {
 		return -1
