@@ -1,16 +1,20 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/results"
 )
 
 // readPlain reads stats as uwsgitop does: it connects, asks nothing and reads to the end.
@@ -114,5 +118,35 @@ func TestStatsAreUWSGIs(t *testing.T) {
 		if !got[k] || !want[k] {
 			t.Errorf("%s: dyno %v, uWSGI %v", k, got[k], want[k])
 		}
+	}
+}
+
+// TestRunAsksUWSGI has the outside servers that can say how full they are say it
+// in a run, and in its document.
+func TestRunAsksUWSGI(t *testing.T) {
+	peer.Find(t, "uwsgi")
+	slots := map[string]int64{"uwsgi-prefork": 4, "uwsgi-threads": 256, "uwsgi-gevent": 256}
+	cmd := exec.Command("dyno", "run", "wait", "--targets", strings.Join(slices.Sorted(maps.Keys(slots)), ","),
+		"-n", "1", "-d", "1s", "--warmup", "200ms", "--json", "-o", t.TempDir())
+	var progress bytes.Buffer
+	cmd.Stderr = &progress
+	out, err := cmd.Output() // whose code may say that the host was noisy
+	var run results.Run
+	if e := json.Unmarshal(out, &run); e != nil {
+		t.Fatalf("%v, %v:\n%s", err, e, &progress)
+	}
+	for _, trial := range run.Trials {
+		want, o := slots[trial.Target], trial.Occupancy
+		delete(slots, trial.Target)
+		if o == nil || o.Slots != want || len(o.Busy) == 0 || len(o.Busy) != len(o.TS) {
+			t.Errorf("%s has %d slots, it tells %+v", trial.Target, want, o)
+			continue
+		}
+		if most := slices.Max(o.Busy); most < min(want, 4) || most > want { // 256 clients wait
+			t.Errorf("%s: %d of %d slots are busy: %v", trial.Target, most, want, o.Busy)
+		}
+	}
+	if len(slots) > 0 {
+		t.Errorf("no trials of %v:\n%s", slots, &progress)
 	}
 }
