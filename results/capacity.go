@@ -51,7 +51,8 @@ type Interval struct {
 }
 
 // Knee is the point of a curve with the most throughput for its latency:
-// throughput over mean latency, Kleinrock's power, is highest there.
+// throughput over mean latency, Kleinrock's power, is highest there. It is absent
+// where fewer than three points count, or the curve ends before it.
 type Knee struct {
 	RateRPS       float64 `json:"rate_rps"`
 	ThroughputRPS float64 `json:"throughput_rps"`

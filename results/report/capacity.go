@@ -73,8 +73,20 @@ func CapacityVerdicts(c *results.Capacity) []string {
 	if k := c.Knee; k != nil {
 		all = append(all, fmt.Sprintf("The knee is near %s requests/s with a mean of %s: beyond it, more load costs a larger share of latency than it brings of answers.",
 			rate(k.RateRPS), format.Duration(k.LatencyMeanUS)))
+	} else if highest, counting := extent(c); counting >= 3 {
+		all = append(all, fmt.Sprintf("The knee is beyond %s requests/s, the highest rate that counts: up to there, more load brings a larger share of answers than it costs of latency.", rate(highest)))
 	}
 	return all
+}
+
+// extent is how far the curve goes, and of how many points.
+func extent(c *results.Capacity) (highest float64, counting int) {
+	for _, p := range c.Points {
+		if p.Valid && p.LatencyUS.Mean > 0 {
+			highest, counting = max(highest, p.RateRPS), counting+1
+		}
+	}
+	return highest, counting
 }
 
 // capacityTable is the curve. The dots take what the figures leave of the

@@ -63,6 +63,9 @@ func TestCapacityText(t *testing.T) {
 			c.Warnings = []results.Warning{{Code: "at-least", Message: "the generator was the limit", Hint: "more threads"}}
 		}, []string{"up to 1,770 requests/s at least", "≥  1,770 ──", "! the generator was the limit [at-least]", "  → more threads"}, []string{"interval"}},
 		{"never", func(c *results.Capacity) { c.CapacityRPS, c.Interval = 0, nil }, []string{"No rate was found"}, []string{"──────────── ", "up to"}},
+		{"beyond", func(c *results.Capacity) {
+			c.CapacityRPS, c.Interval, c.BudgetS, c.Points, c.Knee = 0, nil, 0, c.Points[:5], nil
+		}, []string{"The knee is beyond 890 requests/s"}, []string{"near", "▸"}},
 		{"interrupted", func(c *results.Capacity) {
 			c.Interrupted, c.Points, c.CapacityRPS, c.Arrivals, c.Knee, c.Interval = true, nil, 0, "", nil, nil
 		}, []string{"Interrupted", "64 connections"}, []string{"No rate", "due/s"}},

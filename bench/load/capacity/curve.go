@@ -132,24 +132,26 @@ func verdictOf(v *results.Objective) string {
 }
 
 // knee returns the point of the highest power, throughput over mean latency
-// (Kleinrock 1979), nil where fewer than three points count. Before it, more
-// load brings more answers than it costs time; beyond it the reverse. For any
-// queue M/G/1 that is where one request is in the system on average: at 50 %
-// load for M/M/1, at 59 % for M/D/1.
+// (Kleinrock 1979), nil where fewer than three points count, or where power is
+// highest at the highest rate of all: the knee is beyond the curve then. Before
+// it, more load brings more answers than it costs time; beyond it the reverse.
+// For any queue M/G/1 that is where one request is in the system on average: at
+// 50 % load for M/M/1, at 59 % for M/D/1.
 func knee(points []results.CapacityPoint) *results.Knee {
 	var best *results.Knee
-	power, counting := 0.0, 0
+	power, highest, counting := 0.0, 0.0, 0
 	for _, p := range points {
 		if !p.Valid || p.LatencyUS.Mean == 0 {
 			continue
 		}
 		counting++
+		highest = max(highest, p.RateRPS)
 		if pw := p.ThroughputRPS / p.LatencyUS.Mean; pw > power {
 			power = pw
 			best = &results.Knee{RateRPS: p.RateRPS, ThroughputRPS: p.ThroughputRPS, LatencyMeanUS: p.LatencyUS.Mean}
 		}
 	}
-	if counting < 3 {
+	if counting < 3 || best == nil || best.RateRPS == highest {
 		return nil
 	}
 	return best

@@ -326,3 +326,35 @@ func TestSweep(t *testing.T) {
 		t.Errorf("without an objective: %v, %+v", err, c)
 	}
 }
+
+// The knee is where power is highest, if the curve goes beyond it.
+func TestKnee(t *testing.T) {
+	curve := func(means ...float64) (points []results.CapacityPoint) {
+		for i, mean := range means {
+			rate := 100 * float64(i+1)
+			points = append(points, results.CapacityPoint{RateRPS: rate, ThroughputRPS: rate, Valid: true, LatencyUS: results.Quantiles{Mean: mean}})
+		}
+		return points
+	}
+	invalid := curve(50, 60, 70, 300)
+	invalid[3].Valid = false
+	for name, c := range map[string]struct {
+		points []results.CapacityPoint
+		want   float64
+	}{
+		"within":             {curve(50, 60, 70, 300), 300},
+		"at the beginning":   {curve(50, 150, 300), 100},
+		"beyond":             {curve(50, 60, 70, 80), 0},
+		"beyond what counts": {invalid, 0},
+		"too few":            {curve(50, 150), 0},
+		"none":               {nil, 0},
+	} {
+		got := 0.0
+		if k := knee(c.points); k != nil {
+			got = k.RateRPS
+		}
+		if got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
