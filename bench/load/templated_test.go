@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/results"
 )
 
 // A witness is a server of net/http's that writes down what it is asked.
@@ -53,6 +54,18 @@ func (w *witness) take() map[string][]testimony {
 	}
 	w.seen = nil
 	return seen
+}
+
+// run returns what one run came to that had so many answers, and what was seen
+// of it: on a busy host others may have none.
+func (w *witness) run(t *testing.T, c Config, answers int64) (l *results.Load, seen map[string][]testimony) {
+	t.Helper()
+	l = until(func() *results.Load {
+		l := mustRun(t, c)
+		seen = w.take()
+		return l
+	}, func(l *results.Load) bool { return l.Requests >= answers })
+	return l, seen
 }
 
 func templated(t *testing.T, w *witness) Config {
@@ -112,11 +125,10 @@ func TestTemplatedRequests(t *testing.T) {
 				if model == Open {
 					c.Rate = 1000
 				}
-				l := mustRun(t, c)
+				l, seen := w.run(t, c, 1)
 				if e := l.Errors; e.Total() != e.Unsent || l.Requests == 0 {
 					t.Fatalf("%d answers, %+v", l.Requests, e)
 				}
-				seen := w.take()
 				gapless := threads == 1 || generator == "vegeta"
 				for n, s := range numbers(t, seen["read"], gapless) {
 					row := c.Data.Value((n-1)%3, 0)
@@ -154,8 +166,8 @@ func TestTemplatedRequestsRepeat(t *testing.T) {
 	run := func(generator string, threads int, seed uint64) map[int]testimony {
 		c := templated(t, w)
 		c.Generator, c.Threads, c.Seed, c.Model, c.Rate, c.DataOrder = generator, threads, seed, Open, 1000, template.Random
-		mustRun(t, c)
-		return numbers(t, w.take()["read"], false)
+		_, seen := w.run(t, c, 80)
+		return numbers(t, seen["read"], false)
 	}
 	var first map[int]testimony
 	eachGenerator(t, func(t *testing.T, generator string) {
@@ -190,10 +202,11 @@ func TestLargeTemplatedBody(t *testing.T) {
 		c := Config{URL: w.URL, Generator: generator, Connections: 2, Duration: 100 * time.Millisecond, Timeout: 30 * time.Second}
 		filler := strings.Repeat("x", 3<<20)
 		c.Requests = []Request{{Method: "PUT", Path: "/large/${seq}", Body: []byte("${uuid} ${seq} " + filler + " ${seq} ${rand:1-1000000}"), Length: -1}}
-		if l := mustRun(t, c); l.Requests == 0 || l.Errors.Total() != 0 {
+		l, seen := w.run(t, c, 1)
+		if l.Requests == 0 || l.Errors.Total() != 0 {
 			t.Fatalf("%d answers, %+v", l.Requests, l.Errors)
 		}
-		for n, s := range numbers(t, w.take()["large"], true) {
+		for n, s := range numbers(t, seen["large"], true) {
 			words := strings.Fields(s.body)
 			if number := strconv.Itoa(n); len(words) != 5 || words[1] != number || words[2] != filler || words[3] != number {
 				t.Errorf("number %d: a body of %d bytes and %d words", n, len(s.body), len(words))
@@ -223,7 +236,12 @@ func TestTemplatedRequestAgain(t *testing.T) {
 	})
 	c := short(r)
 	c.Generator, c.Requests = "native", []Request{{Path: "/${seq}?${uuid}", Length: -1}}
-	l := mustRun(t, c)
+	l := until(func() *results.Load {
+		mu.Lock()
+		clear(heads)
+		mu.Unlock()
+		return mustRun(t, c)
+	}, func(l *results.Load) bool { return l.Resent > 0 })
 	if l.Resent == 0 {
 		t.Fatalf("nothing was sent again: %+v", l.Errors)
 	}
