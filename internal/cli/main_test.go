@@ -138,7 +138,7 @@ func faulty() {
 		}
 		w.Header().Set("Content-Type", "text/plain")
 		fmt.Fprint(w, body)
-		if n := answers.Add(1); how == "dies" && n == 200 {
+		if n := answers.Add(1); how == "dies" && n == 50 {
 			fmt.Fprintln(os.Stderr, "faulty: out of luck")
 			os.Exit(3)
 		}
