@@ -85,6 +85,7 @@ var cases = []testCase{
 	{"inherited socket", nil, testInherited},
 	{"lint", nil, testLint},
 	{"conformance", nil, testConformance},
+	{"addresses", nil, testAddresses},
 	{"PROXY headers", ours, testProxied},
 	{"stats", nil, testStats},
 	{"what counts", nil, testCounts},
