@@ -11,11 +11,11 @@ import (
 )
 
 // Gzip compresses answers for clients that accept it: those with a Content-Type
-// of text, JSON, XML, JavaScript, SVG, WebAssembly or a font, that are not encoded yet, not partial,
-// not marked no-transform, and of 1 KiB or more, or of unknown length. It adds
-// Vary to what it might compress, whether it does or not, weakens a strong ETag,
-// and takes back Content-Length and Accept-Ranges. Each chunk leaves at once,
-// as without it.
+// of text, JSON, XML, JavaScript, SVG, WebAssembly or a font, that are not
+// encoded yet, not partial, not marked no-transform, and of 1 KiB or more, or of
+// unknown length. It adds Vary to what it might compress, whether it does or
+// not, weakens a strong ETag, and takes back Content-Length and Accept-Ranges.
+// Each chunk leaves at once, as without it.
 //
 // Level is that of compress/gzip; 0 means gzip.DefaultCompression. A level out of
 // range panics.
