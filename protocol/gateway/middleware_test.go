@@ -68,18 +68,25 @@ func TestRequestID(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, sent string
+		passed     string // by a web server, as a variable
 		trust      bool
 		want       string // "": a new one
 	}{
-		{"without one", "", true, ""},
-		{"trusted", "abc-123_X.y", true, "abc-123_X.y"},
-		{"not trusted", "abc", false, ""},
-		{"too long", strings.Repeat("a", 129), true, ""},
-		{"of other bytes", "a b\"<script>", true, ""},
+		{"without one", "", "", true, ""},
+		{"trusted", "abc-123_X.y", "", true, "abc-123_X.y"},
+		{"not trusted", "abc", "", false, ""},
+		{"too long", strings.Repeat("a", 129), "", true, ""},
+		{"of other bytes", "a b\"<script>", "", true, ""},
+		{"a web server's", "", "def", true, "def"},
+		{"a web server's, and a client's", "abc", "def", true, "def"},
+		{"a web server's, not trusted", "abc", "def", false, ""},
 	} {
 		e, _ := env(t.Context(), "GET", "/", "")
 		if tt.sent != "" {
 			e.Header = append(e.Header, gateway.Field{Name: "x-request-id", Value: tt.sent})
+		}
+		if tt.passed != "" {
+			e.Vars = append(e.Vars, gateway.Field{Name: gateway.RequestIDKey, Value: tt.passed})
 		}
 		o := under(t, gateway.RequestID(tt.trust), app, e)
 		got := o.field("X-Request-ID")
