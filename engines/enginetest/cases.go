@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +66,7 @@ var cases = []testCase{
 	{"half-closed client", ours, testHalfClosed},
 	{"half-closed client that pipelines", keepsAlive.and(ours), testHalfClosedPipeline},
 	{"client gone", nil, testClientGone},
+	{"a handler's client gone", nil, testHandlerGone},
 	{"panic", nil, testPanic},
 	{"backpressure", nil, testBackpressure},
 	{"client that only sends", keepsAlive, testFlood},
@@ -85,6 +87,7 @@ var cases = []testCase{
 	{"inherited socket", nil, testInherited},
 	{"lint", nil, testLint},
 	{"conformance", nil, testConformance},
+	{"addresses", nil, testAddresses},
 	{"PROXY headers", ours, testProxied},
 	{"stats", nil, testStats},
 	{"what counts", nil, testCounts},
@@ -226,6 +229,34 @@ func testClientGone(t *testing.T, s Subject) {
 		srv.eventually("the slot of a client that is gone must be free again", func() bool { return srv.engine.Stats().Busy == 0 })
 	}
 	srv.alive()
+}
+
+// The Context of an http.Handler ends when its client is gone, at the latest
+// when it writes, which fails from then on.
+func testHandlerGone(t *testing.T, s Subject) {
+	ended := make(chan bool, 1)
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		for err := error(nil); err == nil; {
+			_, err = w.Write(block)
+		}
+		<-r.Context().Done()
+		ended <- true
+	}
+	srv := s.start(t, options{wrap: func(gateway.App) gateway.App { return gateway.FromHTTP(http.HandlerFunc(handler)) }})
+	for _, how := range []func(*client){func(c *client) { c.Close() }, (*client).reset} {
+		c := srv.dial()
+		c.send(request("GET", "/", ""))
+		if _, err := c.head("GET"); err != nil {
+			t.Fatal(err)
+		}
+		how(c)
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Fatal("a handler whose client is gone must be told by its Write and its Context")
+		}
+		srv.eventually("the slot of a client that is gone must be free again", func() bool { return srv.engine.Stats().Busy == 0 })
+	}
 }
 
 // bound is what may be pulled from the app for a client that does not read:

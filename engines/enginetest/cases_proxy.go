@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"net"
+	"path/filepath"
 	"testing"
 
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -12,6 +14,34 @@ func ends(gateway.App) gateway.App {
 	return func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
 		start(200, plain, nil)
 		return gateway.Bytes([]byte(env.RemoteAddr + " " + env.RemotePort))
+	}
+}
+
+// The app is told both ends of its connection, whoever has accepted it; those
+// of a unix socket have no addresses. Yardsticks call the server what the
+// client calls it.
+func testAddresses(t *testing.T, s Subject) {
+	ours := func(text string) string {
+		if s.Traits.Yardstick {
+			return ""
+		}
+		return text
+	}
+	tell := func(gateway.App) gateway.App {
+		return func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
+			start(200, plain, nil)
+			return gateway.String(net.JoinHostPort(env.RemoteAddr, env.RemotePort) + ours(" "+net.JoinHostPort(env.ServerName, env.ServerPort)))
+		}
+	}
+	srv := s.start(t, options{wrap: tell})
+	c := srv.dial()
+	if got, want := c.get("/").text(), c.LocalAddr().String()+ours(" "+srv.addr); got != want {
+		t.Errorf("the addresses are %s, want %s", got, want)
+	}
+	c.Close()
+	c = s.start(t, options{wrap: tell, listen: "unix:" + filepath.Join(t.TempDir(), "s")}).dial()
+	if got, want := c.get("/").text(), ":"+ours(" test:80"); got != want {
+		t.Errorf("by a unix socket the addresses are %s, want %s", got, want)
 	}
 }
 

@@ -1,8 +1,10 @@
 package enginetest
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +105,9 @@ func sip(srv *server, c *client) {
 	few := make([]byte, 16)
 	for range tick.C {
 		if _, err := c.Read(few); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				srv.t.Error("a client that hardly reads must be cut")
+			}
 			return
 		}
 		if srv.engine.Stats().Busy == 0 { // what is left is in the kernel

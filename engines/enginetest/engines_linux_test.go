@@ -131,13 +131,21 @@ func TestPoolRefuses(t *testing.T) {
 // The engine says to the app what it may assume.
 func TestFlags(t *testing.T) {
 	for spec, want := range map[string]string{
-		"sync":              "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
-		"threads,threads=2": "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
-		"goroutine":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
-		"eventloop,loops=1": "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
-		"eventloop,loops=2": "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
-		"nethttp":           "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
-		"fasthttp":          "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"sync":                      "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"threads,threads=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"threads,threads=2":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"pool,size=1":               "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"pool,size=2":               "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"goroutine":                 "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"goroutine,slots=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"eventloop,loops=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
+		"eventloop,loops=2":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
+		"eventloop,io=gnet,loops=2": "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
+		"coroutine,loops=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
+		"coroutine,loops=2":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
+		"eventloop-pool,workers=1":  "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}", // a Body may be closed on the loop meanwhile
+		"nethttp":                   "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"fasthttp":                  "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
 	} {
 		t.Run(spec, func(t *testing.T) {
 			srv := subject(spec, Traits{}).start(t, options{})

@@ -250,7 +250,7 @@ func TestFromHTTPAsNetHTTP(t *testing.T) {
 	theirs.Config.ErrorLog = log.New(io.Discard, "", 0)
 	theirs.Start()
 	defer theirs.Close()
-	for _, spec := range []string{"sync", "threads,threads=4", "goroutine", "eventloop,loops=1"} {
+	for _, spec := range []string{"sync", "threads,threads=4", "pool,size=4", "goroutine", "eventloop,loops=1", "eventloop-pool,workers=4", "coroutine,loops=1"} {
 		t.Run(spec, func(t *testing.T) {
 			srv := subject(spec, Traits{OneShot: spec == "sync"}).start(t, options{
 				wrap: func(gateway.App) gateway.App { return gateway.Lint(gateway.FromHTTP(serve)) }})

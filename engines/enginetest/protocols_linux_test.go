@@ -30,6 +30,7 @@ func TestProtocols(t *testing.T) {
 		}
 		for _, p := range protocols {
 			t.Run(s.spec+"/"+p.Codec.Name(), func(t *testing.T) {
+				needRing(t, s.spec)
 				before := descriptors(t)
 				RunProtocol(t, subject(s.spec, s.traits), p)
 				eventually(t, "the engine must leave no descriptor behind", func() bool { return descriptors(t) <= before })

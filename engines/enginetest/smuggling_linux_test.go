@@ -28,6 +28,7 @@ func TestSmuggling(t *testing.T) {
 			continue
 		}
 		t.Run(s.spec, func(t *testing.T) {
+			needRing(t, s.spec)
 			for limits, cases := range byLimits {
 				srv := subject(s.spec, s.traits).start(t, options{limits: limits})
 				for _, c := range cases {

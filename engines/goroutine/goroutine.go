@@ -39,7 +39,7 @@ func New(p *engines.Params) (*Engine, error) {
 // Serve implements engines.Engine.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
 	own := *svc
-	own.Flags.MultiThread = true
+	own.Flags.MultiThread = e.Slots != 1
 	g := blocking.NewGroup(&own, &e.Meter)
 	g.Overload = e.overload
 	if e.perRequest {

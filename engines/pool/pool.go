@@ -42,7 +42,7 @@ func New(p *engines.Params) (*Engine, error) {
 // Serve implements engines.Engine.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
 	own := *svc
-	own.Flags.MultiThread = true
+	own.Flags.MultiThread = e.Slots != 1
 	// Workers stay as long as the pool: without it ants wakes up once a
 	// second to look for idle ones.
 	p, err := ants.NewPoolWithFuncGeneric(e.size, func(t *blocking.Talk) { t.Serve(engines.Park{}) },

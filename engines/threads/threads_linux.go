@@ -50,7 +50,7 @@ func giveEach(threads int) (undo func()) {
 // Serve implements engines.Engine.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
 	own := *svc
-	own.Flags.MultiThread = true
+	own.Flags.MultiThread = e.Slots != 1
 	g := blocking.NewGroup(&own, &e.Meter)
 	g.Overload = e.overload
 	file, err := sock.File()

@@ -38,7 +38,10 @@ import (
 //     stripped, as by http.StripPrefix.
 //
 // The request's Context ends with that of the Environ and when the Body is
-// closed. Close waits for the handler to return, so that none is left behind;
+// closed. That its client is gone a handler is told when it next writes; net/http
+// watches the connection meanwhile, and takes a client that has closed only its
+// sending half for gone. A handler that waits for events should write now and
+// then, as those of server-sent events do with comments. Close waits for the handler to return, so that none is left behind;
 // a handler that ignores its Context holds up the engine as it would net/http.
 func FromHTTP(h http.Handler) App {
 	return func(env *Environ, start StartResponse) Body {

@@ -11,11 +11,12 @@ import (
 )
 
 // Gzip compresses answers for clients that accept it: those with a Content-Type
-// of text, JSON, XML, JavaScript, SVG, WebAssembly or a font, that are not encoded yet, not partial,
-// not marked no-transform, and of 1 KiB or more, or of unknown length. It adds
-// Vary to what it might compress, whether it does or not, weakens a strong ETag,
-// and takes back Content-Length and Accept-Ranges. Each chunk leaves at once,
-// as without it.
+// of text, JSON, XML, JavaScript, SVG, WebAssembly or a font, that are not
+// encoded yet, not partial, not marked no-transform, and of 1 KiB or more, or of
+// unknown length. It adds Vary to what it might compress, whether it does or
+// not, weakens a strong ETag, and takes back Content-Length and Accept-Ranges. A
+// 304 gets the Vary and the weak ETag that the answer in the client's cache has.
+// Each chunk leaves at once, as without it.
 //
 // Level is that of compress/gzip; 0 means gzip.DefaultCompression. A level out of
 // range panics.
@@ -124,19 +125,17 @@ func (g *gzipped) concealed() bool {
 // decide passes the head on, as it is or as that of a compressed answer.
 func (g *gzipped) decide(compress bool) error {
 	header := g.header
-	if compressible(g.status, header) {
+	known := g.status == http.StatusNotModified // what the client has may have been compressed
+	if known || compressible(g.status, header) {
 		header = vary(header)
-		if g.concealed() {
-			header = without(header, "Content-Length")
-		}
 	}
-	if compress {
-		header = append(without(header, "Content-Length", "Accept-Ranges"), Field{"Content-Encoding", "gzip"})
-		for i, f := range header {
-			if strings.EqualFold(f.Name, "ETag") && !strings.HasPrefix(f.Value, "W/") {
-				header[i].Value = "W/" + f.Value // without has copied
-			}
-		}
+	switch {
+	case compress:
+		header = append(weaken(without(header, "Content-Length", "Accept-Ranges")), Field{"Content-Encoding", "gzip"})
+	case g.concealed():
+		header = weaken(without(header, "Content-Length"))
+	case known && g.accepts:
+		header = weaken(without(header))
 	}
 	g.held, g.plain = false, !compress
 	if err := g.real(g.status, header, g.cause); err != nil {
@@ -264,6 +263,17 @@ func vary(header []Field) []Field {
 		}
 	}
 	return append(header[:len(header):len(header)], Field{"Vary", "Accept-Encoding"})
+}
+
+// weaken makes a strong ETag in header, which it changes, a weak one: what has
+// been compressed is not the same to the byte.
+func weaken(header []Field) []Field {
+	for i, f := range header {
+		if strings.EqualFold(f.Name, "ETag") && !strings.HasPrefix(f.Value, "W/") {
+			header[i].Value = "W/" + f.Value
+		}
+	}
+	return header
 }
 
 // without returns a copy of header without the fields of these names.

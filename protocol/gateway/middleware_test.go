@@ -68,18 +68,25 @@ func TestRequestID(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, sent string
+		passed     string // by a web server, as a variable
 		trust      bool
 		want       string // "": a new one
 	}{
-		{"without one", "", true, ""},
-		{"trusted", "abc-123_X.y", true, "abc-123_X.y"},
-		{"not trusted", "abc", false, ""},
-		{"too long", strings.Repeat("a", 129), true, ""},
-		{"of other bytes", "a b\"<script>", true, ""},
+		{"without one", "", "", true, ""},
+		{"trusted", "abc-123_X.y", "", true, "abc-123_X.y"},
+		{"not trusted", "abc", "", false, ""},
+		{"too long", strings.Repeat("a", 129), "", true, ""},
+		{"of other bytes", "a b\"<script>", "", true, ""},
+		{"a web server's", "", "def", true, "def"},
+		{"a web server's, and a client's", "abc", "def", true, "def"},
+		{"a web server's, not trusted", "abc", "def", false, ""},
 	} {
 		e, _ := env(t.Context(), "GET", "/", "")
 		if tt.sent != "" {
 			e.Header = append(e.Header, gateway.Field{Name: "x-request-id", Value: tt.sent})
+		}
+		if tt.passed != "" {
+			e.Vars = append(e.Vars, gateway.Field{Name: gateway.RequestIDKey, Value: tt.passed})
 		}
 		o := under(t, gateway.RequestID(tt.trust), app, e)
 		got := o.field("X-Request-ID")
@@ -282,21 +289,22 @@ func TestGzip(t *testing.T) {
 		{"with an error status", "gzip", "GET", 404, text, func() gateway.Body { return gateway.String(long) }, true, "Accept-Encoding", -2},
 		{"another Vary", "gzip", "GET", 200, and("Vary", "Cookie"), func() gateway.Body { return gateway.String(long) }, true, "Cookie|Accept-Encoding", -2},
 		{"Vary already", "gzip", "GET", 200, and("Vary", "Cookie, accept-encoding"), func() gateway.Body { return gateway.String(long) }, true, "Cookie, accept-encoding", -2},
-		{"not asked for", "", "GET", 200, text, func() gateway.Body { return gateway.String(long) }, false, "Accept-Encoding", int64(len(long))},
+		{"not asked for", "", "GET", 200, and("ETag", `"x"`), func() gateway.Body { return gateway.String(long) }, false, "Accept-Encoding", int64(len(long))},
 		{"refused", "gzip;q=0, *", "GET", 200, text, func() gateway.Body { return gateway.String(long) }, false, "Accept-Encoding", int64(len(long))},
 		{"refused among all", "br, *;q=0", "GET", 200, text, func() gateway.Body { return gateway.String(long) }, false, "Accept-Encoding", int64(len(long))},
 		{"a weight", "br;q=1, GZIP ; q=0.2", "GET", 200, text, func() gateway.Body { return gateway.String(long) }, true, "Accept-Encoding", -2},
 		{"small", "gzip", "GET", 200, text, func() gateway.Body { return gateway.String("small") }, false, "Accept-Encoding", 5},
 		{"small chunk", "gzip", "GET", 200, text, func() gateway.Body { return &script{steps: []step{{chunk: "small", err: io.EOF}}} }, false, "Accept-Encoding", 5},
-		{"small, declared", "gzip", "GET", 200, and("Content-Length", "4"), func() gateway.Body { return chunks("ab", "cd") }, false, "Accept-Encoding", 4},
+		{"small, declared", "gzip", "GET", 200, and("Content-Length", "4", "ETag", `"x"`), func() gateway.Body { return chunks("ab", "cd") }, false, "Accept-Encoding", 4},
 		{"empty", "gzip", "GET", 200, text, func() gateway.Body { return nil }, false, "Accept-Encoding", 0},
 		{"encoded already", "gzip", "GET", 200, and("Content-Encoding", "br"), func() gateway.Body { return gateway.String(long) }, false, "", int64(len(long))},
 		{"a part", "gzip", "GET", 206, and("Content-Range", "bytes 0-9/99"), func() gateway.Body { return gateway.String(long) }, false, "", int64(len(long))},
 		{"not to be changed", "gzip", "GET", 200, and("Cache-Control", "private, No-Transform"), func() gateway.Body { return gateway.String(long) }, false, "", int64(len(long))},
 		{"an image", "gzip", "GET", 200, []gateway.Field{{Name: "content-type", Value: "image/png"}}, func() gateway.Body { return gateway.String(long) }, false, "", int64(len(long))},
-		{"not modified", "gzip", "GET", 304, and("ETag", `"x"`), func() gateway.Body { return nil }, false, "", -1},
+		{"not modified", "gzip", "GET", 304, []gateway.Field{{Name: "ETag", Value: `"x"`}}, func() gateway.Body { return nil }, false, "Accept-Encoding", -1},
+		{"not modified, not asked for", "", "GET", 304, []gateway.Field{{Name: "ETag", Value: `"x"`}}, func() gateway.Body { return nil }, false, "Accept-Encoding", -1},
 		{"HEAD", "gzip", "HEAD", 200, text, func() gateway.Body { return gateway.String(long) }, false, "Accept-Encoding", -1},
-		{"HEAD, declared", "gzip", "HEAD", 200, and("Content-Length", lengthOf), func() gateway.Body { return chunks(long) }, false, "Accept-Encoding", -1},
+		{"HEAD, declared", "gzip", "HEAD", 200, and("Content-Length", lengthOf, "ETag", `"x"`), func() gateway.Body { return chunks(long) }, false, "Accept-Encoding", -1},
 		{"HEAD of a small one", "gzip", "HEAD", 200, text, func() gateway.Body { return gateway.String("small") }, false, "Accept-Encoding", 5},
 		{"HEAD, not asked for", "", "HEAD", 200, text, func() gateway.Body { return gateway.String(long) }, false, "Accept-Encoding", int64(len(long))},
 	} {
@@ -326,9 +334,13 @@ func TestGzip(t *testing.T) {
 				if tt.length != -2 && o.head.Length != tt.length && !lazy {
 					t.Errorf("length %d, want %d", o.head.Length, tt.length)
 				}
+				weak := tt.gzipped || tt.accept != "" && (tt.status == 304 || tt.method == "HEAD")
+				if tag := o.field("ETag"); tag != "" && strings.HasPrefix(tag, "W/") != weak {
+					t.Errorf("ETag %s", tag)
+				}
 				if tt.gzipped {
-					if tag := o.field("ETag"); tag != "" && tag != `W/"x"` || o.field("Accept-Ranges") != "" {
-						t.Errorf("ETag %s, Accept-Ranges %q", tag, o.field("Accept-Ranges"))
+					if o.field("Accept-Ranges") != "" {
+						t.Errorf("Accept-Ranges %q", o.field("Accept-Ranges"))
 					}
 					if got := unzip(t, o.body()); !strings.Contains(got, long) || len(o.body()) > len(long)/2 {
 						t.Errorf("%d bytes unpack to %d", len(o.body()), len(got))

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/rand"
+	"slices"
 	"strings"
 )
 
@@ -9,20 +10,25 @@ import (
 const RequestIDKey = "REQUEST_ID"
 
 // RequestID gives each request an id: in Vars under RequestIDKey, and to the
-// client in the field X-Request-ID, unless the app sets that itself. The id of
-// a client, or of the proxy that it came by, is kept if trust says so and it is
-// 1 to 128 letters, digits, and "-", "_", "." and "+/=:"; otherwise it is 26 random
-// letters and digits (128 bits).
+// client in the field X-Request-ID, unless the app sets that itself. One that
+// the request has come with is kept if trust says so and it is 1 to 128 letters,
+// digits, and "-", "_", "." and "+/=:": a web server's in that variable (nginx:
+// uwsgi_param REQUEST_ID $request_id), else a client's or a proxy's in
+// X-Request-ID. Otherwise it is 26 random letters and digits (128 bits).
 func RequestID(trust bool) Middleware {
 	return func(app App) App {
 		return func(env *Environ, start StartResponse) Body {
-			id := env.Get("HTTP_X_REQUEST_ID")
+			id := env.Get(RequestIDKey)
+			if id == "" {
+				id = env.Get("HTTP_X_REQUEST_ID")
+			}
 			if !trust || !isID(id) {
 				id = rand.Text()
 			} else {
 				id = strings.Clone(id) // the answer's header outlives what the server lends
 			}
-			env.Vars = append(env.Vars, Field{RequestIDKey, id})
+			others := slices.DeleteFunc(env.Vars, func(f Field) bool { return f.Name == RequestIDKey })
+			env.Vars = append(others, Field{RequestIDKey, id})
 			return app(env, func(status int, header []Field, cause error) error {
 				return start(status, withField(header, "X-Request-ID", id), cause)
 			})

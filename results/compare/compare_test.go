@@ -154,18 +154,27 @@ func TestModelsAreNeverCompared(t *testing.T) {
 	}
 }
 
-// A generator that talks to the kernel in another way loads a server otherwise.
-func TestTransportsAreNotCompared(t *testing.T) {
-	run := func(transport string) *results.Run {
+// A generator that talks to the kernel in another way loads a server otherwise,
+// and one that talks to the server in another protocol asks for other work.
+func TestOtherTalkIsNotCompared(t *testing.T) {
+	run := func(transport, protocol string) *results.Run {
 		r := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"pool"}})
 		for i := range r.Trials {
-			r.Trials[i].Transport = transport
+			r.Trials[i].Transport, r.Trials[i].Protocol = transport, protocol
 		}
 		return r
 	}
-	r := must(t, run("epoll"), run("io_uring"), compare.Options{})
-	if len(r.Comparisons) != 1 || r.Comparisons[0].Verdict != compare.NotComparable || !strings.Contains(r.Comparisons[0].Reason, "transport differs: epoll, now io_uring") {
-		t.Errorf("%+v", r.Comparisons)
+	for _, tt := range []struct {
+		old, new *results.Run
+		want     string
+	}{
+		{run("epoll", "http"), run("io_uring", "http"), "transport differs: epoll, now io_uring"},
+		{run("epoll", "http"), run("epoll", "uwsgi"), "the protocol differs: http, now uwsgi"},
+	} {
+		r := must(t, tt.old, tt.new, compare.Options{})
+		if len(r.Comparisons) != 1 || r.Comparisons[0].Verdict != compare.NotComparable || !strings.Contains(r.Comparisons[0].Reason, tt.want) {
+			t.Errorf("%s: %+v", tt.want, r.Comparisons)
+		}
 	}
 }
 
