@@ -13,6 +13,9 @@ import (
 type Loop interface {
 	// Open is how many connections it has, from accept to close.
 	Open() int64
+	// Load is whether it has something to do, as 0 or 1, and how many connections
+	// wait for it meanwhile. Where the app runs on the loop, it is a slot.
+	Load() (busy, waiting int64)
 	// Drain ends connections that are idle and has those end that are not with
 	// their next answer. Half a request is given up at the time given.
 	Drain(half time.Time)
@@ -34,6 +37,15 @@ func (ls Loops[L]) Fewest() L {
 		}
 	}
 	return least
+}
+
+// AddLoad adds to s what the loops have to do.
+func (ls Loops[L]) AddLoad(s *Stats) {
+	for _, l := range ls {
+		busy, waiting := l.Load()
+		s.Busy += busy
+		s.Queue += waiting
+	}
 }
 
 // End is the end of Serve: see Engine. open counts the connections, and the

@@ -110,7 +110,7 @@ func sip(srv *server, c *client) {
 			}
 			return
 		}
-		if srv.engine.Stats().Busy == 0 { // what is left is in the kernel
+		if srv.app.Pulled.Load() > 0 && srv.app.Open.Load() == 0 { // what is left is in the kernel
 			return
 		}
 	}

@@ -3,12 +3,15 @@ package enginetest
 import (
 	"io"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/protocol/gateway"
 )
 
 // subjects are all engines that run in one process, in each of their modes.
@@ -22,10 +25,10 @@ var subjects = []struct {
 	{"pool,size=8", Traits{Slots: 8}},
 	{"goroutine", Traits{}},
 	{"goroutine,per=request", Traits{}},
-	{"eventloop,loops=1", Traits{Inline: true}},
-	{"eventloop,loops=3", Traits{Inline: true}},
-	{"eventloop,io=gnet,loops=3", Traits{Inline: true}},
-	{"eventloop,io=io_uring,loops=1", Traits{Inline: true}},
+	{"eventloop,loops=1", Traits{Workers: 1, Inline: true}},
+	{"eventloop,loops=3", Traits{Workers: 3, Inline: true}},
+	{"eventloop,io=gnet,loops=3", Traits{Workers: 3, Inline: true}},
+	{"eventloop,io=io_uring,loops=1", Traits{Workers: 1, Inline: true}},
 	{"coroutine,io=io_uring,loops=1", Traits{}},
 	{"eventloop-pool,workers=8", Traits{Workers: 8}},
 	{"eventloop-pool,workers=1,loops=2", Traits{Workers: 1, Inline: true}},
@@ -105,6 +108,79 @@ func TestThreadsQueue(t *testing.T) {
 	}
 	if err := srv.wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Slots in use are what runs, and the Queue are the connections whose requests
+// wait for a slot, wherever they do: unread, read, or between two turns. Those
+// without a request are neither.
+func TestSlots(t *testing.T) {
+	for spec, slots := range map[string]int64{
+		"eventloop,loops=1":                1,
+		"eventloop,loops=2":                2,
+		"eventloop,loops=1,io=io_uring":    1,
+		"eventloop,loops=1,io=gnet":        1,
+		"eventloop,loops=2,io=gnet":        2,
+		"eventloop-pool,loops=1,workers=2": 2,
+		"coroutine,loops=1,slots=2":        2,
+	} {
+		t.Run(spec, func(t *testing.T) {
+			needRing(t, spec)
+			var turns atomic.Int64
+			var over atomic.Bool
+			srv := subject(spec, Traits{}).start(t, options{wrap: func(app gateway.App) gateway.App {
+				return func(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
+					if env.Path != "/turns" {
+						return app(env, start)
+					}
+					if err := start(200, plain, nil); err != nil {
+						return gateway.Fail(err)
+					}
+					return gateway.Chunks(func(yield func([]byte, error) bool) {
+						for !over.Load() && yield(nil, nil) {
+							turns.Add(1)
+						}
+					})
+				}
+			}})
+			for range 3 {
+				srv.dial().get("/hello").text()
+			}
+			requests, waiting := []*client{srv.dial()}, int64(0)
+			if strings.HasPrefix(spec, "eventloop,") { // elsewhere it would keep its slot
+				requests[0].send(request("GET", "/turns", ""))
+				srv.eventually("the request must have many turns", func() bool { return turns.Load() > 100 })
+				waiting++
+			}
+			for range slots + 6 {
+				c := srv.dial()
+				c.send(request("GET", "/hold", ""))
+				requests = append(requests, c)
+			}
+			waiting += 6
+			srv.eventually("as many must run as there are slots", func() bool { return srv.app.Started.Load() == slots })
+			var st engines.Stats
+			defer func() {
+				if t.Failed() {
+					t.Logf("%+v", st)
+				}
+			}()
+			srv.eventually("the rest must be the Queue", func() bool {
+				st = srv.engine.Stats()
+				return st.Slots == slots && st.Busy == slots && st.Queue == waiting
+			})
+			over.Store(true)
+			close(srv.app.Release)
+			for _, c := range requests[1:] {
+				if got := c.receive("GET").text(); got != "held" {
+					t.Error(got)
+				}
+			}
+			srv.eventually("nothing may be busy with connections alone", func() bool {
+				st = srv.engine.Stats()
+				return st.Busy == 0 && st.Queue == 0
+			})
+		})
 	}
 }
 

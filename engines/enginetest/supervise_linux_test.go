@@ -91,6 +91,10 @@ type crowd struct {
 }
 
 func askFrom(p *process, keeping, fresh int) *crowd {
+	return askFor(p, "/hello", Hello, keeping, fresh)
+}
+
+func askFor(p *process, path, want string, keeping, fresh int) *crowd {
 	k := new(crowd)
 	for i := range keeping + fresh {
 		k.wg.Go(func() {
@@ -104,12 +108,12 @@ func askFrom(p *process, keeping, fresh int) *crowd {
 					}
 					c = newClient(p.t, conn)
 				}
-				_, err := io.WriteString(c, request("GET", "/hello", ""))
+				_, err := io.WriteString(c, request("GET", path, ""))
 				r := response{err: err}
 				if err == nil {
 					r = c.receive("GET")
 				}
-				if r.err != nil || string(r.body) != Hello {
+				if r.err != nil || string(r.body) != want {
 					k.fail(r.err)
 				} else {
 					k.answered.Add(1)
@@ -384,23 +388,25 @@ func TestMaxRequests(t *testing.T) {
 	}
 }
 
-// TestCheaper: one worker while there is little to do, three when requests wait.
+// TestCheaper: one worker while there is little to do, and as many as it takes
+// when requests wait: three that accept only what they serve; two where the first
+// has accepted all, and waits with it without a processor's being used.
 func TestCheaper(t *testing.T) {
-	t.Parallel()
-	p := startProcess(t, "prefork,processes=3", limitsVariable+`={"Cheaper":1,"CheaperIdle":1000000}`) // sync
+	for spec, most := range map[string]int{"prefork,processes=3": 3, "prefork:eventloop,loops=1,processes=3": 2} {
+		t.Run(spec, func(t *testing.T) {
+			t.Parallel()
+			testCheaper(t, spec, most)
+		})
+	}
+}
+
+func testCheaper(t *testing.T, spec string, most int) {
+	p := startProcess(t, spec, limitsVariable+`={"Cheaper":1,"CheaperIdle":1000000}`)
 	p.workers(1)
-	var waiting []*client
-	for range 8 {
-		c := p.dial()
-		c.send(request("GET", "/wait?ms=500", ""))
-		waiting = append(waiting, c)
-	}
-	p.workers(3)
-	for _, c := range waiting {
-		if got := c.receive("GET").text(); got != "waited" {
-			t.Fatal(got)
-		}
-	}
+	k := askFor(p, "/wait?ms=100", "waited", 8, 0)
+	p.workers(most)
+	k.stop()
+	k.none(t)
 	p.workers(1)
 	c := p.dial()
 	if got := c.get("/hello").text(); got != Hello {

@@ -32,7 +32,6 @@ type conn struct {
 	yielded   bool // a turn is due
 	fresh     bool // opened in the drain: nothing has been read
 	closed    bool
-	counted   bool      // as busy
 	running   bool      // a worker has the Session
 	came      time.Time // that of the request it runs; kept if there is a gate
 	lost      error     // what has ended the connection while it did
@@ -83,14 +82,13 @@ func (k *conn) turn() gnet.Action {
 					k.came = time.Now().Add(-engines.Waited(k.fd))
 				}
 				if w.submit(k) {
-					k.occupy()
 					return k.hold()
 				}
 				k.running = false
 				k.l.e.overload.Refuse(k.s)
 				continue
 			}
-			k.s.Run()
+			k.l.run(k.s)
 			steps++
 			if k.s.Busy() && k.s.Next() == protocol.Run {
 				return k.yield() // an empty chunk: the app says, others first
@@ -151,12 +149,8 @@ func (k *conn) unread() bool {
 // yield has the rest of the turn come after what the loop has to do now.
 func (k *conn) yield() gnet.Action {
 	if !k.yielded {
-		k.yielded = k.l.do(func() {
-			k.yielded = false
-			if !k.closed {
-				k.act(k.turn())
-			}
-		})
+		k.yielded = true
+		k.l.later(k)
 	}
 	return k.hold()
 }
@@ -197,7 +191,6 @@ func (k *conn) reset() {
 
 func (k *conn) release() {
 	k.s.Release()
-	k.vacate()
 	k.l.done()
 }
 

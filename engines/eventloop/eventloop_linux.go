@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,8 @@ type Engine struct {
 	tick    time.Duration
 	writes  *watcher
 	loops   engines.Loops[*loop]
-	open    sync.WaitGroup // connections, and the goroutine that accepts them
+	load    atomic.Pointer[func(*engines.Stats)] // adds what the slots have to do, once all are there
+	open    sync.WaitGroup                       // connections, and the goroutine that accepts them
 }
 
 var _ engines.Engine = (*Engine)(nil)
@@ -40,7 +42,18 @@ func New(p *engines.Params) (engines.Engine, error) {
 	if io := p.Choice("io", "epoll", "io_uring", "gnet"); io != "gnet" {
 		return reactor.New(reactor.Config{Loops: p.Int("loops", 1, 1024), Batch: io == "io_uring", Overload: p.Overload()}), p.Err()
 	}
-	return &Engine{count: p.Int("loops", 1, 1024), overload: p.Overload()}, p.Err()
+	e := &Engine{count: p.Int("loops", 1, 1024), overload: p.Overload()}
+	e.Slots = int64(e.count)
+	return e, p.Err()
+}
+
+// Stats implements engines.Engine. Slots are workers or, without any, loops.
+func (e *Engine) Stats() engines.Stats {
+	s := e.Meter.Stats()
+	if add := e.load.Load(); add != nil {
+		(*add)(&s)
+	}
+	return s
 }
 
 // waited is for how long a request has, if that matters.
@@ -86,6 +99,11 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		}
 		e.loops = append(e.loops, l)
 	}
+	load := e.loops.AddLoad
+	if e.workers != nil {
+		load = e.workers.addLoad
+	}
+	e.load.Store(&load)
 	ended := make(chan error, 1)
 	e.open.Go(func() { ended <- e.accept(ctx, sock.Listener()) })
 	ticks := make(chan struct{})

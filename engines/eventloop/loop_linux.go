@@ -27,7 +27,12 @@ type loop struct {
 	feed    chan pending // to be enrolled
 	feeding sync.WaitGroup
 	quit    chan struct{}
-	open    atomic.Int64 // connections, from accept to close
+	open    atomic.Int64  // connections, from accept to close
+	running atomic.Bool   // the app is, on the loop
+	turns   []*conn       // that have let others go first
+	taking  bool          // take is at it
+	held    atomic.Int64  // how many that are
+	nudge   chan struct{} // turns are to be taken
 
 	// el is gnet's side of the loop, known from the first connection on.
 	el   atomic.Pointer[gnet.EventLoop]
@@ -45,7 +50,7 @@ type pending struct {
 }
 
 func (e *Engine) newLoop() (*loop, error) {
-	l := &loop{e: e, feed: make(chan pending, 256), quit: make(chan struct{}), conns: make(map[*conn]struct{})}
+	l := &loop{e: e, feed: make(chan pending, 256), nudge: make(chan struct{}, 1), quit: make(chan struct{}), conns: make(map[*conn]struct{})}
 	var err error
 	l.client, err = gnet.NewClient(l, gnet.WithNumEventLoop(1), gnet.WithLogger(logger{e.svc.Log}))
 	if err != nil {
@@ -64,7 +69,51 @@ func (e *Engine) newLoop() (*loop, error) {
 			}
 		}
 	})
+	l.feeding.Go(func() {
+		for {
+			select {
+			case <-l.nudge:
+				l.do(l.take)
+			case <-l.quit:
+				return
+			}
+		}
+	})
 	return l, nil
+}
+
+// later has k's turn come when the loop has looked for events. What it gives
+// itself to do it does before, all of it, and so never comes to that while some
+// of it comes again: another goroutine has to ask for it.
+func (l *loop) later(k *conn) {
+	l.turns = append(l.turns, k)
+	l.held.Store(int64(len(l.turns)))
+	if !l.taking {
+		l.ask()
+	}
+}
+
+func (l *loop) ask() {
+	select {
+	case l.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// take takes the turns that are due.
+func (l *loop) take() {
+	due := l.turns
+	l.turns, l.taking = nil, true
+	for i, k := range due {
+		l.held.Store(int64(len(due) - i - 1 + len(l.turns)))
+		k.yielded = false
+		if !k.closed {
+			k.act(k.turn())
+		}
+	}
+	if l.taking = false; len(l.turns) > 0 {
+		l.ask()
+	}
 }
 
 // enrol gives a connection to gnet, which works on a duplicate of the
@@ -118,6 +167,27 @@ var _ engines.Loop = (*loop)(nil)
 // Open implements engines.Loop.
 func (l *loop) Open() int64 { return l.open.Load() }
 
+// Load implements engines.Loop.
+func (l *loop) Load() (busy, waiting int64) {
+	if !l.running.Load() {
+		return 0, 0
+	}
+	l.mu.Lock()
+	fds := make([]int32, 0, len(l.conns))
+	for k := range l.conns {
+		fds = append(fds, int32(k.fd))
+	}
+	l.mu.Unlock()
+	return 1, l.held.Load() + engines.Unread(fds)
+}
+
+// run runs the app one step, on the loop.
+func (l *loop) run(s *protocol.Session) {
+	l.running.Store(true)
+	defer l.running.Store(false) // also if the app ends the goroutine
+	s.Run()
+}
+
 // Look implements engines.Loop.
 func (l *loop) Look() { l.do(l.scan) }
 
@@ -134,9 +204,6 @@ func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	l.conns[k] = struct{}{}
 	l.mu.Unlock()
 	l.e.Queue.Add(-1)
-	if l.e.workers == nil {
-		k.occupy()
-	}
 	return nil, gnet.None
 }
 

@@ -91,6 +91,13 @@ func (w *workers) next() *conn {
 	return k
 }
 
+// addLoad adds to s the workers that work. Those that wait for one are counted.
+func (w *workers) addLoad(s *engines.Stats) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.Busy += int64(w.running)
+}
+
 // await holds up the accepting while the queue is full and what is too much is
 // to wait: then in the kernel's.
 func (w *workers) await() {
@@ -136,9 +143,6 @@ func (k *conn) ran() {
 
 func (k *conn) back() {
 	k.running = false
-	if !k.s.Busy() {
-		k.vacate()
-	}
 	switch {
 	case k.rest != nil:
 		k.rest()
@@ -173,28 +177,11 @@ func (k *conn) runStep() bool {
 	done := make(chan struct{})
 	if w := k.l.e.workers; w != nil {
 		go func() { defer close(done); k.s.Run() }()
-	} else if !k.l.do(func() { defer close(done); k.s.Run() }) {
+	} else if !k.l.do(func() { defer close(done); k.l.run(k.s) }) {
 		return false
 	}
 	<-done
 	return true
-}
-
-// occupy and vacate count what is in flight: with workers requests, else
-// connections.
-
-func (k *conn) occupy() {
-	if !k.counted {
-		k.counted = true
-		k.l.e.Busy.Add(1)
-	}
-}
-
-func (k *conn) vacate() {
-	if k.counted {
-		k.counted = false
-		k.l.e.Busy.Add(-1)
-	}
 }
 
 // NewPool returns an Engine whose apps run on workers, with the settings p.

@@ -19,6 +19,7 @@ type batch struct {
 	free  []uint32 // places without a connection
 	conns [batchSize]*conn
 	under int // connections in places
+	reads int // of them, those to be read
 }
 
 // What a batch has at most: it is also how long one system call takes, in which
@@ -53,6 +54,9 @@ func (b *batch) add(k *conn, opcode uint8, bytes func() []byte) bool {
 	b.free = b.free[:len(b.free)-1]
 	b.conns[place] = k
 	b.under++
+	if opcode == iouring.OpRecv {
+		b.reads++
+	}
 	k.under = len(p)
 	s := b.ring.Next()
 	s.Opcode, s.FD, s.UserData = opcode, int32(k.fd), uint64(place)
@@ -68,6 +72,7 @@ func (l *loop) flush(next func(*conn)) {
 		return
 	}
 	b.ring.Submit()
+	l.read, b.reads = b.reads, 0
 	for c, ok := b.ring.Take(); ok; c, ok = b.ring.Take() {
 		place := uint32(c.UserData)
 		k := b.conns[place]
@@ -82,13 +87,14 @@ func (l *loop) flush(next func(*conn)) {
 		if k.s.Next() == protocol.Write {
 			k.written(n, errno)
 		} else {
+			l.read--
 			k.received(n, room, errno)
 		}
 		next(k)
 	}
 	if err := b.ring.Err(); err != nil { // nothing of the rest has been done
 		l.e.svc.Log.Error("io_uring is given up", "error", err)
-		l.batch = nil
+		l.batch, l.read = nil, 0
 		b.ring.Close()
 		for _, k := range b.conns {
 			if k != nil {

@@ -34,7 +34,8 @@ type conn struct {
 
 	under   int  // bytes of the read or write that is in the loop's batch
 	fresh   bool // opened in the drain: nothing has been read
-	yielded bool // a turn is due
+	yielded bool // a turn is to come
+	due     bool // in which the app runs
 	queued  bool // waits for a slot
 	slotted bool // has one
 	closed  bool
@@ -227,6 +228,9 @@ func (k *conn) yield() {
 	if !k.yielded {
 		k.yielded = true
 		k.l.turns = append(k.l.turns, k)
+		if k.due = k.s.Next() == protocol.Run; k.due {
+			k.l.due++
+		}
 	}
 }
 
@@ -235,6 +239,7 @@ func (k *conn) run() {
 	l := k.l
 	l.current = k
 	if !l.e.config.Coroutines {
+		l.tell()
 		k.s.Run()
 	} else {
 		if k.co == nil {

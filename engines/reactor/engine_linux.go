@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,7 +35,8 @@ type Engine struct {
 	cancel context.CancelCauseFunc
 	tick   time.Duration
 	loops  engines.Loops[*loop]
-	open   sync.WaitGroup // connections, and the goroutine that accepts them
+	load   atomic.Pointer[func(*engines.Stats)] // adds what the loops have to do, once all are there
+	open   sync.WaitGroup                       // connections, and the goroutine that accepts them
 }
 
 var _ engines.Engine = (*Engine)(nil)
@@ -43,7 +45,24 @@ var _ engines.Engine = (*Engine)(nil)
 func New(c Config) *Engine {
 	e := &Engine{config: c, gate: c.Overload.Gate()}
 	e.Meter.Slots = int64(c.Slots * c.Loops)
+	if !c.Coroutines {
+		e.Meter.Slots = int64(c.Loops)
+	}
 	return e
+}
+
+// Stats implements engines.Engine. Slots in use are loops, where these run the
+// app themselves, else the requests for which there are slots or, if there is any
+// number of them, connections.
+func (e *Engine) Stats() engines.Stats {
+	s := e.Meter.Stats()
+	if s.Slots > 0 {
+		s.Busy = 0
+		if add := e.load.Load(); add != nil {
+			(*add)(&s)
+		}
+	}
+	return s
 }
 
 // Serve implements engines.Engine.
@@ -76,6 +95,8 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		e.loops = append(e.loops, l)
 		go l.run()
 	}
+	load := e.loops.AddLoad
+	e.load.Store(&load)
 	ended := make(chan error, 1)
 	e.open.Go(func() {
 		ended <- engines.Accept(ctx, e.svc.Log, func() error { return e.accept(ln, sock) })

@@ -1,7 +1,9 @@
 package reactor
 
 import (
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +23,8 @@ type loop struct {
 	batch     *batch // nil: each connection does its own reads and writes
 	ended     chan struct{}
 	open      atomic.Int64              // connections, from accept to close
+	awake     atomic.Bool               // it does not wait for events
+	held      atomic.Int64              // requests that have been read, and do not run yet
 	half      atomic.Pointer[time.Time] // set in the drain: when half a request is given up
 
 	mu     sync.Mutex // for Drain, which does not wait for the loop, and do
@@ -35,7 +39,10 @@ type loop struct {
 	doing       []func()
 	turns       []*conn         // that have let others go first
 	queue       []*conn         // that wait for a slot
-	running     int             // slots in use
+	running     atomic.Int64    // slots in use
+	due         int             // turns in which the app runs
+	read        int             // connections that the batch has read, and that have not gone on yet
+	told        int             // what held is
 	timers      timers          // of those who wait
 	waits       map[int32]*conn // by the descriptor that they wait for
 	ticked      time.Duration
@@ -66,6 +73,7 @@ func (l *loop) run() {
 		}
 		go l.run()
 	}()
+	l.awake.Store(true) // which it may stay for good
 	for !l.over {
 		l.work()
 		if !l.over {
@@ -89,6 +97,10 @@ func (l *loop) work() {
 		k := l.turns[0]
 		l.turns = l.turns[1:]
 		k.yielded = false
+		if k.due {
+			k.due = false
+			l.due--
+		}
 		if !k.closed {
 			k.turn()
 		}
@@ -145,7 +157,9 @@ func (l *loop) poll(timeout time.Duration) int {
 		if timeout >= 0 {
 			ms = int((timeout + time.Millisecond - 1) / time.Millisecond)
 		}
+		l.awake.Store(false)
 		k, _ := unix.EpollWait(l.set, l.events[:], ms)
+		l.awake.Store(true)
 		return max(k, 0)
 	}
 	if errno == 0 && n > 0 {
@@ -160,7 +174,9 @@ func (l *loop) poll(timeout time.Duration) int {
 		ts := unix.NsecToTimespec(int64(timeout))
 		until = unsafe.Pointer(&ts)
 	}
+	l.awake.Store(false)
 	n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(l.set), uintptr(unsafe.Pointer(&l.events)), uintptr(len(l.events)), uintptr(until), 0, 0)
+	l.awake.Store(true)
 	if errno != 0 {
 		return 0
 	}
@@ -200,6 +216,30 @@ var _ engines.Loop = (*loop)(nil)
 
 // Open implements engines.Loop.
 func (l *loop) Open() int64 { return l.open.Load() }
+
+// Load implements engines.Loop. A loop with much to do never sleeps, and tells
+// nobody: who waits for it is what the kernel has to be asked.
+func (l *loop) Load() (busy, waiting int64) {
+	switch {
+	case l.e.config.Coroutines:
+		return l.running.Load(), 0 // those that wait are counted
+	case !l.awake.Load() || l.open.Load() == 0:
+		return 0, 0
+	}
+	l.mu.Lock()
+	fds := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	return 1, l.held.Load() + engines.Unread(fds)
+}
+
+// tell has Load know of the requests that have been read, and do not run yet.
+// Mostly there are none.
+func (l *loop) tell() {
+	if held := l.due + l.read; held != l.told {
+		l.told = held
+		l.held.Store(int64(held))
+	}
+}
 
 // Look implements engines.Loop.
 func (l *loop) Look() { l.do(l.scan) }
@@ -273,6 +313,7 @@ func (l *loop) Cut() {
 
 // end gives back what the loop has.
 func (l *loop) end() {
+	l.awake.Store(false)
 	for _, c := range l.idle {
 		c.stop()
 	}

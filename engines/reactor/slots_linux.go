@@ -10,8 +10,8 @@ func (k *conn) admit() bool {
 	c := &l.e.config
 	switch {
 	case c.Slots == 0 || k.slotted:
-	case l.running < c.Slots:
-		l.running++
+	case l.running.Load() < int64(c.Slots):
+		l.running.Add(1)
 		k.slotted = true
 	case c.Overload.Full == engines.FullWait:
 		k.queued = true
@@ -52,5 +52,5 @@ func (k *conn) leave() {
 			return
 		}
 	}
-	l.running--
+	l.running.Add(-1)
 }

@@ -13,19 +13,26 @@ import (
 const (
 	highLoad  = 0.75 // above it, or with connections waiting to be accepted, one more
 	lowLoad   = 0.5  // below it, even with one less, for long enough: one less
+	slotShare = 0.25 // what a look counts in the mean of the slots: a loop is busy or not, moment by moment
 	clockTick = 100  // USER_HZ, which is 100 wherever Linux runs Go
 )
 
 // load decides how many workers there are.
 type load struct {
 	m    *Master
-	used map[int]int64 // clock ticks of processor time, by process id
+	seen map[int]seen // by process id
 	at   time.Time
 	busy int       // looks in a row that found the load high
 	idle time.Time // since when it has been low; zero: it is not
 }
 
-func newLoad(m *Master) *load { return &load{m: m, used: make(map[int]int64), at: time.Now()} }
+// seen is what a worker has done until the last look.
+type seen struct {
+	ticks int64   // of processor time
+	slots float64 // busy of all, over the last second or so
+}
+
+func newLoad(m *Master) *load { return &load{m: m, at: time.Now()} }
 
 // look wakes a worker or puts one to rest, if the load of those that run says so.
 func (l *load) look(running []*worker) {
@@ -33,21 +40,21 @@ func (l *load) look(running []*worker) {
 	passed := now.Sub(l.at)
 	l.at = now
 	var share float64
-	used := make(map[int]int64)
+	all := make(map[int]seen)
 	for _, w := range running {
-		pid := w.pid()
-		used[pid] = processorTime(pid)
-		cpu := 0.0
-		if before, ok := l.used[pid]; ok {
-			cpu = float64(used[pid]-before) / clockTick / passed.Seconds() / float64(l.m.share())
-		}
-		slots := 0.0
+		pid, is, cpu := w.pid(), seen{}, 0.0
+		is.ticks = processorTime(pid)
 		if s := w.last(); s.Slots > 0 {
-			slots = float64(s.Busy) / float64(s.Slots)
+			is.slots = float64(s.Busy) / float64(s.Slots)
 		}
-		share += max(cpu, slots)
+		if was, ok := l.seen[pid]; ok {
+			cpu = float64(is.ticks-was.ticks) / clockTick / passed.Seconds() / float64(l.m.share())
+			is.slots = was.slots + slotShare*(is.slots-was.slots)
+		}
+		all[pid] = is
+		share += max(cpu, is.slots)
 	}
-	l.used = used
+	l.seen = all
 	n := float64(len(running))
 	waiting, _ := l.m.Waiting()
 	switch {
