@@ -198,10 +198,15 @@ func TestReload(t *testing.T) {
 		"prefork:threads,processes=2,threads=32,socket=inherited",
 		"prefork:pool,processes=2",
 		"prefork:eventloop,processes=2",
+		"prefork:eventloop,processes=2,io=gnet",
+		"prefork:eventloop,processes=2,io=io_uring",
+		"prefork:eventloop-pool,processes=2",
+		"prefork:coroutine,processes=2",
 		"prefork:nethttp,processes=2",
 		"prefork:fasthttp,processes=2",
 	} {
 		t.Run(spec, func(t *testing.T) {
+			needRing(t, spec)
 			t.Parallel()
 			p := startProcess(t, spec)
 			before := p.workers(2)
@@ -282,8 +287,16 @@ func TestReloadProgram(t *testing.T) {
 // TestKillFailsOnlyWhatIsInHand: of requests that wait in two workers those of
 // the one that is killed fail, and no others.
 func TestKillFailsOnlyWhatIsInHand(t *testing.T) {
-	t.Parallel()
-	p := startProcess(t, "prefork:goroutine,processes=2,socket=inherited")
+	for _, engine := range []string{"goroutine", "threads", "pool", "eventloop-pool", "coroutine", "nethttp", "fasthttp"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			testKill(t, engine)
+		})
+	}
+}
+
+func testKill(t *testing.T, engine string) {
+	p := startProcess(t, "prefork:"+engine+",processes=2,socket=inherited")
 	pids := p.workers(2)
 	at := map[string][]*client{}
 	eventually(t, "both workers must have requests", func() bool {
@@ -325,12 +338,21 @@ func TestFaults(t *testing.T) {
 		"/wait?ms=20000": `harakiri.*request="GET /wait\?ms=20000 HTTP/1.1"`,
 	}
 	for _, c := range []struct{ engine, path string }{
+		{"sync", "/exit"},
+		{"threads", "/exit"},
+		{"pool", "/exit"},
 		{"goroutine", "/exit"},
+		{"eventloop", "/exit"},
+		{"eventloop-pool", "/exit"},
+		{"coroutine", "/exit"},
+		{"nethttp", "/exit"},
 		{"coroutine", "/overflow"}, // on a coroutine's stack
 		{"threads", "/overflow"},
 		{"eventloop-pool", "/memory"},
 		{"pool", "/panic-go"},
 		{"eventloop", "/spin"}, // with the loop
+		{"eventloop-pool", "/spin"},
+		{"goroutine", "/spin"},
 		{"coroutine", "/spin"},
 		{"sync", "/wait?ms=20000"},
 		{"coroutine", "/wait?ms=20000"},
