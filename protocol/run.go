@@ -203,6 +203,7 @@ func (s *Session) begin() {
 		Flags:      s.svc.Flags,
 		Context:    &s.ctx,
 		Wait:       s.peer.Wait,
+		Watch:      s.peer.Watch,
 	}
 	body := w.parser.Fill(env, w.in[w.start:w.reqEnd:w.reqEnd])
 	env.ContentLength = int64(len(body))

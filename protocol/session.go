@@ -121,6 +121,7 @@ type addresses struct{ serverName, serverPort, remoteAddr, remotePort string }
 type Peer struct {
 	Local, Remote net.Addr
 	Wait          gateway.Waiter  // the engine's wait hook
+	Watch         gateway.Watcher // tells when the client goes; nil if nobody can
 	Context       context.Context // ends when the engine gives up on requests in flight; the parent of each request's
 }
 

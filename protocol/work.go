@@ -130,7 +130,7 @@ func (w *work) quit() {
 		w.out = nil
 	}
 	w.head = gateway.Head{}
-	w.env.Context, w.env.Wait = nil, nil
+	w.env.Context, w.env.Wait, w.env.Watch = nil, nil, nil
 }
 
 // drop forgets all output.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
 )
 
 // Conn is a connection as the loop needs it. Read and Write are the owner's,
@@ -39,6 +40,8 @@ type Conn interface {
 	// Cut makes all Reads and Writes, those that block and those to come, fail,
 	// and resets the connection as Reset does.
 	Cut()
+	// Gone tells when the client goes; see gateway.Watcher.
+	gateway.Watcher
 	// Waited is engines.Waited of its descriptor, 0 where that is not known.
 	Waited() time.Duration
 	// Close closes the connection.
@@ -143,6 +146,14 @@ func (c *netConn) Waited() (d time.Duration) {
 		c.raw.Control(func(fd uintptr) { d = engines.Waited(int(fd)) })
 	}
 	return d
+}
+
+func (c *netConn) Gone(tell func()) (stop func()) {
+	stop = func() {}
+	if c.raw != nil {
+		c.raw.Control(func(fd uintptr) { stop = engines.Gone(int(fd), tell) }) //nolint:errcheck // closed: nobody is told
+	}
+	return stop
 }
 
 func (c *netConn) Cut()   { c.Reset() }

@@ -100,7 +100,7 @@ func (g *Group) begin(t *Talk, wait gateway.Waiter) {
 		once.NoKeepAlive, once.Limits.IdleTime = true, engines.LingerTime
 		svc = &once
 	}
-	s := svc.NewSession(protocol.Peer{Local: t.local, Remote: t.remote, Wait: wait, Context: g.ctx})
+	s := svc.NewSession(protocol.Peer{Local: t.local, Remote: t.remote, Wait: wait, Watch: t.conn, Context: g.ctx})
 	g.mu.Lock()
 	t.s = s
 	t.fresh = g.half.Load() != nil

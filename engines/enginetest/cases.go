@@ -67,6 +67,7 @@ var cases = []testCase{
 	{"half-closed client that pipelines", keepsAlive.and(ours), testHalfClosedPipeline},
 	{"client gone", nil, testClientGone},
 	{"a handler's client gone", nil, testHandlerGone},
+	{"a waiting handler's client gone", ours, testWaitingHandlerGone},
 	{"panic", nil, testPanic},
 	{"backpressure", nil, testBackpressure},
 	{"client that only sends", keepsAlive, testFlood},
@@ -256,6 +257,52 @@ func testHandlerGone(t *testing.T, s Subject) {
 			t.Fatal("a handler whose client is gone must be told by its Write and its Context")
 		}
 		srv.eventually("the slot of a client that is gone must be free again", func() bool { return srv.engine.Stats().Busy == 0 })
+	}
+}
+
+// A handler that waits, and writes nothing, is told by its Context alone, at
+// once when it looks at that too late; one whose client has only nothing more to
+// say is told as well, and its answer arrives.
+func testWaitingHandlerGone(t *testing.T, s Subject) {
+	running, look, ended := make(chan bool, 1), make(chan bool, 1), make(chan bool, 1)
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		running <- true
+		if r.URL.Path == "/late" {
+			<-look
+		}
+		<-r.Context().Done()
+		ended <- true
+		io.WriteString(w, "told")
+	}
+	srv := s.start(t, options{wrap: func(gateway.App) gateway.App { return gateway.FromHTTP(http.HandlerFunc(handler)) }})
+	told := func(what string, c chan bool) {
+		t.Helper()
+		select {
+		case <-c:
+		case <-time.After(patience):
+			t.Fatal(what)
+		}
+	}
+	for _, path := range []string{"/", "/late"} {
+		for _, how := range []func(*client){func(c *client) { c.Close() }, (*client).reset} {
+			c := srv.dial()
+			c.send(request("GET", path, ""))
+			told("the handler does not run", running)
+			how(c)
+			if path == "/late" {
+				look <- true
+			}
+			told("the Context of a handler must end when its client goes", ended)
+			srv.eventually("the slot of a client that is gone must be free again", func() bool { return srv.engine.Stats().Busy == 0 })
+		}
+	}
+	c := srv.dial()
+	c.send(request("GET", "/", ""))
+	told("the handler does not run", running)
+	c.Conn.(*net.TCPConn).CloseWrite()
+	told("a client that sends no more counts as gone", ended)
+	if got, err := io.ReadAll(c.Conn); err != nil || !strings.HasSuffix(string(got), "\r\n\r\ntold") {
+		t.Errorf("a client that sends no more has got %q, %v", got, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
@@ -38,6 +39,10 @@ type conn struct {
 	rest      func()    // goes on for a client that has closed its sending half while it did
 	lingerEnd time.Time // not zero: refused, what comes is dropped until then
 	dropped   int
+
+	mu   sync.Mutex
+	gone bool   // gnet has closed the connection, or is about to
+	tell func() // who watches it; nil if nobody does
 }
 
 func (k *conn) lingers() bool { return !k.lingerEnd.IsZero() }
@@ -132,6 +137,34 @@ func (k *conn) read() {
 	if k.fresh {
 		k.fresh = false
 		k.s.Drain()
+	}
+}
+
+// Gone implements gateway.Watcher. While the loop is with the app, or with
+// others, the kernel tells; else gnet may close the descriptor before it does.
+func (k *conn) Gone(tell func()) (stop func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.gone {
+		go tell()
+		return func() {}
+	}
+	k.tell = tell
+	unwatch := engines.Gone(k.fd, tell)
+	return func() {
+		k.mu.Lock()
+		k.tell = nil
+		k.mu.Unlock()
+		unwatch()
+	}
+}
+
+// hungUp tells who watches that the client has gone.
+func (k *conn) hungUp() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.gone = true; k.tell != nil {
+		go k.tell()
 	}
 }
 

@@ -129,7 +129,7 @@ func (l *loop) enrol(p pending) {
 		copied := *a // gnet writes to the original
 		local = &copied
 	}
-	k.s = l.e.svc.NewSession(protocol.Peer{Local: local, Remote: c.RemoteAddr(), Wait: engines.Park{}, Context: l.e.ctx})
+	k.s = l.e.svc.NewSession(protocol.Peer{Local: local, Remote: c.RemoteAddr(), Wait: engines.Park{}, Watch: k, Context: l.e.ctx})
 	unix.Close(p.spare)
 	if _, err := l.client.EnrollContext(c, k); err != nil {
 		l.e.svc.Log.Error("cannot enrol a connection", "error", err)
@@ -218,6 +218,7 @@ func (l *loop) OnClose(c gnet.Conn, err error) gnet.Action {
 	l.mu.Unlock()
 	l.e.writes.forget(k)
 	k.closed = true
+	k.hungUp()
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

@@ -177,6 +177,9 @@ func (k *conn) received(n, room int, errno unix.Errno) {
 	}
 }
 
+// Gone implements gateway.Watcher.
+func (k *conn) Gone(tell func()) (stop func()) { return engines.Gone(k.fd, tell) }
+
 // unread tells whether an idle client has sent what epoll has not told of yet.
 // For the drain, in which the loop comes late to connections that it left waiting.
 func (k *conn) unread() bool {

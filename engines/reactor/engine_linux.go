@@ -133,7 +133,7 @@ func (e *Engine) accept(ln syscall.RawConn, sock *engines.Socket) error {
 	e.open.Add(1)
 	l.open.Add(1)
 	k := &conn{l: l, fd: fd, writable: true}
-	peer := protocol.Peer{Local: local, Remote: remote, Wait: engines.Park{}, Context: e.ctx}
+	peer := protocol.Peer{Local: local, Remote: remote, Wait: engines.Park{}, Watch: k, Context: e.ctx}
 	if e.config.Coroutines {
 		peer.Wait = k
 	}

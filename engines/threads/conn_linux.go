@@ -28,6 +28,8 @@ var _ blocking.Conn = (*conn)(nil)
 // retry is how often, after Wake, an empty socket is looked at.
 const retry = 5 * time.Millisecond
 
+func (c *conn) Gone(tell func()) (stop func()) { return engines.Gone(c.fd, tell) }
+
 func (c *conn) Waited() time.Duration { return engines.Waited(c.fd) }
 
 func (c *conn) Read(p []byte) (int, error) {

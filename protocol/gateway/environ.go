@@ -193,13 +193,13 @@ func headerKey(name string) string {
 }
 
 // Clone returns a copy that stays what it is after the request. Input, which
-// is gone by then, reads as empty, and Wait and Extras are nil: there is nothing
-// left to park, and no answer.
+// is gone by then, reads as empty, and Wait, Watch and Extras are nil: there is
+// nothing left to park, no client and no answer.
 func (e *Environ) Clone() *Environ {
 	c := *e
 	c.Header = append([]Field(nil), e.Header...)
 	c.Vars = append([]Field(nil), e.Vars...)
-	c.Input, c.Wait, c.Extras = strings.NewReader(""), nil, nil
+	c.Input, c.Wait, c.Watch, c.Extras = strings.NewReader(""), nil, nil, nil
 
 	// One allocation for all strings: they are counted, then copied into one
 	// builder, whose memory never moves since it has grown to the sum before.

@@ -37,12 +37,12 @@ import (
 //   - the path that the handler sees is PATH_INFO: what led to the app is
 //     stripped, as by http.StripPrefix.
 //
-// The request's Context ends with that of the Environ and when the Body is
-// closed. That its client is gone a handler is told when it next writes; net/http
-// watches the connection meanwhile, and takes a client that has closed only its
-// sending half for gone. A handler that waits for events should write now and
-// then, as those of server-sent events do with comments. Close waits for the handler to return, so that none is left behind;
-// a handler that ignores its Context holds up the engine as it would net/http.
+// The request's Context ends with that of the Environ, when the Body is closed
+// and, from when somebody first looks at it, as soon as the client goes
+// (Environ.Watch). As with net/http, a client that has closed only its sending
+// half counts as gone, and what the handler writes is sent to it all the same.
+// Close waits for the handler to return, so that none is left behind; a handler
+// that ignores its Context holds up the engine as it would net/http.
 func FromHTTP(h http.Handler) App {
 	return func(env *Environ, start StartResponse) Body {
 		return &handlerBody{handler: h, env: env, start: start}
@@ -117,8 +117,8 @@ func (b *handlerBody) tell(got *handover) error {
 }
 
 func (b *handlerBody) run() {
-	ctx, cancel := context.WithCancel(b.env.Context)
-	b.cancel = cancel
+	ctx := newHandlerContext(b.env)
+	b.cancel = ctx.cancel
 	w := &handlerWriter{
 		env:    b.env,
 		extras: b.env.Extras != nil,
@@ -142,10 +142,56 @@ func (b *handlerBody) run() {
 		defer func() {
 			body.Close()
 			w.finish(end)
-			cancel()
+			ctx.end()
 		}()
 		end = serve(b.handler, w, r)
 	}()
+}
+
+// handlerContext is the Context of a handler's request. Most handlers never look
+// at theirs: the client is watched from when one does.
+type handlerContext struct {
+	context.Context
+	cancel context.CancelFunc
+
+	mu     sync.Mutex
+	client Watcher // nil: there is nobody to watch any more, or by
+	stop   func()  // of the watch; nil if there is none
+}
+
+func newHandlerContext(env *Environ) *handlerContext {
+	c := &handlerContext{client: env.Watch}
+	c.Context, c.cancel = context.WithCancel(env.Context)
+	return c
+}
+
+func (c *handlerContext) Done() <-chan struct{} {
+	c.watch()
+	return c.Context.Done()
+}
+
+func (c *handlerContext) Err() error {
+	c.watch()
+	return c.Context.Err()
+}
+
+func (c *handlerContext) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client != nil {
+		c.stop = c.client.Gone(c.cancel)
+		c.client = nil
+	}
+}
+
+// end ends the Context, and the watch, when the handler has returned.
+func (c *handlerContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.client = nil; c.stop != nil {
+		c.stop()
+	}
+	c.cancel()
 }
 
 // serve runs the handler and returns what its panic was.

@@ -108,6 +108,9 @@ type Environ struct {
 	Context context.Context
 	// Wait is how to wait without knowing what the engine parks for it.
 	Wait Waiter
+	// Watch tells when the client goes while nothing is written to it. It is
+	// nil where the server cannot, or where the Context says so by itself.
+	Watch Watcher
 	// Extras sends what HTTP/1.1 has beside WSGI's answer: interim answers and
 	// trailers. It is nil where the client cannot be sent them.
 	Extras Extras
@@ -136,6 +139,17 @@ type Waiter interface {
 	Readable(ctx context.Context, fd int, timeout time.Duration) error
 	// Writable is Readable for room to write, or the end of a connect.
 	Writable(ctx context.Context, fd int, timeout time.Duration) error
+}
+
+// Watcher watches a client's connection while a request of it runs: an engine
+// that neither reads nor writes meanwhile would not see that the client has gone.
+type Watcher interface {
+	// Gone has tell called, once and by another goroutine, when the client
+	// closes its connection, or only its sending half, which looks the same;
+	// at once if it has. stop ends that, without waiting for a call under way,
+	// and must be called before the request ends, told or not. It costs two
+	// system calls where it is asked for, and nothing where it is not.
+	Gone(tell func()) (stop func())
 }
 
 // ErrWaitTimeout is what Waiter.Readable and Writable return when time was up first.
