@@ -82,6 +82,12 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	peaks := monitor.Stop()
 	t.Server.RSSPeakBytes, t.Server.ThreadsPeak, t.Server.ProcessesPeak = peaks.RSSBytes, peaks.Threads, peaks.Processes
 
+	if errors.Is(err, meter.ErrGone) { // it is dead, and about to be known to be
+		select {
+		case <-proc.Done():
+		case <-time.After(s.Target.Drain):
+		}
+	}
 	if exit, ended := proc.Exit(); ended {
 		return fmt.Errorf("%s died in the trial (%v); its last output:\n%s", s.Target.Name, exit, format.LastLines(proc.Tail(), 10))
 	}
