@@ -489,6 +489,26 @@ func TestCrashLoop(t *testing.T) {
 	p.terminate()
 }
 
+// A program whose workers have served until they were replaced is not given up,
+// however young they were, when those that follow are killed time and again.
+func TestKillsOfYoungWorkers(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t, "prefork:goroutine,processes=1")
+	p.workers(1)
+	p.reload()
+	for range 6 {
+		killed := p.workers(1)[0]
+		syscall.Kill(killed, syscall.SIGKILL)
+		p.workers(1, killed)
+	}
+	c := p.dial()
+	if got := c.get("/hello").text(); got != Hello {
+		t.Error(got)
+	}
+	c.Close()
+	p.terminate()
+}
+
 // TestFullLog serves where nothing can be logged any more.
 func TestFullLog(t *testing.T) {
 	for _, spec := range []string{"goroutine", "prefork:goroutine,processes=1"} {

@@ -169,6 +169,15 @@ func (m *Master) retire(w *worker) {
 		w.kill()
 		<-w.ended
 	}
+	select {
+	case <-w.ready: // it has served until it was told not to
+		if w.how == nil {
+			m.mu.Lock()
+			m.served = true
+			m.mu.Unlock()
+		}
+	default:
+	}
 }
 
 // start starts a worker at p.
@@ -215,8 +224,8 @@ func (m *Master) end(w *worker) {
 	}
 }
 
-// proven tells whether some worker has lived long enough to say that the
-// program can serve.
+// proven tells whether some worker has lived long enough, or until it was
+// replaced, to say that the program can serve.
 func (m *Master) proven() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

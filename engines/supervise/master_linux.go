@@ -44,7 +44,7 @@ type Master struct {
 	mu       sync.Mutex
 	workers  map[*worker]struct{}
 	gone     engines.Stats // of workers that have ended
-	served   bool          // a worker has lived long enough to say that the program can serve
+	served   bool          // see proven
 	draining bool
 	bad      bool // a worker failed in the drain
 }
