@@ -13,21 +13,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// off waits until the alarm has given everything back.
-func (a *alarm) off(t *testing.T) {
+// givenBack waits until nobody uses what state tells of, and its goroutine is gone.
+func givenBack(t *testing.T, state func() (on bool, users int)) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		a.mu.Lock()
-		on, asleep := a.on, len(a.asleep)
-		a.mu.Unlock()
-		if !on && asleep == 0 {
+		on, users := state()
+		if !on && users == 0 {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatalf("the alarm must end with its last sleeper: on %t, %d asleep", on, asleep)
+			t.Fatalf("it must end with its last user: on %t, %d left", on, users)
 		}
 	}
 	goleak.VerifyNone(t)
+}
+
+// off waits until the alarm has given everything back.
+func (a *alarm) off(t *testing.T) {
+	t.Helper()
+	givenBack(t, func() (bool, int) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.on, len(a.asleep)
+	})
 }
 
 func timers(t *testing.T) (n int) {

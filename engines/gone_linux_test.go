@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,18 +28,11 @@ func pair(t *testing.T) (fd int, client net.Conn) {
 // off waits until the watch has given everything back.
 func (h *hangups) off(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	givenBack(t, func() (bool, int) {
 		h.mu.Lock()
-		on, watched := h.on, len(h.watched)
-		h.mu.Unlock()
-		if !on && watched == 0 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the watch must end with the last connection: on %t, %d watched", on, watched)
-		}
-	}
-	goleak.VerifyNone(t)
+		defer h.mu.Unlock()
+		return h.on, len(h.watched)
+	})
 }
 
 // Whoever watches a connection is told once that its client has gone, be that

@@ -186,12 +186,12 @@ func (c *handlerContext) watch() {
 
 // end ends the Context, and the watch, when the handler has returned.
 func (c *handlerContext) end() {
+	c.cancel() // whoever it tells may ask for Done
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.client = nil; c.stop != nil {
 		c.stop()
 	}
-	c.cancel()
 }
 
 // serve runs the handler and returns what its panic was.
