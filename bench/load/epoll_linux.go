@@ -8,6 +8,7 @@ import "golang.org/x/sys/unix"
 // saves nothing here: a short read counts as drained either way.
 type epoll struct {
 	*thread
+	up   events
 	poll *poll
 	buf  []byte
 }
@@ -16,12 +17,12 @@ var _ transport = (*epoll)(nil)
 
 const readBuffer = 64 << 10
 
-func newEpoll(t *thread) (*epoll, error) {
+func newEpoll(t *thread, up events) (*epoll, error) {
 	p, err := newPoll(t.config.Spin)
 	if err != nil {
 		return nil, err
 	}
-	return &epoll{thread: t, poll: p, buf: make([]byte, readBuffer)}, nil
+	return &epoll{thread: t, up: up, poll: p, buf: make([]byte, readBuffer)}, nil
 }
 
 func (e *epoll) close() { e.poll.close() }
@@ -32,9 +33,9 @@ func (e *epoll) open(s *slot, connecting bool) {
 		s.polled |= unix.EPOLLOUT
 	}
 	if err := e.poll.control(unix.EPOLL_CTL_ADD, s.fd, s.polled, s.index, s.generation); err != nil {
-		e.refuse(s, err, now())
+		e.up.refuse(s, err, now())
 	} else if !connecting {
-		e.connected(s)
+		e.up.connected(s)
 	}
 }
 
@@ -83,7 +84,7 @@ func (e *epoll) stopped(s *slot, errno unix.Errno) {
 	// EPIPE it has closed the connection in form, with anything else cut it.
 	s.cut = errno != unix.EPIPE
 	if e.receive(s) {
-		e.lose(s, failedWrite, now(), errno)
+		e.up.lose(s, failedWrite, now(), errno)
 	}
 }
 
@@ -101,10 +102,10 @@ func (e *epoll) wait(until int64) {
 func (e *epoll) ready(s *slot, events uint32) {
 	if s.state == connecting {
 		if err := socketError(s.fd); err != nil {
-			e.refuse(s, err, now())
+			e.up.refuse(s, err, now())
 		} else if events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 			e.watch(s, unix.EPOLLIN)
-			e.connected(s)
+			e.up.connected(s)
 		}
 		return
 	}
@@ -122,7 +123,7 @@ func (e *epoll) ready(s *slot, events uint32) {
 	}
 	s.congested, s.rest = false, s.rest[:0]
 	e.watch(s, unix.EPOLLIN)
-	e.pump(s)
+	e.up.pump(s)
 }
 
 // receive takes what has come. It tells whether the socket is drained and the
@@ -136,11 +137,11 @@ func (e *epoll) receive(s *slot) bool {
 		case errno == unix.EAGAIN:
 			return true
 		case errno != 0 || n == 0:
-			e.hungUp(s, errno, at)
+			e.up.hungUp(s, errno, at)
 			return false
 		}
-		e.received(s, e.buf[:n], at)
-		if s.generation != generation || s.state != up {
+		e.up.received(s, e.buf[:n], at)
+		if s.generation != generation || !s.stands() {
 			return false
 		}
 		if n < len(e.buf) { // more bytes make a new event

@@ -41,8 +41,12 @@ const (
 	down       state = iota // no connection
 	waiting                 // none either, until retryAt
 	connecting              // for the queue, or for its own sake
+	securing                // connected, and TLS is being agreed on
 	up
 )
+
+// stands tells whether there is a connection, ready for requests or not yet.
+func (s *slot) stands() bool { return s.state >= securing }
 
 // request is one that is under way.
 type request struct {
@@ -76,7 +80,7 @@ func (t *thread) start(s *slot, intended int64, class int) {
 	s.unsent++
 	q := t.at(s, s.n-1)
 	*q = request{class: class, intended: intended, ready: max(intended, s.readyAt)}
-	if s.congested || s.state == connecting || s.state == waiting {
+	if s.congested || s.underWay() {
 		q.acted = now() // what comes after is the server's
 	}
 	if t.wires[class].fixed() == nil {
@@ -391,7 +395,9 @@ func (t *thread) finish(s *slot, kind kind, at, bytes int64) {
 }
 
 // underWay tells of a slot's first connection that it may still come.
-func (s *slot) underWay() bool { return s.state == connecting || s.state == waiting }
+func (s *slot) underWay() bool {
+	return s.state == connecting || s.state == securing || s.state == waiting
+}
 
 // release gives the slot out for what is due next, if there is room.
 func (t *thread) release(s *slot, at int64) {

@@ -3,18 +3,14 @@ package load
 import (
 	"fmt"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dynobench/dyno/internal/iouring"
 )
 
 // A transport moves bytes between the connections of one thread and the
-// kernel. It tells the thread what has happened from within wait, and from
-// within open and send where it is known at once, by calling
-//
-//	connected(s)              the connection stands
-//	refuse(s, err, at)        it does not come about
-//	received(s, b, at)        bytes have come; at is read before b is looked at
-//	hungUp(s, errno, at)      the server has closed the connection, or cut it
-//	pump(s)                   all that was sent has been taken
+// kernel. It tells events what has happened from within wait, and from within
+// open and send where it is known at once.
 //
 // The slot's fd, generation and state are the thread's; a transport keeps what
 // belongs to it in the slot's link. All methods are for the thread alone.
@@ -31,6 +27,16 @@ type transport interface {
 	// drop closes the socket. What is under way on it is not heard of again.
 	drop(s *slot)
 	close()
+}
+
+// events is whom a transport tells what has happened: a thread.
+type events interface {
+	connected(s *slot)                              // the connection stands
+	refuse(s *slot, err error, at int64)            // it does not come about
+	received(s *slot, b []byte, at int64)           // bytes have come; at is read before b is looked at
+	hungUp(s *slot, errno unix.Errno, at int64)     // the server has closed the connection, or cut it
+	lose(s *slot, kind kind, at int64, cause error) // it is of no use any more
+	pump(s *slot)                                   // all that was sent has been taken
 }
 
 // link is a transport's part of a slot.
@@ -76,9 +82,9 @@ func refused(err error) error {
 // newTransport is the transport for a thread.
 func newTransport(t *thread) (transport, error) {
 	if t.config.Transport == transportEpoll {
-		return newEpoll(t)
+		return newEpoll(t, t)
 	}
-	u, err := newUring(t, len(t.slots), t.config.Spin)
+	u, err := newUring(t, t, len(t.slots), t.config.Spin)
 	if err != nil {
 		return nil, refused(err)
 	}

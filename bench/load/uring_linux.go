@@ -23,6 +23,7 @@ import (
 // also hold answers back before their clock is read.
 type uring struct {
 	*thread
+	up     events
 	ring   *iouring.Ring
 	spin   int64
 	widest int // bytes that a request counts with, where others are outstanding
@@ -50,13 +51,13 @@ const (
 	leastSend = 512
 )
 
-func newUring(t *thread, slots int, spin time.Duration) (*uring, error) {
+func newUring(t *thread, up events, slots int, spin time.Duration) (*uring, error) {
 	n := uint32(1) << bits.Len32(uint32(max(slots, 32)))
 	q, err := iouring.New(min(n, 4096), min(4*n, 1<<16), uringBuffers, uringBufferSize)
 	if err != nil {
 		return nil, err
 	}
-	u := &uring{thread: t, ring: q, spin: int64(spin), widest: leastSend}
+	u := &uring{thread: t, up: up, ring: q, spin: int64(spin), widest: leastSend}
 	for i := range t.wires {
 		b := t.wires[i].fixed()
 		if u.widest = max(u.widest, len(b)); b == nil {
@@ -88,7 +89,7 @@ func (u *uring) open(s *slot, connecting bool) {
 // stands goes on with a connection that is there.
 func (u *uring) stands(s *slot) {
 	u.receive(s)
-	u.connected(s)
+	u.up.connected(s)
 }
 
 // receive asks for all that will come on the connection, until further notice.
@@ -159,7 +160,7 @@ func (u *uring) complete(c iouring.Completion) {
 	case opConnect:
 		if current && s.state == connecting {
 			if err := socketError(s.fd); err != nil {
-				u.refuse(s, err, now())
+				u.up.refuse(s, err, now())
 			} else {
 				u.stands(s)
 			}
@@ -169,7 +170,7 @@ func (u *uring) complete(c iouring.Completion) {
 		case !current:
 		case s.congested && c.Res == s.sending:
 			s.congested = false
-			u.pump(s)
+			u.up.pump(s)
 		default: // failed, or cut in the middle
 			s.congested = true // for ever: what comes of it is told by what is received
 			s.cut = s.cut || unix.Errno(-c.Res) != unix.EPIPE
@@ -185,17 +186,17 @@ func (u *uring) arrived(s *slot, c iouring.Completion, current bool) {
 	if c.Flags&iouring.HasBuffer != 0 {
 		if current && c.Res > 0 {
 			generation := s.generation
-			u.received(s, u.ring.Bytes(c.Buffer(), c.Res), at)
-			current = s.generation == generation && s.state == up
+			u.up.received(s, u.ring.Bytes(c.Buffer(), c.Res), at)
+			current = s.generation == generation && s.stands()
 		}
 		u.ring.GiveBack(c.Buffer())
 	}
 	switch {
 	case !current:
 	case c.Res == 0:
-		u.hungUp(s, 0, at)
+		u.up.hungUp(s, 0, at)
 	case c.Res < 0 && unix.Errno(-c.Res) != unix.ENOBUFS:
-		u.hungUp(s, unix.Errno(-c.Res), at)
+		u.up.hungUp(s, unix.Errno(-c.Res), at)
 	case c.Flags&iouring.HasMore == 0:
 		u.receive(s)
 	}
