@@ -18,6 +18,9 @@ const (
 	CodeNullCeiling = "null-ceiling"   // as fast as the generator is on this host, the server not at its end
 	CodePacing      = "pacing"         // requests left later than the generator paces here by itself
 	CodeMeterLate   = "meter-late"     // the meters were not read at the window's edges
+	CodeForeignLoad = "foreign-load"   // other processes used the CPUs
+	CodeRunDelay    = "run-delay"      // server or generator waited for a CPU that others had
+	CodeThrottled   = "throttled"      // a quota of a control group held server or generator up
 	CodeKilled      = "killed"         // the server did not end when asked
 	CodeProfiled    = "profiled"       // a profile was taken in the window, and costs
 	CodeNotProfiled = "not-profiled"   // one was asked for and could not be had
@@ -38,7 +41,7 @@ const (
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
 // away from server, generator or harness. A trial that is invalid for these
 // alone is worth running again.
-var hostCodes = []string{CodeSteal, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped}
+var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped}
 
 // limitCodes are findings about the pair of server and generator rather than
 // failures: the trial does not count, and the report says why.

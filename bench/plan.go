@@ -52,6 +52,10 @@ type Options struct {
 	Profile    string
 	ProfileDir string
 
+	// Tolerate are the codes of findings about the host that do not keep a
+	// trial from counting; see Tolerable.
+	Tolerate []string
+
 	// Calibration is what dyno doctor found of this host's generator, for the
 	// gates that need it; see CheckCalibration. May be nil.
 	Calibration *results.Calibration
@@ -130,6 +134,9 @@ func NewPlan(o Options) (*Plan, error) {
 	}
 	if o.Profile != "" && !slices.Contains(Profiles, o.Profile) {
 		return nil, fmt.Errorf("profile %q: it is one of %s", o.Profile, strings.Join(Profiles, ", "))
+	}
+	if err := CheckTolerated(o.Tolerate); err != nil {
+		return nil, err
 	}
 	if err := o.checkGroups(); err != nil {
 		return nil, err
@@ -245,7 +252,7 @@ func (p *Plan) loadSeed(s Step) uint64 { return p.Seed + uint64(s.Trial) }
 
 // Describe is the plan as it is stored.
 func (p *Plan) Describe() results.Plan {
-	d := results.Plan{Seed: p.Seed, Trials: p.Trials, Generator: p.Generator, Profile: p.Profile}
+	d := results.Plan{Seed: p.Seed, Trials: p.Trials, Generator: p.Generator, Profile: p.Profile, Tolerate: p.Tolerate}
 	for _, s := range p.Scenarios {
 		ps := results.PlanScenario{
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,

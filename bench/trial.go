@@ -57,6 +57,7 @@ func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
 			Message: fmt.Sprintf("the server did not end within %v of its signal and was killed", s.Target.Drain),
 			Hint:    "its figures stand; see why it does not drain"})
 	}
+	Tolerate(&t.Load, p.Tolerate)
 	return t
 }
 

@@ -209,6 +209,9 @@ type Warning struct {
 	Message string `json:"message"`           // what was seen, with figures
 	Hint    string `json:"hint,omitempty"`    // what to do about it
 	Invalid bool   `json:"invalid,omitempty"` // the trial does not count because of it
+	// Tolerated says that the trial would not count because of it, but for
+	// --tolerate.
+	Tolerated bool `json:"tolerated,omitempty"`
 }
 
 // Warn appends w and withdraws the validity if w says so.
@@ -280,7 +283,8 @@ type Plan struct {
 	Seed      uint64         `json:"seed"`
 	Trials    int            `json:"trials"` // per scenario and target
 	Generator string         `json:"generator"`
-	Profile   string         `json:"profile,omitempty"` // what Go targets were profiled for: cpu, mutex, block or trace
+	Profile   string         `json:"profile,omitempty"`  // what Go targets were profiled for: cpu, mutex, block or trace
+	Tolerate  []string       `json:"tolerate,omitempty"` // codes of findings about the host in spite of which trials count
 	Scenarios []PlanScenario `json:"scenarios"`
 	Targets   []PlanTarget   `json:"targets"`
 	Skipped   []Skip         `json:"skipped,omitempty"`

@@ -116,7 +116,7 @@ func sweepRates(text string) ([]float64, error) {
 }
 
 // survey searches or sweeps with config, which says all but the rates.
-func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, slo objective.Objective, given func(string) bool) error {
+func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, slo objective.Objective, tolerate []string, given func(string) bool) error {
 	var rates []float64
 	if f.sweep != "" {
 		var err error
@@ -127,7 +127,7 @@ func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, s
 	if !given("arrivals") { // users do not come by the clock
 		config.Arrivals = load.Poisson
 	}
-	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, f.budget, given("timeout"))}
+	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, f.budget, given("timeout"), offering(tolerate))}
 	if given("duration") {
 		s.Window = config.Duration
 	}
@@ -205,7 +205,7 @@ func (c *cli) printSurvey(found *results.Capacity, file string) error {
 }
 
 // prober offers the windows that a survey asks for.
-func prober(config load.Config, budget time.Duration, timeoutGiven bool) capacity.Probe {
+func prober(config load.Config, budget time.Duration, timeoutGiven bool, offer offer) capacity.Probe {
 	if !timeoutGiven { // a server that hangs once must not use up the budget
 		config.Timeout = min(config.Timeout, budget/20)
 	}

@@ -40,6 +40,7 @@ type loadFlags struct {
 	authorities     string
 	progress        string
 	files           loadFiles
+	tolerate        []string
 }
 
 func (c *cli) loadCommand() *cobra.Command {
@@ -129,6 +130,7 @@ arrivals unless --arrivals says otherwise.`,
 	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")
 	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
 	flags.StringArrayVar(&f.groups, "group", nil, groupUsage)
+	tolerateFlag(flags, &f.tolerate)
 	f.files.flags(cmd)
 	f.capacityFlags.add(flags)
 	return cmd
@@ -144,14 +146,17 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
+	if err := bench.CheckTolerated(f.tolerate); err != nil {
+		return usageError(err)
+	}
 	if f.surveys() {
-		return c.survey(cmd.Context(), config, f.capacityFlags, slo, given)
+		return c.survey(cmd.Context(), config, f.capacityFlags, slo, f.tolerate, given)
 	}
 	phase, err := load.OpenPhaseFD()
 	if err != nil {
 		return usageError(err)
 	}
-	run := offer
+	run := offering(f.tolerate)
 	if phase != nil {
 		config.Phase, run = phase, load.Run
 	}

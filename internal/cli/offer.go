@@ -12,10 +12,23 @@ import (
 // readHost is a variable for tests.
 var readHost = meter.ReadHost
 
-// offer runs the generator by itself, and watches what the hypervisor takes
-// within the window. Under dyno run the harness does that, which knows whose
-// CPUs they are.
-func offer(ctx context.Context, config load.Config) (*results.Load, error) {
+// An offer runs the generator.
+type offer func(context.Context, load.Config) (*results.Load, error)
+
+// offering runs the generator by itself, and judges what it can see of the host
+// but for the codes that are tolerated. Under dyno run the harness does that.
+func offering(tolerate []string) offer {
+	return func(ctx context.Context, config load.Config) (*results.Load, error) {
+		l, err := offerAlone(ctx, config)
+		if err == nil {
+			bench.Tolerate(l, tolerate)
+		}
+		return l, err
+	}
+}
+
+// offerAlone watches what the hypervisor takes within the window.
+func offerAlone(ctx context.Context, config load.Config) (*results.Load, error) {
 	var host []meter.HostSample
 	config.Phase = func(load.Phase) {
 		if now, err := readHost(); err == nil { // other systems do not tell

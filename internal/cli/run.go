@@ -61,6 +61,7 @@ type runFlags struct {
 	serverCPUs    []int
 	generatorCPUs []int
 	readyTimeout  time.Duration
+	tolerate      []string
 	plan          bool
 }
 
@@ -105,6 +106,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
 	flags.DurationVar(&f.readyTimeout, "ready-timeout", 15*time.Second, "longest a server may take to give its first right answer")
+	tolerateFlag(flags, &f.tolerate)
 	flags.BoolVar(&f.plan, "plan", false, "print every command line that would be started, and exit")
 	return cmd
 }
@@ -112,7 +114,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	o := bench.Options{
 		Trials: f.trials, Seed: f.seed, Duration: f.duration, Warmup: f.warmup, Generator: f.generator, ReadyTimeout: f.readyTimeout,
-		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile,
+		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile, Tolerate: f.tolerate,
 	}
 	if f.trials < 0 {
 		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)

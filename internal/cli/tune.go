@@ -49,6 +49,7 @@ type tuneFlags struct {
 	serverCPUs    []int
 	generatorCPUs []int
 	plan          bool
+	tolerate      []string
 }
 
 func (c *cli) tuneCommand() *cobra.Command {
@@ -92,6 +93,7 @@ It exits with 3 if too few trials count to say anything.`,
 	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
+	tolerateFlag(flags, &f.tolerate)
 	flags.BoolVar(&f.plan, "plan", false, "print what would be tried, and exit")
 	return cmd
 }

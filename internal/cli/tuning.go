@@ -58,7 +58,7 @@ func (c *cli) newTuning(args []string, f tuneFlags) (*tuning, error) {
 	asked.Duration, asked.Warmup = min(asked.Duration, tuneDuration), min(asked.Warmup, tuneWarmup)
 	t.options = bench.Options{
 		Scenarios: []*scenarios.Scenario{asked}, Duration: f.duration, Warmup: f.warmup,
-		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs,
+		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Tolerate: f.tolerate,
 	}
 	if t.options.Dyno, err = os.Executable(); err != nil {
 		return nil, err

@@ -166,6 +166,9 @@ func runNotices(run *results.Run) []Notice {
 	if run.Environment.CPUsShared {
 		add("cpus-shared", "Server and generator shared their CPUs: each figure holds the cost of both.", "use a machine with two CPUs or more")
 	}
+	if codes := run.Plan.Tolerate; len(codes) > 0 {
+		add("tolerated", fmt.Sprintf("Trials count in spite of these findings about the host: %s (--tolerate).", strings.Join(codes, ", ")), "measure without it for figures that are to be believed")
+	}
 	for _, s := range run.Plan.Skipped {
 		add("skipped", fmt.Sprintf("%s did not run: %s.", s.Target, strings.TrimSuffix(s.Reason, ".")), s.Hint)
 	}

@@ -1,0 +1,45 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/results"
+)
+
+// TolerateHost stands for every code that can be tolerated.
+const TolerateHost = "host"
+
+// Tolerable are the codes that Tolerate takes: findings about the host. What
+// the server or the generator did cannot be tolerated away.
+func Tolerable() []string { return append(slices.Clone(hostCodes), TolerateHost) }
+
+// CheckTolerated says which of codes cannot be tolerated.
+func CheckTolerated(codes []string) error {
+	for _, code := range codes {
+		if code = strings.TrimSpace(code); !slices.Contains(Tolerable(), code) {
+			return fmt.Errorf("tolerate: %w; what else makes a trial invalid is not the host's doing", suggest.Unknown("code", code, Tolerable()))
+		}
+	}
+	return nil
+}
+
+// Tolerate lets l count in spite of the findings with these codes, which stay
+// as warnings. It is for measurements that only have to be made, on a host that
+// is known to be busy.
+func Tolerate(l *results.Load, codes []string) {
+	for _, code := range codes {
+		if code = strings.TrimSpace(code); code == TolerateHost {
+			Tolerate(l, hostCodes)
+			continue
+		}
+		for i := range l.Warnings {
+			if w := &l.Warnings[i]; w.Code == code && w.Invalid {
+				w.Tolerated = true
+			}
+		}
+		l.Excuse(code, "tolerated, as asked")
+	}
+}
