@@ -86,7 +86,7 @@ var mayImport = map[string][]string{
 	"bench/gauge":          {},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":                {"bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format"},
+	"bench":                {"bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
 
 	"internal/cli":    {"..."},
 	"cmd/dyno":        {"internal/cli"},
