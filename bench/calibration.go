@@ -54,7 +54,8 @@ func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 	t.Warn(results.Warning{Code: CodeNullCeiling, Invalid: true,
 		Message: fmt.Sprintf("%.0f requests/s are %.0f %% of what the generator can do on this host (%.0f/s, by dyno doctor), and the server was busy for %.0f %% of the time: the figures may be the generator's",
 			t.ThroughputRPS, 100*t.ThroughputRPS/limit, limit, 100*server),
-		Hint: "give the generator more CPUs, or compare CPU per request; if the host is faster now than it was, run dyno doctor again"})
+		Measure: results.Above(100*t.ThroughputRPS/limit, 100*nearCeiling, "%"),
+		Hint:    "give the generator more CPUs, or compare CPU per request; if the host is faster now than it was, run dyno doctor again"})
 }
 
 // gatePacing notes when an open loop's requests left much later than they do
@@ -68,6 +69,7 @@ func (p *Plan) gatePacing(t *results.Trial) {
 	if lag := t.GeneratorLagUS.P99; ok && c.LagUS.P99 > 0 && lag > lagFactor*c.LagUS.P99 && lag > c.LagUS.P99+lagSlackUS {
 		t.Warn(results.Warning{Code: CodePacing,
 			Message: fmt.Sprintf("requests left up to %.0f µs late (p99); on this host alone it was %.0f µs, by dyno doctor", lag, c.LagUS.P99),
+			Measure: results.Above(lag, max(lagFactor*c.LagUS.P99, c.LagUS.P99+lagSlackUS), "µs"),
 			Hint:    "the host was disturbed, or the server's work reaches the generator's CPUs; service_us is free of it"})
 	}
 }

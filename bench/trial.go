@@ -145,7 +145,8 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 		t.Warn(results.Warning{Code: CodeMeterLate, Invalid: true,
 			Message: fmt.Sprintf("the server was metered %v after an edge of the window of %v: its CPU time is not that of the requests counted",
 				late.Round(time.Microsecond), used.Wall.Round(time.Millisecond)),
-			Hint: "a quieter host, or a longer window"})
+			Measure: results.Above(100*late.Seconds()/used.Wall.Seconds(), 100*maxEdgeLate, "%"),
+			Hint:    "a quieter host, or a longer window"})
 	}
 	JudgeSteal(&t.Load, t.Host.StealPct)
 	if t.Model == string(load.Closed) {
@@ -156,6 +157,7 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 	if joined, left := len(used.Joined), len(used.Left); joined+left > 0 {
 		t.Warn(results.Warning{Code: CodeTreeChanged, Invalid: true,
 			Message: fmt.Sprintf("%d processes of the server ended within the measured window and %d came", left, joined),
+			Measure: results.Above(float64(joined+left), 0, "processes"),
 			Hint:    "a worker crashed or was recycled: look at the server's output"})
 	}
 }
@@ -166,6 +168,7 @@ func JudgeSteal(l *results.Load, pct float64) {
 	if pct > maxStealPct {
 		l.Warn(results.Warning{Code: CodeSteal, Invalid: true,
 			Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (at most %.0f %% is allowed)", pct, maxStealPct),
+			Measure: results.Above(pct, maxStealPct, "%"),
 			Hint:    "run again when the host is quieter"})
 	}
 }
@@ -184,7 +187,8 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 		t.Warn(results.Warning{Code: CodeNear,
 			Message: fmt.Sprintf("the generator was busy for %.0f %% of the time and the server for %.0f %%: the throughput is at least this, the CPU per request stands",
 				100*busy, 100*server),
-			Hint: "give the generator more CPUs, or compare CPU per request"})
+			Measure: results.Above(100*busy, 100*nearBusy, "%"),
+			Hint:    "give the generator more CPUs, or compare CPU per request"})
 	}
 }
 

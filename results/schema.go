@@ -212,14 +212,18 @@ type Warning struct {
 	// Tolerated says that the trial would not count because of it, but for
 	// --tolerate.
 	Tolerated bool `json:"tolerated,omitempty"`
+
+	Measure *Measure `json:"measure,omitempty"` // how bad it is; absent where it is a fact without a degree
 }
 
-// Warn appends w and withdraws the validity if w says so.
-func (l *Load) Warn(w Warning) {
+// Warn appends w and withdraws the validity if w says so. It returns the
+// Load's own copy, for what is to be said beyond it.
+func (l *Load) Warn(w Warning) *Warning {
 	l.Warnings = append(l.Warnings, w)
 	if w.Invalid {
 		l.Valid = false
 	}
+	return &l.Warnings[len(l.Warnings)-1]
 }
 
 // Excuse makes the warnings with code mere warnings, and the Load valid if

@@ -81,6 +81,7 @@ func (r *groupRecord) judge(g *Group, l *results.Load) {
 		return
 	}
 	w := results.Warning{Code: CodeGroupRefused, Hint: refusalHint(r.refusal),
+		Measure: results.Above(float64(r.refused+max(missing, 0)), 0, "connections"),
 		Message: fmt.Sprintf("group %s: %d connections could not be made in the window", g.Name, r.refused)}
 	if g.Kind != Storm {
 		w.Message += fmt.Sprintf(" and %d of %d stood at its end", r.standing, g.Connections)
@@ -122,10 +123,12 @@ func judgeCrowd(l *results.Load, c *Config, cpu, process int64, cpus int) {
 		l.Warn(results.Warning{Code: CodeGroupsBound, Invalid: true,
 			Message: fmt.Sprintf("the generator used %.0f %% of its %d CPU(s) (limit %.0f %%), the groups %.0f %% of one: its busy connections had to wait for the CPU",
 				100*all, cpus, 100*limit, 100*own),
-			Hint: "give the generator one CPU more than it has threads, or make the groups smaller or slower"})
+			Measure: results.Above(100*all, 100*limit, "%"),
+			Hint:    "give the generator one CPU more than it has threads, or make the groups smaller or slower"})
 	case own >= maxBusyOpen:
 		l.Warn(results.Warning{Code: CodeGroupsBound,
 			Message: fmt.Sprintf("the thread of the groups was busy for %.0f %% of the time (limit %.0f %%): they did less than was asked, and later", 100*own, 100*maxBusyOpen),
+			Measure: results.Above(100*own, 100*maxBusyOpen, "%"),
 			Hint:    "make the groups smaller or slower; the busy connections are not concerned"})
 	}
 }

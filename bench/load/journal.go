@@ -113,6 +113,7 @@ func (j *Journal) end(l *results.Load) {
 	if j.lost > 0 {
 		l.Warn(results.Warning{
 			Code: CodeJournalFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
+			Measure: results.Above(float64(j.lost), 0, "requests"),
 			Message: fmt.Sprintf("the record of single requests is full: %d of them are not in it", j.lost),
 		})
 	}

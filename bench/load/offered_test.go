@@ -254,7 +254,10 @@ func TestJudgeFollowing(t *testing.T) {
 			l.Series[i].Done = int64(max(0, test.answer(i, c.expected(from+time.Duration(seriesStep))-c.expected(from))))
 		}
 		fired := false
-		judgeStationary(l, c, func(code, _, format string, a ...any) { fired = code == CodeNotStationary })
+		judgeStationary(l, c, func(code, _, format string, a ...any) *results.Warning {
+			fired = code == CodeNotStationary
+			return new(results.Warning)
+		})
 		if fired != test.fires {
 			t.Errorf("%s: fired %v", test.name, fired)
 		}

@@ -10,7 +10,7 @@ import (
 // judgeStationary asks whether the end of the window is like its beginning.
 // Where the offered rate itself changes, it is not answers that are compared
 // but their share in what was due.
-func judgeStationary(l *results.Load, c *Config, warn func(code, hint, format string, a ...any)) {
+func judgeStationary(l *results.Load, c *Config, warn say) {
 	if c.changes() {
 		judgeFollowing(l, c, warn)
 		return
@@ -21,7 +21,7 @@ func judgeStationary(l *results.Load, c *Config, warn func(code, hint, format st
 	}
 	if change := last/first - 1; math.Abs(change) > maxMedianChange {
 		warn(CodeNotStationary, "a longer warm-up, or a quieter host",
-			"the median step of the last third had %+.0f %% answers against the first third", 100*change)
+			"the median step of the last third had %+.0f %% answers against the first third", 100*change).Measure = results.Above(100*math.Abs(change), 100*maxMedianChange, "%")
 	}
 }
 
@@ -29,7 +29,7 @@ func judgeStationary(l *results.Load, c *Config, warn func(code, hint, format st
 // a burst spill over into the step after it. A moment's delay cannot spoil a
 // sum of an open loop, since its answers come right after. Three standard
 // deviations of what is due by chance are allowed on top.
-func judgeFollowing(l *results.Load, c *Config, warn func(code, hint, format string, a ...any)) {
+func judgeFollowing(l *results.Load, c *Config, warn say) {
 	whole := len(l.Series) - 1 // the last step may not be
 	n := whole / 3
 	if n < 3 {
@@ -51,6 +51,6 @@ func judgeFollowing(l *results.Load, c *Config, warn func(code, hint, format str
 	allowed := maxMedianChange + 3*math.Sqrt(1/dueFirst+1/dueLast)
 	if change := last/first - 1; math.Abs(change) > allowed {
 		warn(CodeNotStationary, "see where in the series the server no longer follows the rate; or a quieter host",
-			"in the last third %.0f %% of what was due was answered, in the first %.0f %%", 100*last, 100*first)
+			"in the last third %.0f %% of what was due was answered, in the first %.0f %%", 100*last, 100*first).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
 	}
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -48,18 +49,21 @@ const (
 	maxClockStep = 10 * time.Millisecond // of the wall clock within the window
 )
 
+// say adds a warning, whose Measure is still to be given.
+type say func(code, hint, format string, a ...any) *results.Warning
+
 // judge fills Valid and Warnings in.
 func judge(l *results.Load, c *Config, r *recorder) {
 	l.Valid = true
-	invalid := func(code, hint, format string, a ...any) {
-		l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true})
+	invalid := func(code, hint, format string, a ...any) *results.Warning {
+		return l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true})
 	}
-	warn := func(code, hint, format string, a ...any) {
-		l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint})
+	warn := func(code, hint, format string, a ...any) *results.Warning {
+		return l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint})
 	}
 
 	if l.Interrupted {
-		invalid(CodeInterrupted, "", "stopped after %.1f s of %v", l.DurationS, c.Duration)
+		invalid(CodeInterrupted, "", "stopped after %.1f s of %v", l.DurationS, c.Duration).Measure = results.Below(l.DurationS, c.Duration.Seconds(), "s")
 	}
 	judgeErrors(l, r, invalid)
 
@@ -73,7 +77,7 @@ func judge(l *results.Load, c *Config, r *recorder) {
 			hint = "use the native generator, or a lower rate"
 		}
 		invalid(CodeGeneratorBound, hint, "the generator was busy for %.0f %% of the time (limit %.0f %%): the figures are its own, not the server's",
-			100*l.GeneratorCPUUtilisation, 100*limit)
+			100*l.GeneratorCPUUtilisation, 100*limit).Measure = results.Above(100*l.GeneratorCPUUtilisation, 100*limit, "%")
 	}
 	if c.Model == Open {
 		judgePace(l, c, r, invalid, warn)
@@ -82,27 +86,27 @@ func judge(l *results.Load, c *Config, r *recorder) {
 	}
 	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers {
 		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
-			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max)
+			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max).Measure = results.Above(float64(f.Starved), 0, "connections")
 	}
 	judgeStationary(l, c, warn)
 	if n := l.Requests; n < fewAnswers {
-		warn(CodeTooFew, "a longer duration", "only %d answers: p99 needs %d, p99.9 ten times as many", n, fewAnswers)
+		warn(CodeTooFew, "a longer duration", "only %d answers: p99 needs %d, p99.9 ten times as many", n, fewAnswers).Measure = results.Below(float64(n), fewAnswers, "answers")
 	}
 }
 
-func judgeErrors(l *results.Load, r *recorder, invalid func(code, hint, format string, a ...any)) {
+func judgeErrors(l *results.Load, r *recorder, invalid say) {
 	e := l.Errors
 	if e.Body > 0 || r.stray > 0 {
 		invalid(CodeWrongBytes, "ask the server for that path and look at the answer",
-			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.stray)
+			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.stray).Measure = results.Above(float64(e.Body+r.stray), 0, "answers")
 	}
 	// A server that always closes is found out within a few requests.
 	if resent := r.resent - int64(manyClosed*l.Threads); float64(resent) > maxErrors*float64(r.total) {
 		invalid(CodeErrors, "see whether the server closes connections in the middle of its work; if it means to close after each answer, it should say so (Connection: close)",
-			"%d of %d requests had to be sent again, since the connection was closed under them", r.resent, r.total)
+			"%d of %d requests had to be sent again, since the connection was closed under them", r.resent, r.total).Measure = results.Above(100*float64(r.resent)/float64(r.total), 100*maxErrors, "%")
 	}
 	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.total) {
-		invalid(CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.total, failures(e, r))
+		invalid(CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.total, failures(e, r)).Measure = results.Above(100*float64(failed)/float64(r.total), 100*maxErrors, "%")
 	}
 }
 
@@ -146,6 +150,7 @@ func failureHint(e results.Errors, r *recorder) string {
 func judgeClock(l *results.Load, step time.Duration) {
 	if step.Abs() > maxClockStep {
 		l.Warn(results.Warning{Code: CodeClockStepped, Invalid: true, Hint: "run again; let the system's clock be slewed, not set, while something is measured",
+			Measure: results.Above(step.Abs().Seconds(), maxClockStep.Seconds(), "s"),
 			Message: fmt.Sprintf("the wall clock was set within the window, by %+.3g s: the server's own timers may go by it, and the recorded times do", step.Seconds())})
 	}
 }
@@ -153,31 +158,31 @@ func judgeClock(l *results.Load, step time.Duration) {
 // judgePace asks whether the open model was kept. Waiting for a free
 // connection is the server's doing and part of the result; waiting for the
 // generator with a connection free is not.
-func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn func(code, hint, format string, a ...any)) {
+func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn say) {
 	lag, latency := l.GeneratorLagUS.P99, l.LatencyUS.P99
 	// The bound is the same for a server that is fast and one that is slow: a
 	// share of the latency would leave the disturbed trials of the slow ones in.
 	if lag > hostLagUS || lag > maxLagShare*latency {
-		say := warn
+		add := warn
 		if lag > hostLagUS {
-			say = invalid
+			add = invalid
 		}
-		say(CodeSendLag, "a lower rate, more generator threads, or a quieter host; service_us is free of it",
-			"requests left up to %.0f µs late (p99) with a connection free: %.0f %% of the latency's p99 is the generator's own", lag, 100*lag/latency)
+		add(CodeSendLag, "a lower rate, more generator threads, or a quieter host; service_us is free of it",
+			"requests left up to %.0f µs late (p99) with a connection free: %.0f %% of the latency's p99 is the generator's own", lag, 100*lag/latency).Measure = results.Above(lag, min(hostLagUS, maxLagShare*latency), "µs")
 	}
 	due := float64(r.total)
 	if float64(r.late) > maxRateMissed*due {
 		invalid(CodeRateMissed, "a lower rate, or more generator threads",
-			"%d of %d requests due were only sent after the window, though connections were free", r.late, r.total)
+			"%d of %d requests due were only sent after the window, though connections were free", r.late, r.total).Measure = results.Above(100*float64(r.late)/due, 100*maxRateMissed, "%")
 	}
 	if unsent := float64(l.Errors.Unsent); unsent > maxRateMissed*due {
 		if c.Generator == "vegeta" {
 			invalid(CodeRateMissed, "a lower rate, more connections, or the native generator, which tells who was late",
-				"%.1f %% of the requests due were never sent", 100*unsent/due)
+				"%.1f %% of the requests due were never sent", 100*unsent/due).Measure = results.Above(100*unsent/due, 100*maxRateMissed, "%")
 			return
 		}
 		warn(CodeSaturated, "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections",
-			"%.1f %% of the requests due were never sent, since all %d connections were busy", 100*unsent/due, c.Connections)
+			"%.1f %% of the requests due were never sent, since all %d connections were busy", 100*unsent/due, c.Connections).Measure = results.Above(100*unsent/due, 100*maxRateMissed, "%")
 	}
 }
 
@@ -186,14 +191,14 @@ func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn func(code,
 // to connections × window. What is missing was waited for where no latency saw
 // it. (Throughput × mean latency is the same in the long run; in a short window
 // the requests across its edges would make it a lottery.)
-func judgeLittle(l *results.Load, c *Config, r *recorder, invalid func(code, hint, format string, a ...any)) {
+func judgeLittle(l *results.Load, c *Config, r *recorder, invalid say) {
 	if failed := l.Errors.Total(); l.DurationS == 0 || float64(failed) > maxErrors*float64(r.total) {
 		return // after errors connections back off: judged by those
 	}
 	n, inFlight := float64(c.Connections*c.Pipeline), float64(r.busy)/(l.DurationS*1e9)
 	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {
 		invalid(CodeLittle, "the generator has a bottleneck of its own: more threads, fewer connections",
-			"%.1f requests were under way on average, where the connections had room for %.0f: latencies miss a part of the waiting", inFlight, n)
+			"%.1f requests were under way on average, where the connections had room for %.0f: latencies miss a part of the waiting", inFlight, n).Measure = results.Above(100*math.Abs(off), 100*maxLittleOff, "%")
 	}
 }
 

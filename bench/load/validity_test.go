@@ -57,10 +57,13 @@ func TestJudge(t *testing.T) {
 		l, r := closed(), &recorder{total: 10000}
 		r.busy = int64(64 * l.DurationS * 1e9)
 		test.change(l, r)
-		judge(l, &Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native"}, r)
+		judge(l, &Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native", Duration: 2 * time.Second}, r)
 		var codes []string
 		for _, w := range l.Warnings {
 			codes = append(codes, w.Code)
+			if w.Measure == nil || w.Measure.Unit == "" || !w.Measure.LessIsWorse && w.Measure.Value < w.Measure.Limit || w.Measure.LessIsWorse && w.Measure.Value > w.Measure.Limit {
+				t.Errorf("%s: %s is of measure %+v, which is not beyond its limit", test.name, w.Code, w.Measure)
+			}
 		}
 		var want []string
 		if test.code != "" {

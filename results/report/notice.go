@@ -2,9 +2,7 @@ package report
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dynobench/dyno/results"
@@ -87,7 +85,7 @@ func (s *Scenario) notices() []Notice {
 
 // add counts a trial and keeps the worst of the warnings.
 func (n *Notice) add(r *Row, t *results.Trial, w results.Warning) {
-	if worse(w.Message, n.Message) {
+	if w.Worse(n.Warning) {
 		n.Warning = w
 	}
 	each := fmt.Sprintf("%s, trial %d: %s", r.name(), t.Trial, w.Message)
@@ -103,21 +101,6 @@ func (n *Notice) add(r *Row, t *results.Trial, w results.Warning) {
 		return
 	}
 	n.Where = append(n.Where, Where{r.name(), []int{t.Trial}})
-}
-
-var firstNumber = regexp.MustCompile(`\d+(\.\d+)?`)
-
-// worse reports whether message a tells of more than b does, by the first
-// number in each; where a message says "only", less is worse.
-func worse(a, b string) bool {
-	of := func(s string) float64 {
-		v, _ := strconv.ParseFloat(firstNumber.FindString(s), 64)
-		if strings.HasPrefix(s, "only ") {
-			return -v
-		}
-		return v
-	}
-	return of(a) > of(b)
 }
 
 // Text tells it in a sentence: "does not count: steal, 1 trial (pool 2),
@@ -142,8 +125,11 @@ func (n Notice) Text() string {
 			text += fmt.Sprintf(", %d of them measured again", n.Repeated)
 		}
 	}
-	if trials > 1 {
+	switch {
+	case trials > 1 && n.Measure != nil:
 		text += ", at worst"
+	case trials > 1:
+		text += ", for example"
 	}
 	return text + ": " + n.Message
 }

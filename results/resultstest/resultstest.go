@@ -226,13 +226,13 @@ func (m *maker) spoil(t *results.Trial) {
 	switch {
 	case t.Scenario == "hello" && t.Target == "pool" && t.Trial == 2:
 		t.Host.StealPct = 7.3
-		t.Warn(results.Warning{Code: "steal", Message: "7.3 % of the CPU time was stolen by the host, 5 % is the limit", Hint: "repeat when the host is quieter", Invalid: true})
+		t.Warn(results.Warning{Code: "steal", Message: "7.3 % of the CPU time was stolen by the host, 5 % is the limit", Hint: "repeat when the host is quieter", Invalid: true, Measure: results.Above(7.3, 5, "%")})
 	case t.Scenario == "wait" && t.Target == "uwsgi-gevent":
 		t.Errors.Read, t.Errors.Timeout = 212, 31
-		t.Warn(results.Warning{Code: "errors", Message: fmt.Sprintf("243 of %d requests failed: 212 read, 31 timeout", t.Requests), Hint: "dyno check uwsgi-gevent", Invalid: true})
+		t.Warn(results.Warning{Code: "errors", Message: fmt.Sprintf("243 of %d requests failed: 212 read, 31 timeout", t.Requests), Hint: "dyno check uwsgi-gevent", Invalid: true, Measure: results.Above(24300/float64(t.Requests), 0.1, "%")})
 	case t.Scenario == "wait" && t.Target == "sync" && t.Trial == 1:
 		t.Connection.Starved = 12
-		t.Warn(results.Warning{Code: "starvation", Message: "12 of 256 connections got no answer", Hint: "sync serves one connection at a time"})
+		t.Warn(results.Warning{Code: "starvation", Message: "12 of 256 connections got no answer", Hint: "sync serves one connection at a time", Measure: results.Above(12, 0, "connections")})
 	}
 }
 
