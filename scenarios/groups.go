@@ -115,7 +115,7 @@ func (g *Group) problems(given func(key string) bool, add func(key, format strin
 		add("connections", "%d connections; write 1 to %d", g.Connections, maxGroupConnections)
 	}
 	if given("path") && !pathPattern.MatchString(g.Path) {
-		add("path", "path %q; start it with / and percent-encode blanks and all beyond ASCII", g.Path)
+		add("path", "path %q; start it with / and percent-encode blanks and control characters", g.Path)
 	}
 	if given("every") && (g.Every < minEvery || g.Every > maxEvery) {
 		add("every", "every %v; write %v to %v", g.Every, minEvery, maxEvery)

@@ -40,7 +40,10 @@ func (r *Request) templates(data *Data, bad func(key string, err error)) *Templa
 	p := template.Parser{Data: data.Rows, AnyField: data.File != ""}
 	parse := func(key, text string, as func(string) (template.Template, error)) template.Template {
 		if r.Verbatim {
-			return template.Literal(text)
+			as = func(text string) (template.Template, error) { return template.Literal(text), nil }
+			if key == "path" {
+				as = verbatimPath
+			}
 		}
 		u, err := as(text)
 		if err != nil {
@@ -54,6 +57,11 @@ func (r *Request) templates(data *Data, bad func(key string, err error)) *Templa
 	}
 	t.Body = parse("body", r.Body, p.Text)
 	return t
+}
+
+func verbatimPath(text string) (template.Template, error) {
+	target, err := template.Target(text)
+	return template.Literal(target), err
 }
 
 func (r *Request) placeholdersProblems(data *Data, add func(key, format string, args ...any)) {

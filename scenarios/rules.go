@@ -17,7 +17,7 @@ import (
 var (
 	namePattern     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	methodPattern   = regexp.MustCompile(`^[A-Z]+$`)
-	pathPattern     = regexp.MustCompile(`^(/|\$\{data\.)[!-~]*$`)
+	pathPattern     = regexp.MustCompile(`^(/|\$\{data\.)[^\x00-\x20\x7f]*$`)
 	tokenPattern    = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 	valuePattern    = regexp.MustCompile(`^[^\x00\r\n]*$`)
 	sha256Pattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -146,7 +146,7 @@ func requestsProblems(requests []Request, data *Data) []problem {
 			add("method", "method %q; write it in capitals, as GET", r.Method)
 		}
 		if !pathPattern.MatchString(r.Path) || r.Verbatim && r.Path[0] != '/' {
-			add("path", "path %q; start it with / and percent-encode blanks and all beyond ASCII", r.Path)
+			add("path", "path %q; start it with / and percent-encode blanks and control characters", r.Path)
 		}
 		if r.Weight < 1 || r.Weight > maxWeight {
 			add("weight", "weight %d; write 1 to %d, or leave the request out", r.Weight, maxWeight)

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 )
@@ -103,15 +104,16 @@ func (m *member) init(g *Group, host string, from int32) {
 	m.Group, m.bytes, m.every, m.from, m.n = *g, g.piece(), g.gap(), from, int32(g.places())
 	m.due = never
 	m.rec.init()
+	path, _ := template.Target(g.Path) // which complete has seen
 	switch {
 	case g.Part == "body":
-		m.request = http1.AppendRequest(nil, "POST", g.Path, host, nil, []byte(strings.Repeat("x", g.Size)))
+		m.request = http1.AppendRequest(nil, "POST", path, host, nil, []byte(strings.Repeat("x", g.Size)))
 		m.swift = len(m.request) - g.Size
 	default:
-		m.request = http1.AppendRequest(nil, "GET", g.Path, host, nil, nil)
+		m.request = http1.AppendRequest(nil, "GET", path, host, nil, nil)
 		const field = len("X-Padding: \r\n")
 		if short := g.Size - len(m.request) - field; short > 0 {
-			m.request = http1.AppendRequest(nil, "GET", g.Path, host, [][2]string{{"X-Padding", strings.Repeat("x", short)}}, nil)
+			m.request = http1.AppendRequest(nil, "GET", path, host, [][2]string{{"X-Padding", strings.Repeat("x", short)}}, nil)
 		}
 	}
 }

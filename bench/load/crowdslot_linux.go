@@ -189,7 +189,8 @@ func (w *crowd) ready(s *crowdSlot, events uint32, at int64) {
 			w.connected(s, at)
 		}
 	case crowdHeld: // the server has had enough of it, and may say so first
-		if _, errno := read(int(s.fd), w.buf); errno != unix.EAGAIN {
+		n, errno := read(int(s.fd), w.buf)
+		if errno != unix.EAGAIN && (errno != 0 || n == 0 || emptyLines(w.buf[:n]) < n) {
 			w.lost(s, at)
 		}
 	case crowdSending:

@@ -165,7 +165,7 @@ func (w *crowd) take(s *crowdSlot, n int, errno unix.Errno, at int64) bool {
 		}
 		w.rest(s, at)
 	case done:
-		w.answer(s, at, used == n)
+		w.answer(s, at, used+emptyLines(w.buf[used:n]) == n)
 	default:
 		return false
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dynobench/dyno/internal/template"
 )
 
 // GroupKind says what the connections of a Group do.
@@ -131,6 +133,9 @@ func (g *Group) complete(field, path string) error {
 	set(&g.Path, path)
 	if !strings.HasPrefix(g.Path, "/") || strings.ContainsFunc(g.Path, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return bad(field+".Path", "path %q of a group: expected one that starts with /, with spaces escaped by %%", g.Path)
+	}
+	if _, err := template.Target(g.Path); err != nil {
+		return bad(field+".Path", "of a group: %v", err)
 	}
 	if r := g.Rate; r != 0 && !(r >= minGroupRate && r <= g.maxRate()) {
 		return bad(field+".Rate", "rate %v of a group: between %v and %.0f per second are possible", r, minGroupRate, g.maxRate())

@@ -196,9 +196,15 @@ func (t *thread) hungUp(s *slot, errno unix.Errno, at int64) {
 // received takes bytes that have come at the time.
 func (t *thread) received(s *slot, b []byte, at int64) {
 	generation := s.generation
-	for len(b) > 0 {
+	for {
+		if !s.answer.begun && t.http {
+			b = b[emptyLines(b):]
+		}
+		if len(b) == 0 {
+			break
+		}
 		if s.n == s.unsent { // an answer to nothing
-			if t.window.holds(at) {
+			if t.window.holds(at) && !(t.http && idleFarewell(b)) {
 				t.rec.stray++
 			}
 			t.drop(s)
@@ -213,12 +219,18 @@ func (t *thread) received(s *slot, b []byte, at int64) {
 		if !done {
 			break
 		}
-		b = b[used:]
+		if b = b[used:]; t.http {
+			b = b[emptyLines(b):]
+		}
+		if t.sentTooLate(s) {
+			t.lose(s, failedRead, at, nil)
+			return
+		}
 		t.served(s)
 		keep := t.keepsAlive(s)
 		if len(b) > 0 && s.n-s.unsent == 1 { // longer than announced
 			keep = false
-			if kind == answered {
+			if kind == answered && !(t.http && idleFarewell(b)) {
 				kind = wrongBody
 			}
 		}
@@ -228,6 +240,20 @@ func (t *thread) received(s *slot, b []byte, at int64) {
 		}
 	}
 	t.pump(s)
+}
+
+// sentTooLate tells of an answer that has come to its end whether it says that
+// the server was tired of waiting for the request: it then was about to close
+// an idle connection when the request came, which it has not looked at, and the
+// client may repeat it (RFC 9110 section 15.5.9).
+func (t *thread) sentTooLate(s *slot) bool {
+	class := t.at(s, 0).class
+	r := &t.config.Requests[class]
+	if !t.http || s.answers == 0 || !t.idempotent[class] || s.answer.keeps || s.answer.status() != statusRequestTimeout || r.rightStatus(statusRequestTimeout) {
+		return false
+	}
+	s.answer.bytes = 0
+	return true
 }
 
 // take takes what b has of the oldest request's answer.

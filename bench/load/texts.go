@@ -18,7 +18,7 @@ type texts struct {
 // parse parses the texts of r. field is what r is called in an error.
 func (r *Request) parse(field string, data *template.Data) (*texts, error) {
 	if r.Verbatim {
-		return r.verbatim(), nil
+		return r.verbatim(field)
 	}
 	p := template.Parser{Data: data}
 	t := &texts{}
@@ -39,12 +39,16 @@ func (r *Request) parse(field string, data *template.Data) (*texts, error) {
 	return t, nil
 }
 
-func (r *Request) verbatim() *texts {
-	t := &texts{path: template.Literal(r.Path), body: template.Literal(string(r.Body))}
+func (r *Request) verbatim(field string) (*texts, error) {
+	path, err := template.Target(r.Path)
+	if err != nil {
+		return nil, r.bad(field+".Path", "path", err)
+	}
+	t := &texts{path: template.Literal(path), body: template.Literal(string(r.Body))}
 	for _, h := range r.Header {
 		t.values = append(t.values, template.Literal(h[1]))
 	}
-	return t
+	return t, nil
 }
 
 func (r *Request) bad(field, what string, err error) error {

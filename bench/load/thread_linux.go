@@ -21,6 +21,7 @@ type thread struct {
 	transport transport
 	dialer    *dialer
 	depth     int
+	http      bool
 	slots     []slot
 	queue     []request // depth of them for each slot
 	free      ring      // slots that may take a request, the longest free first
@@ -61,7 +62,7 @@ func newThread(j *job, i int) (*thread, error) {
 	}
 	n, depth := share(j.config.Connections, i, j.config.Threads), j.config.Pipeline
 	t := &thread{
-		job: j, dialer: d, depth: depth, index: i, free: newRing(n),
+		job: j, dialer: d, depth: depth, http: !j.to.protocol.Gateway, index: i, free: newRing(n),
 		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.wires)),
 		rec: newRecorder(j.window, len(j.wires), n), mix: newMix(j.config, uint64(i)<<32),
 		draws: newDraws(j.config, i, j.config.Threads),

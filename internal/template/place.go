@@ -13,6 +13,9 @@ import (
 // escapes already made), so that a row may hold a whole path with its query;
 // ${query.name} is for the value that must not be read as such.
 //
+// Of what is written out, bytes beyond ASCII are percent-encoded. A fragment is
+// an error, since none is sent (RFC 9110 section 7.1).
+//
 // The path has to start with /, or with a field that does in every row.
 func (p *Parser) Path(text string) (Template, error) {
 	t, err := p.Text(text)
@@ -21,6 +24,10 @@ func (p *Parser) Path(text string) (Template, error) {
 	}
 	for i := range t.parts {
 		switch q := &t.parts[i]; {
+		case q.kind == literal:
+			if q.text, err = Target(q.text); err != nil {
+				return Template{}, err
+			}
 		case q.kind == pick:
 			for j, word := range q.words {
 				q.words[j] = string(inPath.append(nil, word))
@@ -32,6 +39,24 @@ func (p *Parser) Path(text string) (Template, error) {
 		}
 	}
 	return t, t.slash(text)
+}
+
+// Target is a path with its query, as it is written, in the form in which it is
+// sent. Nothing in it is a placeholder.
+func Target(text string) (string, error) {
+	if before, fragment, ok := strings.Cut(text, "#"); ok {
+		return "", fmt.Errorf("path %q: #%s is a fragment, which is not sent to servers: leave it out, or write %s%%23%s", text, fragment, before, fragment)
+	}
+	var b []byte
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c >= 0x80:
+			b = append(b, '%', upper[c>>4], upper[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b), nil
 }
 
 func (t Template) slash(text string) error {

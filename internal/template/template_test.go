@@ -75,6 +75,8 @@ func TestPath(t *testing.T) {
 		"/?q=${query.path}":      "/?q=%2Fb%2F%2541%25",
 		"/${pick:a b}":           "/a%20b",
 		"/fixed/%20?already=%41": "/fixed/%20?already=%41",
+		"/grün/${pick:ü}?ß=|{}":  "/gr%C3%BCn/%C3%BC?%C3%9F=|{}",
+		"/${pick:a#b}":           "/a%23b",
 	} {
 		parser := Parser{Data: data}
 		got, err := parser.Path(text)
@@ -121,6 +123,8 @@ func TestErrors(t *testing.T) {
 		{path, "${query.path}", "expected one that starts with /"},
 		{path, "${data.name}", "people.csv:2: the field name does not start with /"},
 		{path, "/${json.name}", "${json.…} is for bodies"},
+		{path, "/a#${seq}", `path "/a#": # is a fragment`},
+		{path, "/a#top", `leave it out, or write /a%23top`},
 		{header, "${data.note}", "people.csv:3: the field note has a line break or a zero byte, and stands in a header"},
 	} {
 		_, err := test.parse(&Parser{Data: data}, test.text)

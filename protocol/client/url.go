@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"golang.org/x/net/idna"
 )
 
 // Endpoint is where a server is, as a URL says it.
@@ -13,10 +16,10 @@ type Endpoint struct {
 	Protocol *Protocol
 	TLS      bool
 	Unix     string // path of the socket, or
-	Hostname string // name or address without brackets, and
+	Hostname string // name in ASCII, or address without brackets, with its zone, and
 	Port     uint16
-	Host     string // for the Host field
-	Path     string // with query, never empty
+	Host     string // for the Host field: no zone, which means something on this host only (RFC 6874)
+	Path     string // with query, never empty; what is beyond ASCII is percent-encoded
 }
 
 // ParseURL reads the URLs of all protocols: http://host[:port]/path, and https;
@@ -34,16 +37,20 @@ func ParseURL(raw string) (Endpoint, error) {
 	}
 	if socket, ok := strings.CutPrefix(rest, "unix:"); ok && Lookup(scheme) != nil {
 		socket, path, _ := strings.Cut(strings.TrimPrefix(socket, "//"), ":/")
-		if socket == "" {
+		switch {
+		case socket == "":
 			return Endpoint{}, fmt.Errorf("%s: the path of the socket is missing, as in unix:/run/server.sock", raw)
+		case len(socket) > maxUnix:
+			return Endpoint{}, fmt.Errorf("%s: the path of the socket has %d bytes, and the system takes %d: use a shorter one, a relative one, or a link", raw, len(socket), maxUnix)
 		}
-		return Endpoint{Protocol: Lookup(scheme), Unix: socket, Host: "localhost", Path: "/" + path}, nil
+		path, _, _ = strings.Cut(path, "#")
+		return Endpoint{Protocol: Lookup(scheme), Unix: socket, Host: "localhost", Path: "/" + encode(path)}, nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return Endpoint{}, fmt.Errorf("%s is no URL: %s", raw, known)
 	}
-	e := Endpoint{Protocol: Lookup(u.Scheme), TLS: u.Scheme == "https", Hostname: u.Hostname(), Port: 80, Host: u.Host, Path: u.RequestURI()}
+	e := Endpoint{Protocol: Lookup(u.Scheme), TLS: u.Scheme == "https", Hostname: u.Hostname(), Port: 80, Path: encode(u.RequestURI())}
 	if e.TLS {
 		e.Protocol, e.Port = HTTP, 443
 	}
@@ -63,7 +70,44 @@ func ParseURL(raw string) (Endpoint, error) {
 		}
 		e.Port = uint16(n)
 	}
+	if e.Hostname, err = ascii(e.Hostname); err != nil {
+		return Endpoint{}, fmt.Errorf("%s: host %q: %w", raw, u.Hostname(), err)
+	}
+	e.Host, _, _ = strings.Cut(e.Hostname, "%")
+	if strings.Contains(e.Host, ":") {
+		e.Host = "[" + e.Host + "]"
+	}
+	if p := u.Port(); p != "" {
+		e.Host += ":" + p
+	}
 	return e, nil
+}
+
+// maxUnix is how long the path of a Unix socket can be, a zero behind it.
+const maxUnix = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// ascii is a host's name as it is looked up and told to servers (IDNA, RFC 5891).
+// Addresses stay as they are.
+func ascii(host string) (string, error) {
+	for i := range len(host) {
+		if host[i] >= 0x80 {
+			return idna.Lookup.ToASCII(host)
+		}
+	}
+	return host, nil
+}
+
+// encode percent-encodes what is beyond ASCII, which url.URL leaves in a query.
+func encode(target string) string {
+	var b strings.Builder
+	for i := range len(target) {
+		if c := target[i]; c >= 0x80 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // Scheme is that of URLs with TCP: the protocol's name, or https.

@@ -7,11 +7,9 @@ import (
 	"io"
 )
 
-// Bounds on what a ResponseParser takes from a server.
-const (
-	MaxResponseLine = 16 << 10  // bytes of a line of the head
-	MaxResponseHead = 128 << 10 // bytes of a head, all interim ones included; also of a trailer
-)
+// MaxResponseHead bounds the bytes of a head that a ResponseParser takes from a
+// server, all interim ones included, and those of a trailer.
+const MaxResponseHead = 256 << 10
 
 // ErrResponse is what all errors of a ResponseParser about malformed answers wrap.
 var ErrResponse = errors.New("http1: malformed response")
@@ -25,9 +23,13 @@ func malformed(format string, a ...any) error {
 // them but the beginning of a line that is cut, and does not allocate once
 // such a line has had its memory.
 //
-// Unlike the server's half it takes lines of the head that end in a bare LF.
-// Interim answers (1xx) are read over. By ResetCGI it reads an answer as a CGI
-// program gives it, which is what the gateway protocols carry.
+// Servers are taken as they are, where RFC 9112 lets a client do so: unlike the
+// server's half it takes lines of the head that end in a bare LF (section 2.2),
+// empty lines before the status line (9.2), folded fields, whose folds become
+// blanks (5.2), and blanks before a field's colon (5.1). Interim answers (1xx)
+// are read over. Of the transfer codings only chunked is undone; the body is
+// what the others made of it. By ResetCGI it reads an answer as a CGI program
+// gives it, which is what the gateway protocols carry.
 //
 //	p.Reset(false)
 //	for done := false; !done; {
@@ -54,8 +56,9 @@ type ResponseParser struct {
 	size      int64
 	left      int64 // of the body, or of a chunk
 	length    int64 // declared, or −1
-	codings   int
-	chunked   bool // is the last coding
+	codings   int   // transfer codings, identity aside
+	chunked   bool  // is the last coding
+	held      bool  // line is a whole field, unless what comes next is a fold
 	closes    bool
 	keeps     bool
 	delimited bool // by something else than the end of the connection
@@ -110,8 +113,11 @@ func (p *ResponseParser) HeadBytes() int { return p.head }
 // Length is the declared Content-Length, or −1.
 func (p *ResponseParser) Length() int64 { return p.length }
 
-// Started tells whether anything of the answer has come.
-func (p *ResponseParser) Started() bool { return p.head > 0 || len(p.line) > 0 }
+// Started tells whether anything of the answer has come, empty lines before it
+// aside.
+func (p *ResponseParser) Started() bool {
+	return p.head > len("\r\n") || len(p.line) > 0 && p.line[0] != '\r'
+}
 
 // KeepAlive tells, once the answer is done, whether the connection can carry
 // another request.
@@ -143,18 +149,55 @@ func (p *ResponseParser) Parse(b []byte) (n int, done bool, err error) {
 			p.take(rest)
 			n = len(b)
 		default:
-			line, k, whole, err := p.cut(rest)
+			k, err := p.takeLines(rest)
 			n += k
-			if err == nil && whole {
-				err = p.takeLine(line)
-				p.line = p.line[:0]
-			}
 			if err != nil {
 				return n, false, err
 			}
 		}
 	}
 	return n, true, nil
+}
+
+// takeLines takes one line from b, or as much as there is of it. A field ends
+// where the line behind it does not begin with a blank (obs-fold, RFC 9112
+// section 5.2), so the last line of b may have to be held.
+func (p *ResponseParser) takeLines(b []byte) (n int, err error) {
+	if p.held {
+		p.held = false
+		if !isBlank(b[0]) {
+			err = p.takeLine(p.line)
+			p.line = p.line[:0]
+			return 0, err
+		}
+		p.line = append(bytes.TrimRight(p.line, " \t"), ' ')
+	}
+	line, n, whole, err := p.cut(b)
+	if err != nil || !whole {
+		return n, err
+	}
+	if p.foldable(line) && (n == len(b) || isBlank(b[n])) {
+		if len(p.line) > 0 { // line is a part of it
+			p.line = p.line[:len(line)]
+		} else {
+			p.line = append(p.line, line...)
+		}
+		p.held = true
+		return n, nil
+	}
+	err = p.takeLine(line)
+	p.line = p.line[:0]
+	return n, err
+}
+
+// foldable tells whether line is a field, which may go on in the next one.
+func (p *ResponseParser) foldable(line []byte) bool {
+	return len(line) > 0 && (p.step == respField || p.step == respTrailer || p.bareField(line))
+}
+
+// bareField tells whether line begins an answer of CGI's without a status line.
+func (p *ResponseParser) bareField(line []byte) bool {
+	return p.step == statusLine && p.cgi && !bytes.HasPrefix(line, []byte("HTTP/"))
 }
 
 // EOF says that the server has closed the connection. That is the end of an
@@ -188,11 +231,15 @@ func (p *ResponseParser) cut(b []byte) (line []byte, n int, whole bool, err erro
 	if i < 0 {
 		n = len(b)
 	}
-	if len(p.line)+n > MaxResponseLine+2 {
-		return nil, 0, false, malformed("line of more than %d bytes", MaxResponseLine)
+	if p.step == respChunkSize || p.step == respChunkEnd {
+		if len(p.line)+n > maxChunkLine+2 {
+			return nil, 0, false, malformed("chunk size in a line of more than %d bytes", maxChunkLine)
+		}
+	} else if p.section += n; p.section > MaxResponseHead {
+		return nil, 0, false, malformed("%s of more than %d bytes", p.part(), MaxResponseHead)
 	}
-	if p.section+len(p.line)+n > MaxResponseHead {
-		return nil, 0, false, malformed("head of more than %d bytes", MaxResponseHead)
+	if p.step <= respField {
+		p.head += n
 	}
 	line = b[:n]
 	if i < 0 || len(p.line) > 0 {
@@ -202,24 +249,25 @@ func (p *ResponseParser) cut(b []byte) (line []byte, n int, whole bool, err erro
 	if i < 0 {
 		return nil, n, false, nil
 	}
-	if p.step != respChunkSize && p.step != respChunkEnd {
-		p.section += len(line)
-	}
-	if p.step <= respField {
-		p.head += len(line)
-	}
 	line = line[:len(line)-1]
 	if k := len(line) - 1; k >= 0 && line[k] == '\r' {
 		line = line[:k]
 	} else if p.step > respField {
-		return nil, n, false, malformed("a line of the body's framing does not end in CRLF")
+		return nil, n, false, malformed("the line %.40q of the body's framing does not end in CRLF", line)
 	}
 	return line, n, true, nil
 }
 
+func (p *ResponseParser) part() string {
+	if p.step <= respField {
+		return "head"
+	}
+	return "trailer"
+}
+
 // takeLine takes one line of the head, of the framing of chunks, or of the trailer.
 func (p *ResponseParser) takeLine(line []byte) error {
-	if p.step == statusLine && p.cgi && !bytes.HasPrefix(line, []byte("HTTP/")) {
+	if p.bareField(line) {
 		if len(line) == 0 {
 			return malformed("no header")
 		}
@@ -227,6 +275,12 @@ func (p *ResponseParser) takeLine(line []byte) error {
 	}
 	switch p.step {
 	case statusLine:
+		if len(line) == 0 {
+			if p.head <= len("\r\n") { // of no answer; behind an interim one it is the head's
+				p.head = 0
+			}
+			return nil
+		}
 		return p.statusLine(line)
 	case respField:
 		if len(line) == 0 {
@@ -237,7 +291,7 @@ func (p *ResponseParser) takeLine(line []byte) error {
 		return p.chunk(line)
 	case respChunkEnd:
 		if len(line) > 0 {
-			return malformed("bytes between a chunk and its end")
+			return malformed("%.40q between a chunk and its end", line)
 		}
 		p.step = respChunkSize
 	case respTrailer:
@@ -245,7 +299,7 @@ func (p *ResponseParser) takeLine(line []byte) error {
 			p.step = respDone
 			return nil
 		}
-		if _, err := checkField(line); err != nil {
+		if _, _, ok := splitField(line); !ok {
 			return malformed("trailer %.40q", line)
 		}
 	}
@@ -268,12 +322,25 @@ func (p *ResponseParser) statusLine(line []byte) error {
 	return nil
 }
 
+// splitField is checkField for what servers send: there may be blanks before
+// the colon.
+func splitField(line []byte) (name, value []byte, ok bool) {
+	n := tokenLength(line)
+	colon := n
+	for colon < len(line) && isBlank(line[colon]) {
+		colon++
+	}
+	if n == 0 || colon == len(line) || line[colon] != ':' || !validValue(line[colon:]) {
+		return nil, nil, false
+	}
+	return line[:n], valueOf(line, colon).of(line), true
+}
+
 func (p *ResponseParser) field(line []byte) error {
-	n, err := checkField(line)
-	if err != nil {
+	name, value, ok := splitField(line)
+	if !ok {
 		return malformed("header field %.40q", line)
 	}
-	name, value := line[:n], valueOf(line, n).of(line)
 	if p.Field != nil {
 		p.Field(name, value)
 	}
@@ -292,17 +359,48 @@ func (p *ResponseParser) field(line []byte) error {
 		}
 	case len("content-length"):
 		if equalFold(name, "content-length") {
-			n, ok, tooLong := parseLength(value)
-			if !ok || tooLong || p.length >= 0 && p.length != n {
-				return malformed("Content-Length %.40q", value)
-			}
-			p.length = n
+			return p.contentLength(value)
 		}
 	case len("transfer-encoding"):
 		if equalFold(name, "transfer-encoding") {
-			p.codings++
-			p.chunked = p.codings == 1 && equalFold(value, "chunked")
+			return p.transferEncoding(value)
 		}
+	}
+	return nil
+}
+
+// contentLength takes a length, or the same one several times (RFC 9112, 6.3).
+func (p *ResponseParser) contentLength(value []byte) error {
+	for rest, more := value, true; more; more = len(rest) > 0 {
+		var one []byte
+		one, rest = element(rest)
+		n, ok, tooLong := parseLength(one)
+		if !ok || tooLong || p.length >= 0 && p.length != n {
+			return malformed("Content-Length %.40q", value)
+		}
+		p.length = n
+	}
+	return nil
+}
+
+// transferEncoding takes a list of codings (RFC 9112, 6.1). identity, which
+// HTTP/1.1 had at first, is none.
+func (p *ResponseParser) transferEncoding(value []byte) error {
+	for rest := value; len(rest) > 0; {
+		var coding []byte
+		coding, rest = element(rest)
+		switch {
+		case len(coding) == 0, equalFold(coding, "identity"):
+			continue
+		case equalFold(coding, "chunked"):
+			if p.chunked {
+				return malformed("Transfer-Encoding %.40q: chunked twice", value)
+			}
+			p.chunked = true
+		default:
+			p.chunked = false
+		}
+		p.codings++
 	}
 	return nil
 }
@@ -333,11 +431,9 @@ func (p *ResponseParser) headComplete() error {
 		p.closes, p.keeps = false, false
 	case p.bodiless || p.status == 204 || p.status == 304:
 		p.step = respDone
-	case p.codings > 0 && !p.chunked:
-		return malformed("transfer coding other than chunked")
-	case p.chunked && p.minor == 0:
+	case p.codings > 0 && p.minor == 0:
 		return malformed("Transfer-Encoding in an HTTP/1.0 response")
-	case p.chunked && p.length >= 0:
+	case p.codings > 0 && p.length >= 0:
 		return malformed("both Content-Length and Transfer-Encoding")
 	case p.chunked:
 		p.step = respChunkSize

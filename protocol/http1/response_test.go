@@ -1,8 +1,10 @@
 package http1_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +25,14 @@ func TestResponses(t *testing.T) {
 		{Status: 200, Body: "hi", KeepAlive: true},
 		{Status: 200, Body: "hello!", KeepAlive: true},
 		{Status: 200, KeepAlive: true},
+		{Status: 200, Body: "ok", KeepAlive: true},
+		{Status: 200, Body: "ok", KeepAlive: true},
+		{Status: 200, Body: "ok", KeepAlive: true},
+		{Status: 200, Body: "until the end"},
+		{Status: 200, Body: "until the end"},
+		{Status: 200, Body: "until the end"},
+		{Status: 200, Body: "ok", KeepAlive: true},
+		{Status: 200, Body: "ok", KeepAlive: true},
 	}
 	for i, a := range answers {
 		for _, before := range []string{"", interim, interim + "HTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\nConnection: close\r\n\r\n"} {
@@ -45,6 +55,53 @@ func TestResponses(t *testing.T) {
 			if got := parseResponse(false, []byte(stream+answers[0])); got != want {
 				t.Errorf("%q with another one behind it:\n got %+v\nwant %+v", stream, got, want)
 			}
+		}
+	}
+}
+
+// TestFieldsOfResponses holds each field to its value, however the server has
+// written it and however it comes.
+func TestFieldsOfResponses(t *testing.T) {
+	const stream = "\r\n\r\nHTTP/1.1 200 OK\r\nA: one \r\n\t two\r\nB :x\r\nC:\r\n\r\n"
+	want := []string{"A=one two", "B=x", "C="}
+	protocoltest.Splits([]byte(stream), func(name string, pieces ...[]byte) {
+		var got []string
+		p := http1.ResponseParser{Field: func(name, value []byte) {
+			words := strings.Fields(string(value)) // a fold is one blank or more
+			got = append(got, string(name)+"="+strings.Join(words, " "))
+		}}
+		p.Reset(true)
+		for _, b := range pieces {
+			if _, _, err := p.Parse(bytes.Clone(b)); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if !slices.Equal(got, want) || p.HeadBytes() != len(stream)-4 {
+			t.Errorf("%s: fields %q in %d bytes, want %q in %d", name, got, p.HeadBytes(), want, len(stream)-4)
+		}
+	})
+}
+
+// TestLongFields: what fits into the head fits into one field of it, whole or
+// in pieces.
+func TestLongFields(t *testing.T) {
+	before, after := "HTTP/1.1 200 OK\r\nLocation: ", "\r\nContent-Length: 0\r\n\r\n"
+	for _, n := range []int{17_000, 60_000, http1.MaxResponseHead - len(before) - len(after)} {
+		stream := []byte(before + strings.Repeat("x", n) + after)
+		for _, size := range []int{len(stream), 1000} {
+			if got := parseResponse(false, slices.Collect(slices.Chunk(stream, size))...); !got.KeepAlive {
+				t.Errorf("a field of %d bytes in pieces of %d: %+v", n, size, got)
+			}
+		}
+	}
+}
+
+func TestStartedByEmptyLines(t *testing.T) {
+	var p http1.ResponseParser
+	p.Reset(false)
+	for _, b := range []string{"\r", "\n", "\r\n"} {
+		if p.Parse([]byte(b)); p.Started() || p.EOF() != io.EOF {
+			t.Errorf("an answer has begun with an empty line")
 		}
 	}
 }
@@ -81,7 +138,13 @@ func TestMalformedResponses(t *testing.T) {
 		ok + "Content-Length: 99999999999999999999\r\n\r\n",
 		ok + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
 		ok + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		ok + "Transfer-Encoding: gzip\r\n\r\n",
+		ok + "Content-Length: 1, 2\r\n\r\nab",
+		ok + "Content-Length: ,1\r\n\r\na",
+		ok + "Content-Length: 1\r\nTransfer-Encoding: gzip\r\n\r\na",
+		ok + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+		ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		ok + "A B: x\r\n\r\n",
+		ok + " : x\r\n\r\n",
 		"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		chunked + "x\r\n",
 		chunked + "\r\n",
@@ -89,9 +152,12 @@ func TestMalformedResponses(t *testing.T) {
 		chunked + "1\r\nxx\r\n",
 		chunked + "fffffffffffffffff\r\n",
 		chunked + "0\r\nno colon\r\n\r\n",
-		ok + "A: " + strings.Repeat("x", http1.MaxResponseLine) + "\r\n\r\n",
-		ok + strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", 150) + "\r\n",
-		strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 10_000),
+		ok + "A: " + strings.Repeat("x", http1.MaxResponseHead) + "\r\n\r\n",
+		ok + strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", http1.MaxResponseHead/1000) + "\r\n",
+		ok + "A: x\r\n" + strings.Repeat(" "+strings.Repeat("x", 1000)+"\r\n", http1.MaxResponseHead/1000) + "\r\n",
+		strings.Repeat("\r\n", http1.MaxResponseHead),
+		chunked + strings.Repeat("0", 2000),
+		strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 20_000),
 	} {
 		protocoltest.Splits([]byte(stream), func(name string, pieces ...[]byte) {
 			var p http1.ResponseParser
