@@ -26,6 +26,7 @@ const (
 	RunSchema      = "dyno.run/1"
 	CompareSchema  = "dyno.compare/1"
 	TuneSchema     = "dyno.tune/1"
+	VerdictSchema  = "dyno.verdict/1"
 )
 
 // Load is what one run of the generator saw, the document dyno.load/1.

@@ -8,19 +8,14 @@ import (
 
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/compare"
 	"github.com/dynobench/dyno/results/stats"
 )
-
-// Verdict is a sentence about one metric and what it rests on.
-type Verdict struct {
-	Metric string   // throughput, cpu or p99
-	Leads  []string // the targets that may be the best; one is a winner, more are a tie, none is not known
-	Text   string
-}
 
 // question is what a verdict answers, in words.
 type question struct {
 	metric string
+	class  string // of a latency, where there are several
 	of     func(*results.Trial) float64
 	higher bool // is better
 	value  func(*Row) float64
@@ -109,17 +104,17 @@ func (s *Scenario) blocks(q question) (rows []*Row, b *stats.Blocks, unranked []
 
 // questions returns what the scenario is mainly about, and the CPU.
 func (s *Scenario) questions() (first, cpu question) {
-	cpu = question{metric: "cpu", of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration, unit: " per request",
+	cpu = question{metric: compare.CPU, of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration, unit: " per request",
 		best: "needs least CPU", bests: "need least CPU", behind: "more", by: "by CPU per request"}
-	first = question{metric: "throughput", of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
+	first = question{metric: compare.Throughput, of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
 		print: func(v float64) string { return format.Significant(v, 3) }, unit: " requests/s",
 		best: "answers most", bests: "answer most", behind: "fewer", by: "by throughput"}
 	if s.Open() {
-		class := ""
+		class, name := "", ""
 		if len(s.Rows) > 0 {
-			class = ofClass(s.Rows[0].main())
+			class, name = ofClass(s.Rows[0].main()), s.Rows[0].main().Class
 		}
-		first = question{metric: "p99", of: p99Of, value: (*Row).mainP99, print: format.Duration,
+		first = question{metric: compare.P99, class: name, of: p99Of, value: (*Row).mainP99, print: format.Duration,
 			best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "higher", by: "by p99" + class}
 	}
 	return first, cpu
@@ -127,21 +122,40 @@ func (s *Scenario) questions() (first, cpu question) {
 
 // answer makes the verdict on one question.
 func (s *Scenario) answer(q question) Verdict {
-	v := Verdict{Metric: q.metric}
 	rows, blocks, unranked := s.blocks(q)
+	v := Verdict{Metric: q.metric, Class: q.class, Outcome: NoRanking, Leads: []string{}, Targets: []Standing{}, Erratic: []string{}, Unranked: append([]string{}, unranked...)}
+	for _, r := range rows {
+		v.Targets = append(v.Targets, Standing{Target: r.name(), Trials: len(figures(r.Valid, q.of)), Value: q.value(r)})
+	}
 	switch len(rows) {
 	case 0:
 		v.Text = fmt.Sprintf("Who %s cannot be said: a comparison needs %d valid trials of at least two targets.", q.best, stats.MinTrials)
 		return v
 	case 1:
 		v.Text = fmt.Sprintf("%s: %s. No other target has the %d valid trials that a comparison needs.", rows[0].name(), q.show(rows[0]), stats.MinTrials)
-		v.Leads = []string{rows[0].name()}
+		v.Leads, v.Outcome, v.Targets[0].Lead = []string{rows[0].name()}, Alone, true
 		return v
 	}
 	best := blocks.Best()
 	lead := best.Leader
+	v.Rounds, v.Power = blocks.Rounds(), power
+	if d := best.Detectable(power); !math.IsInf(d, 1) {
+		v.DetectablePct = q.worse(d)
+	}
 	var tied, out []int // in the order of the table
 	for i := range rows {
+		standing := &v.Targets[i]
+		standing.Lead = best.May[i]
+		if i != lead {
+			against, ratio := lead, blocks.Ratio(i, lead)
+			if best.By[i] >= 0 {
+				against, ratio = best.By[i], best.Lost[i]
+			}
+			if ratio.Known {
+				standing.Against = rows[against].name()
+				standing.Ratio, standing.RatioLo, standing.RatioHi = q.ratio(ratio)
+			}
+		}
 		if best.May[i] {
 			tied = append(tied, i)
 			v.Leads = append(v.Leads, rows[i].name())
@@ -149,8 +163,10 @@ func (s *Scenario) answer(q question) Verdict {
 			out = append(out, i)
 		}
 	}
+	v.Outcome = Tied
 	switch {
 	case len(tied) == 1:
+		v.Outcome = Winner
 		v.Text = fmt.Sprintf("%s %s: %s%s", rows[lead].name(), q.best, q.show(rows[lead]), s.price(q, rows, rows[lead]))
 	case len(out) == 0:
 		who := names(rows, tied)
@@ -184,7 +200,7 @@ func (s *Scenario) answer(q question) Verdict {
 		}
 	}
 	v.Text += "."
-	if len(unranked) > 0 && q.metric != "cpu" { // said once; the trials are the same ones
+	if len(unranked) > 0 && q.metric != compare.CPU { // said once; the trials are the same ones
 		v.Text += fmt.Sprintf(" Not ranked, for fewer than %d valid trials in the rounds of the others: %s.", stats.MinTrials, strings.Join(unranked, ", "))
 	}
 	return v
@@ -203,12 +219,27 @@ func (q question) sight(best stats.Ranking, rounds int) string {
 		return ""
 	case least >= 2: // the wording of gap
 		from = format.Significant(1+least, 2) + " times"
-	case q.higher:
-		from = format.Percent((1-1/(1+least))*100) + " %"
 	default:
-		from = format.Percent(least*100) + " %"
+		from = format.Percent(q.worse(least)) + " %"
 	}
 	return fmt.Sprintf(" (%d rounds show differences from %s on)", rounds, from)
+}
+
+// worse is a growth of the samples by the share d as a change of the metric for
+// the worse, in per cent.
+func (q question) worse(d float64) float64 {
+	if q.higher {
+		d = 1 - 1/(1+d)
+	}
+	return d * 100
+}
+
+// ratio returns a ratio of the samples as one of the metric, with its interval.
+func (q question) ratio(w stats.Ratio) (ratio, lo, hi float64) {
+	if q.higher { // the samples are reciprocals
+		return 1 / w.Ratio, 1 / w.Hi, 1 / w.Lo
+	}
+	return w.Ratio, w.Lo, w.Hi
 }
 
 // nearest returns the one of some that is the least behind lead, or -1.
@@ -246,7 +277,7 @@ func (q question) among(rows []*Row, which []int) string {
 // price returns what to add about the one that needs least CPU if it pays for
 // that: with less than half of the best rate, or more than twice the best p99.
 func (s *Scenario) price(q question, rows []*Row, lead *Row) string {
-	if q.metric != "cpu" {
+	if q.metric != compare.CPU {
 		return ""
 	}
 	own := lead.main()
@@ -277,10 +308,7 @@ func ofClass(l Latency) string {
 // gap tells how far a row is behind another one: "next is fasthttp, 12 % fewer
 // than pool (95 % interval 9–15 %)".
 func (q question) gap(what string, r *Row, w stats.Ratio, than string) string {
-	ratio, lo, hi := w.Ratio, w.Lo, w.Hi
-	if q.higher { // the samples are reciprocals
-		ratio, lo, hi = 1/ratio, 1/hi, 1/lo
-	}
+	ratio, lo, hi := q.ratio(w)
 	share := func(v float64) float64 {
 		if q.higher {
 			return (1 - v) * 100
