@@ -120,6 +120,11 @@ func (c Config) withDefaults() (Config, error) {
 			return c, bad(fmt.Sprintf("Requests[%d].Weight", i), "the weights sum up to more than %d", math.MaxInt32)
 		}
 	}
+	for i := range c.Requests {
+		if c.Pipeline > 1 && c.Requests[i].closes() {
+			return c, bad("Pipeline", "%s says Connection: close, so that its answer is the connection's last: nothing can be pipelined behind it", c.Requests[i].Class)
+		}
+	}
 	if c.Trace != nil {
 		if c.among, err = c.Trace.among(c.Requests); err != nil {
 			return c, bad("Trace", "%v", err)
@@ -177,6 +182,21 @@ func (r *Request) complete(field string) error {
 		r.Length = int64(len(r.Want))
 	}
 	return nil
+}
+
+// closes tells whether the request ends its connection (RFC 9112 section 9.6).
+func (r *Request) closes() bool {
+	for _, h := range r.Header {
+		if !isField(h[0], "Connection") {
+			continue
+		}
+		for option := range strings.SplitSeq(h[1], ",") {
+			if strings.EqualFold(strings.TrimSpace(option), "close") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func isSHA256(s string) bool {

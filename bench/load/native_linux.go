@@ -20,6 +20,7 @@ type job struct {
 	// idempotent says of each class whether a request may be sent again where
 	// it is not known whether the server has seen it (RFC 9110 section 9.2.2).
 	idempotent []bool
+	closes     []bool // likewise, whether it ends its connection
 	timeout    int64
 	look       int64 // how often a thread looks for timeouts, at least, and
 	tick       int64 // for slots that wait after a failure
@@ -124,7 +125,7 @@ func newJob(c *Config, to endpoint) (*job, error) {
 	j.look = min(max(j.timeout/50, 1e6), 200e6)
 	j.tick = min(j.look, 20e6)
 	for _, r := range c.Requests {
-		if c.Fresh && !to.protocol.Gateway {
+		if c.Fresh && !to.protocol.Gateway && !r.closes() {
 			r.Header = append(slices.Clip(r.Header), [2]string{"Connection", "close"})
 		}
 		w, err := newWire(c, &r, to)
@@ -132,6 +133,7 @@ func newJob(c *Config, to endpoint) (*job, error) {
 			return nil, err
 		}
 		j.wires = append(j.wires, w)
+		j.closes = append(j.closes, !to.protocol.Gateway && r.closes())
 		j.idempotent = append(j.idempotent, r.Method != "POST" && r.Method != "PATCH" && r.Method != "CONNECT")
 	}
 	return j, nil

@@ -295,7 +295,9 @@ func (t *thread) keepsAlive(s *slot) bool {
 	switch {
 	case !s.answer.keeps, t.config.Fresh:
 		return false
-	case s.congested: // answered before it was whole, so refused
+	case s.congested && s.n-s.unsent == 1: // answered before it was whole, so refused
+		return false
+	case t.closes[t.at(s, 0).class]: // the request said so
 		return false
 	case t.kept == 0 && t.closed >= manyClosed: // it never keeps one, and does not say so
 		return false
@@ -312,16 +314,19 @@ func (t *thread) answered(s *slot, kind kind, at int64, keep bool) {
 	s.answer.end()
 	t.finish(s, kind, at, bytes)
 	if !keep {
+		why := ours
+		if !s.answer.keeps {
+			why = announced
+		}
 		sent := s.n - s.unsent
 		t.drop(s)
-		t.move(s, sent, false, at)
+		t.move(s, sent, why, at)
 	}
 	if t.config.Model == Closed && !s.free && at < t.window.end.Load() {
 		s.readyAt = at
 		t.start(s, at, t.mix.draw())
-		return
 	}
-	t.release(s, at)
+	t.release(s, at) // there is room for more where requests were lost
 }
 
 // lose ends the oldest request, or the attempt to connect for it, without an
@@ -336,12 +341,13 @@ func (t *thread) answered(s *slot, kind kind, at int64, keep bool) {
 // (RFC 9110 section 9.2.2).
 func (t *thread) lose(s *slot, kind kind, at int64, cause error) {
 	lost := kind == failedRead || kind == failedWrite
-	idle := lost && s.answer.bytes == 0 && s.answers > 0 && t.idempotent[t.at(s, 0).class]
+	idle := lost && s.answer.bytes == 0 && s.answers > 0
 	bytes, sent := s.answer.bytes, s.n-s.unsent
 	t.drop(s)
 	if idle {
 		t.closed++
-	} else {
+	}
+	if !idle || !t.idempotent[t.at(s, 0).class] {
 		t.finish(s, kind, at, bytes)
 		if cause != nil {
 			t.rec.cause = cause
@@ -353,7 +359,7 @@ func (t *thread) lose(s *slot, kind kind, at int64, cause error) {
 			sent--
 		}
 	}
-	t.move(s, sent, true, at)
+	t.move(s, sent, unannounced, at)
 	if s.fails > 1 {
 		t.wait(s, at+min(backoffMin<<min(s.fails-2, 10), backoffMax))
 		return
@@ -362,19 +368,28 @@ func (t *thread) lose(s *slot, kind kind, at int64, cause error) {
 	t.pump(s)
 }
 
+// An ending is how a connection came to its end.
+type ending uint8
+
+const (
+	announced   ending = iota // the answer said that it was the last one (RFC 9112 section 9.6)
+	ours                      // the generator has ended it
+	unannounced               // the server has cut it
+)
+
 // move makes the queue ready for a new connection. The first ones had been
-// sent on the old one: again tells that nobody had said that they would be for
-// nothing.
-func (t *thread) move(s *slot, sent int, again bool, at int64) {
+// sent on the old one. A server that has announced the end acts upon none of
+// them (RFC 9112 section 9.6); after any other end it may have.
+func (t *thread) move(s *slot, sent int, end ending, at int64) {
 	// What stays goes from the front to the back, so that the order is kept.
 	for range s.n {
 		q := *t.at(s, 0)
 		sent--
-		if sent >= 0 && !t.idempotent[q.class] {
+		if sent >= 0 && end != announced && !t.idempotent[q.class] {
 			t.finish(s, failedRead, at, 0)
 			continue
 		}
-		q.resent = q.resent || sent >= 0 && again
+		q.resent = q.resent || sent >= 0 && end == unannounced
 		if s.head++; s.head == t.depth {
 			s.head = 0
 		}

@@ -28,6 +28,8 @@ type uring struct {
 	spin   int64
 	widest int // bytes that a request counts with, where others are outstanding
 	wake   wake
+	tells  bool                 // the kernel is to tell of sends that they are done
+	later  []iouring.Completion // what is handled after those
 }
 
 var _ transport = (*uring)(nil)
@@ -64,6 +66,7 @@ func newUring(t *thread, up events, slots int, spin time.Duration) (*uring, erro
 			u.widest = smallSend + 1
 		}
 	}
+	u.tells = t.depth > 1 || u.widest > smallSend || t.to.tls
 	return u, nil
 }
 
@@ -143,11 +146,35 @@ func (u *uring) wait(until int64) {
 	for at := now(); u.ring.Empty() && (u.wake.dozes(until, at) || u.spin > 0 && at < until); at = now() {
 		u.ring.Look()
 	}
+	if !u.tells {
+		for {
+			c, ok := u.ring.Take()
+			if !ok {
+				return
+			}
+			u.complete(c)
+		}
+	}
+	u.completeInOrder()
+}
+
+// completeInOrder handles first what the kernel has sent. It may tell of an
+// answer before it tells that the last of its request has been taken, and an
+// answer to half a request is a refusal.
+func (u *uring) completeInOrder() {
+	u.later = u.later[:0]
 	for {
 		c, ok := u.ring.Take()
 		if !ok {
-			return
+			break
 		}
+		if c.UserData>>56 == opSend {
+			u.complete(c)
+		} else {
+			u.later = append(u.later, c)
+		}
+	}
+	for _, c := range u.later {
 		u.complete(c)
 	}
 }
