@@ -10,20 +10,27 @@ import (
 )
 
 // calls are the requests that a worker has in hand, to find the one that takes
-// too long. They cost a lock at the beginning and the end of each, and are kept
-// only where there is a limit.
+// too long. They cost a lock at the beginning and the end of each and around each
+// piece of an answer, and are kept only where there is a limit.
 type calls struct {
 	limit time.Duration
 	mu    sync.Mutex
 	open  map[*call]struct{}
 }
 
-// call is one request, from the call of the app to the Close of its Body.
+// call is one request, from the call of the app to the Close of its Body. Its
+// time is the app's: it stops when the app has given a piece of the answer and
+// goes on when the next one is asked for, since the client may take as long as it
+// likes to read what lies between. An empty piece stops nothing: the app has
+// given up its turn, not its work.
 type call struct {
-	of    *calls
-	body  gateway.Body
-	line  [3]string // of the request; valid while the call is open
-	began time.Time
+	of   *calls
+	body gateway.Body
+	line [3]string // of the request; valid while the call is open
+
+	// The rest is written with of.mu held.
+	began time.Time     // zero while the client's time runs
+	spent time.Duration // before began
 }
 
 func newCalls(limit time.Duration) *calls {
@@ -59,11 +66,44 @@ func (k *call) end() {
 	k.of.mu.Unlock()
 }
 
+// resume has the app's time run, unless it does.
+func (k *call) resume() {
+	k.of.mu.Lock()
+	if k.began.IsZero() {
+		k.began = time.Now()
+	}
+	k.of.mu.Unlock()
+}
+
+// pause has the client's time run.
+func (k *call) pause() {
+	k.of.mu.Lock()
+	k.spent += time.Since(k.began)
+	k.began = time.Time{}
+	k.of.mu.Unlock()
+}
+
+// took is the app's time at now; of.mu is held.
+func (k *call) took(now time.Time) time.Duration {
+	if k.began.IsZero() {
+		return k.spent
+	}
+	return k.spent + now.Sub(k.began)
+}
+
 // Next implements gateway.Body.
-func (k *call) Next() ([]byte, error) { return k.body.Next() }
+func (k *call) Next() ([]byte, error) {
+	k.resume()
+	chunk, err := k.body.Next()
+	if len(chunk) > 0 || err != nil {
+		k.pause()
+	}
+	return chunk, err
+}
 
 // Close implements gateway.Body.
 func (k *call) Close() error {
+	k.resume()
 	defer k.end()
 	return k.body.Close()
 }
@@ -96,18 +136,18 @@ func (c *calls) look(ctx context.Context, tell func(line string, took time.Durat
 	}
 }
 
-// oldest is the request that has been in hand for longest.
+// oldest is the request on which the app has spent most time.
 func (c *calls) oldest(now time.Time) (line string, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var first *call
 	for k := range c.open {
-		if first == nil || k.began.Before(first.began) {
-			first = k
+		if t := k.took(now); first == nil || t > took {
+			first, took = k, t
 		}
 	}
 	if first == nil {
 		return "", 0
 	}
-	return strings.Join(first.line[:], " "), now.Sub(first.began)
+	return strings.Join(first.line[:], " "), took
 }
