@@ -274,6 +274,7 @@ func (p *Plan) Describe() results.Plan {
 			Name: t.Name, Summary: t.Summary, Kind: t.Kind, Spec: t.Spec, Command: t.Command,
 		})
 	}
+	d.Planned = d.Count()
 	return d
 }
 

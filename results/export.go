@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -44,12 +45,13 @@ var columns = []column{
 	{"requests", func(t *Trial) string { return count(t.Requests) }},
 	{"errors", func(t *Trial) string { return count(t.Errors.Total()) }},
 	{"throughput_rps", func(t *Trial) string { return figure(t.ThroughputRPS) }},
-	{"latency_mean_us", func(t *Trial) string { return known(t.LatencyUS.Mean) }},
-	{"latency_p50_us", func(t *Trial) string { return known(t.LatencyUS.P50) }},
-	{"latency_p90_us", func(t *Trial) string { return known(t.LatencyUS.P90) }},
-	{"latency_p99_us", func(t *Trial) string { return known(t.LatencyUS.P99) }},
-	{"latency_p99_9_us", func(t *Trial) string { return known(t.LatencyUS.P999) }},
-	{"latency_max_us", func(t *Trial) string { return known(t.LatencyUS.Max) }},
+	{"latency_class", func(t *Trial) string { c, _ := t.Main(); return c }},
+	{"latency_mean_us", func(t *Trial) string { return known(mainLatency(t).Mean) }},
+	{"latency_p50_us", func(t *Trial) string { return known(mainLatency(t).P50) }},
+	{"latency_p90_us", func(t *Trial) string { return known(mainLatency(t).P90) }},
+	{"latency_p99_us", func(t *Trial) string { return known(mainLatency(t).P99) }},
+	{"latency_p99_9_us", func(t *Trial) string { return known(mainLatency(t).P999) }},
+	{"latency_max_us", func(t *Trial) string { return known(mainLatency(t).Max) }},
 	{"send_lag_p99_us", func(t *Trial) string { return known(t.SendLagUS.P99) }},
 	{"cpu_us_per_request", func(t *Trial) string { return known(t.Server.CPUUSPerRequest) }},
 	{"cpu_user_s", func(t *Trial) string { return figure(t.Server.CPUUserS) }},
@@ -63,6 +65,10 @@ var columns = []column{
 	{"steal_pct", func(t *Trial) string { return figure(t.Host.StealPct) }},
 }
 
+// mainLatency is that of the class that the verdicts are about. The latency of
+// fast and slow requests together is nobody's.
+func mainLatency(t *Trial) Quantiles { _, q := t.Main(); return q }
+
 func codes(warnings []Warning) []string {
 	c := make([]string, len(warnings))
 	for i, w := range warnings {
@@ -71,8 +77,13 @@ func codes(warnings []Warning) []string {
 	return c
 }
 
+// notRun is the code of a planned trial that did not run, in the formats that
+// have a line for each trial.
+const notRun = "not-run"
+
 // WriteCSV writes one line per trial, valid or not, in the order in which they
 // ran, below a header that names the units. An unknown value is an empty cell.
+// Planned trials that did not run follow, with no figures.
 func WriteCSV(w io.Writer, run *Run) error {
 	out := csv.NewWriter(w)
 	row := make([]string, len(columns))
@@ -90,6 +101,16 @@ func WriteCSV(w io.Writer, run *Run) error {
 			return fmt.Errorf("write CSV: %w", err)
 		}
 	}
+	for _, m := range run.Tally().Missing {
+		for _, n := range m.Trials {
+			for j, c := range columns {
+				row[j] = map[string]string{"scenario": m.Scenario, "target": m.Target, "trial": strconv.Itoa(n), "valid": "false", "warnings": notRun}[c.name]
+			}
+			if err := out.Write(row); err != nil {
+				return fmt.Errorf("write CSV: %w", err)
+			}
+		}
+	}
 	out.Flush()
 	if err := out.Error(); err != nil {
 		return fmt.Errorf("write CSV: %w", err)
@@ -100,6 +121,8 @@ func WriteCSV(w io.Writer, run *Run) error {
 // WriteBenchmark writes the valid trials in the Go benchmark format
 // (https://go.dev/design/14313-benchmark-format), one line each, so that
 // benchstat and its kin read them. The iterations are the requests answered.
+// Where there are several classes of requests, each has a line with its own
+// latency.
 // Trials that do not count appear as comments.
 func WriteBenchmark(w io.Writer, run *Run) error {
 	out := bufio.NewWriter(w)
@@ -114,31 +137,50 @@ func WriteBenchmark(w io.Writer, run *Run) error {
 			fmt.Fprintf(out, "%s%s\n", c.prefix, value)
 		}
 	}
-	fmt.Fprintf(out, "Unit req/s better=higher\n\n")
+	tally := run.Tally()
+	fmt.Fprintf(out, "# trials: %s\nUnit req/s better=higher\n\n", tally)
 	cpus := max(1, len(env.ServerCPUs))
 	for i := range run.Trials {
 		t := &run.Trials[i]
 		// The suffix stands where Go has GOMAXPROCS; it is always there,
 		// because a reader would take the end of "threads-64" for it.
-		name := fmt.Sprintf("BenchmarkDyno/scenario=%s/target=%s-%d", benchName(t.Scenario), benchName(t.Target), cpus)
+		name := fmt.Sprintf("BenchmarkDyno/scenario=%s/target=%s", benchName(t.Scenario), benchName(t.Target))
 		if !t.Valid || t.Requests == 0 {
-			fmt.Fprintf(out, "# %s trial %d does not count: %s\n", name, t.Trial, strings.Join(codes(t.Warnings), " "))
+			fmt.Fprintf(out, "# %s-%d trial %d does not count: %s\n", name, cpus, t.Trial, strings.Join(codes(t.Warnings), " "))
 			continue
 		}
-		fmt.Fprintf(out, "%s %d %s req/s", name, t.Requests, figure(t.ThroughputRPS))
-		for _, m := range []struct {
+		type metric struct {
 			value float64
 			unit  string
-		}{
-			{t.Server.CPUUSPerRequest, "cpu-us/req"},
-			{t.LatencyUS.P50, "p50-us"}, {t.LatencyUS.P99, "p99-us"}, {t.LatencyUS.P999, "p99.9-us"},
-			{float64(t.Server.RSSPeakBytes), "rss-peak-bytes"},
-		} {
-			if m.value != 0 {
-				fmt.Fprintf(out, " %s %s", figure(m.value), m.unit)
+		}
+		latency := func(q Quantiles) []metric {
+			return []metric{{q.P50, "p50-us"}, {q.P99, "p99-us"}, {q.P999, "p99.9-us"}}
+		}
+		line := func(name string, requests int64, metrics []metric) {
+			fmt.Fprintf(out, "%s-%d %d", name, cpus, requests)
+			for _, m := range metrics {
+				if m.value != 0 {
+					fmt.Fprintf(out, " %s %s", figure(m.value), m.unit)
+				}
+			}
+			fmt.Fprintln(out)
+		}
+		own := []metric{{t.ThroughputRPS, "req/s"}, {t.Server.CPUUSPerRequest, "cpu-us/req"}, {float64(t.Server.RSSPeakBytes), "rss-peak-bytes"}}
+		if len(t.Classes) < 2 {
+			own = slices.Insert(own, 2, latency(t.LatencyUS)...)
+		}
+		line(name, t.Requests, own)
+		if len(t.Classes) < 2 {
+			continue
+		}
+		for _, c := range t.Classes {
+			if c.LatencyUS.P50 > 0 { // else there is no figure, and so no line
+				line(name+"/class="+benchName(c.Class), c.Requests, latency(c.LatencyUS))
 			}
 		}
-		fmt.Fprintln(out)
+	}
+	for _, m := range tally.Missing {
+		fmt.Fprintf(out, "# BenchmarkDyno/scenario=%s/target=%s-%d: %d of %d planned trials did not run\n", benchName(m.Scenario), benchName(m.Target), cpus, len(m.Trials), m.Planned)
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write benchmark format: %w", err)

@@ -147,6 +147,11 @@ func WriteTrialLog(w io.Writer, run *Run, only string) error {
 		}
 		out.interval(l.name, l.trial.begin().Sub(base).Seconds(), l.trial.DurationS, l.quantiles.Max, l.histogram)
 	}
+	for _, m := range run.Tally().Missing {
+		if name := m.Scenario + "/" + m.Target; only == "" || only == name || strings.HasPrefix(only, name+"/") {
+			fmt.Fprintf(out, "#[%s: %d of %d planned trials did not run]\n", oneLine(name), len(m.Trials), m.Planned)
+		}
+	}
 	return out.flush()
 }
 

@@ -38,6 +38,9 @@ func Read(path string) (*Run, error) {
 	if err := decode(path, b, run); err != nil {
 		return nil, err
 	}
+	if err := run.Plan.check(); err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
 	return run, nil
 }
 

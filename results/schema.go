@@ -249,8 +249,9 @@ type Run struct {
 	Dyno        Build       `json:"dyno"`
 	Environment Environment `json:"environment"`
 	Plan        Plan        `json:"plan"`
-	Trials      []Trial     `json:"trials"` // in the order in which they ran
-	Interrupted bool        `json:"interrupted,omitempty"`
+	Trials      []Trial     `json:"trials"`                // in the order in which they ran
+	Interrupted bool        `json:"interrupted,omitempty"` // by a signal
+	Finished    time.Time   `json:"finished,omitzero"`     // when the plan had been carried out; absent where it was not: see Tally
 
 	Calibration *Calibration `json:"calibration,omitempty"` // of the generator on this host, that the trials were judged against
 }
@@ -286,7 +287,8 @@ type Environment struct {
 type Plan struct {
 	Command   []string       `json:"command"` // the command line that makes the same plan, seed included
 	Seed      uint64         `json:"seed"`
-	Trials    int            `json:"trials"` // per scenario and target
+	Trials    int            `json:"trials"`            // per scenario and target
+	Planned   int            `json:"planned,omitempty"` // trials in all, repeats not included; absent in runs of older versions
 	Generator string         `json:"generator"`
 	Profile   string         `json:"profile,omitempty"`  // what Go targets were profiled for: cpu, mutex, block or trace
 	Tolerate  []string       `json:"tolerate,omitempty"` // codes of findings about the host in spite of which trials count
@@ -317,7 +319,8 @@ type PlanTarget struct {
 	Summary string   `json:"summary,omitempty"`
 	Kind    string   `json:"kind"` // engine, yardstick or outside
 	Spec    string   `json:"spec,omitempty"`
-	Command []string `json:"command"` // the argv template, before {addr} and the like are filled in
+	Command []string `json:"command"`          // the argv template, before {addr} and the like are filled in
+	Trials  []int    `json:"trials,omitempty"` // the rounds in which it has a trial, where not in all
 }
 
 // Skip is a target that could not run, and why.

@@ -29,6 +29,9 @@ type Store struct {
 // measured. The Store keeps run and owns it from now on.
 func Create(runs string, run *Run) (*Store, error) {
 	run.Schema = RunSchema
+	if run.Trials == nil {
+		run.Trials = []Trial{} // a list, if an empty one
+	}
 	if run.Created.IsZero() {
 		run.Created = time.Now()
 	}

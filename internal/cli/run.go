@@ -211,7 +211,9 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 	done()
 	interrupted := ctx.Err() != nil
 	updateErr := store.Update(func(r *results.Run) {
-		r.Interrupted = interrupted
+		if r.Interrupted = interrupted; !interrupted && (runErr == nil || len(refused) == len(plan.Targets)) {
+			r.Finished = time.Now().UTC()
+		}
 		for _, refusal := range refused {
 			r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: refusal.Target, Reason: refusal.Err.Error()})
 		}

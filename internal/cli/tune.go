@@ -123,7 +123,11 @@ func (c *cli) tuned(ctx context.Context, t *tuning, r *tune.Result, searchErr er
 	r.ID, r.Created, r.Dyno, r.Environment, r.Scenario = run.ID, run.Created, run.Dyno, run.Environment, run.Plan.Scenarios[0]
 	r.Command = t.deploy(r.Chosen)
 	interrupted := ctx.Err() != nil
-	err := t.store.Update(func(r *results.Run) { r.Interrupted = interrupted })
+	err := t.store.Update(func(r *results.Run) {
+		if r.Interrupted = interrupted; !interrupted && searchErr == nil {
+			r.Finished = time.Now().UTC()
+		}
+	})
 	err = cmp.Or(err, r.Write(filepath.Join(t.store.Dir(), tuneFile)))
 	if c.json {
 		err = cmp.Or(err, json.NewEncoder(c.stdout).Encode(r))

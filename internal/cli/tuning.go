@@ -172,11 +172,17 @@ func (t *tuning) measure(ctx context.Context, all []tune.Candidate, rounds int) 
 	described := plan.Describe()
 	err = t.store.Update(func(r *results.Run) {
 		for _, target := range described.Targets {
-			if !slices.ContainsFunc(r.Plan.Targets, func(known results.PlanTarget) bool { return known.Name == target.Name }) {
+			at := slices.IndexFunc(r.Plan.Targets, func(known results.PlanTarget) bool { return known.Name == target.Name })
+			if at < 0 {
+				at = len(r.Plan.Targets)
 				r.Plan.Targets = append(r.Plan.Targets, target)
+			}
+			for i := range rounds {
+				r.Plan.Targets[at].Trials = append(r.Plan.Targets[at].Trials, t.rounds+i+1)
 			}
 		}
 		r.Plan.Trials = t.rounds + rounds
+		r.Plan.Planned = r.Plan.Count()
 	})
 	if err != nil {
 		return nil, err

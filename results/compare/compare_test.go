@@ -191,7 +191,7 @@ func TestUnlikeEnvironments(t *testing.T) {
 	for _, c := range []struct{ code, part string }{
 		{compare.CodeSameRun, old.ID}, {compare.CodeEnvironment, "kernel: 6.1.0-28-amd64, now 6.12.1"}, {compare.CodeEnvironment, "server's CPUs: 0, now 1 2"},
 		{compare.CodeEnvironment, "hypervisor: kvm, now none"}, {compare.CodeBuild, "commit: 4f1c2ab9d0e3, now ffff"}, {compare.CodeSpec, "pool: dyno serve"},
-		{compare.CodeInterrupted, "the new run was interrupted"},
+		{compare.CodeInterrupted, "the new run is interrupted: "},
 	} {
 		if !hasWarning(r, c.code, c.part) {
 			t.Errorf("no %s warning with %q in %+v", c.code, c.part, r.Warnings)

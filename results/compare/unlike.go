@@ -62,8 +62,8 @@ func unlike(old, new *results.Run) []results.Warning {
 		}
 	}
 	for name, run := range map[string]*results.Run{"old": old, "new": new} {
-		if run.Interrupted {
-			w = append(w, results.Warning{Code: CodeInterrupted, Message: fmt.Sprintf("the %s run was interrupted after %d trials", name, len(run.Trials))})
+		if t := run.Tally(); t.State != results.Finished {
+			w = append(w, results.Warning{Code: CodeInterrupted, Message: fmt.Sprintf("the %s run is %s: %s", name, t.State, t)})
 		}
 	}
 	slices.SortStableFunc(w, func(a, b results.Warning) int { // the map above has no order

@@ -25,10 +25,7 @@ func (r *Report) headline() string {
 
 // counted says how many trials the figures rest on.
 func (r *Report) counted() string {
-	if r.Valid == r.Trials {
-		return fmt.Sprintf("All %s count", plural(r.Trials, "trial"))
-	}
-	return fmt.Sprintf("%d of %s count", r.Valid, plural(r.Trials, "trial"))
+	return sentence(r.Tally.String())
 }
 
 func plural(n int, word string) string {

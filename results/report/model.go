@@ -34,9 +34,8 @@ const (
 // Report is a run, summarised.
 type Report struct {
 	Run       *results.Run
+	Tally     results.Tally
 	Scenarios []Scenario
-	Trials    int // that ran
-	Valid     int // of them
 	Notices   []Notice
 }
 
@@ -63,7 +62,8 @@ type Row struct {
 	MemoryBytes int64          // the highest peak
 	Errors      results.Errors // over all trials, also those that do not count
 
-	broken []*results.Trial // whose histogram could not be read
+	missing int              // trials that were planned and did not run
+	broken  []*results.Trial // whose histogram could not be read
 }
 
 // Latency is the merged latency of some requests. A percentile that the
@@ -88,16 +88,11 @@ func (r *Row) main() Latency {
 
 // Build summarises run.
 func Build(run *results.Run) *Report {
-	r := &Report{Run: run, Trials: len(run.Trials)}
-	for i := range run.Trials {
-		if run.Trials[i].Valid {
-			r.Valid++
-		}
-	}
+	r := &Report{Run: run, Tally: run.Tally()}
 	for _, s := range plannedScenarios(run) {
-		r.Scenarios = append(r.Scenarios, buildScenario(run, s))
+		r.Scenarios = append(r.Scenarios, buildScenario(run, s, r.Tally))
 	}
-	r.Notices = runNotices(run)
+	r.Notices = runNotices(run, r.Tally)
 	return r
 }
 
@@ -124,7 +119,7 @@ func plannedScenarios(run *results.Run) []results.PlanScenario {
 	return all
 }
 
-func buildScenario(run *results.Run, plan results.PlanScenario) Scenario {
+func buildScenario(run *results.Run, plan results.PlanScenario, tally results.Tally) Scenario {
 	s := Scenario{Plan: plan}
 	index := map[string]int{}
 	for i := range run.Trials {
@@ -144,6 +139,17 @@ func buildScenario(run *results.Run, plan results.PlanScenario) Scenario {
 			row.Valid = append(row.Valid, t)
 		}
 	}
+	for _, m := range tally.Missing {
+		if m.Scenario != plan.Name {
+			continue
+		}
+		at, ok := index[m.Target]
+		if !ok { // none of its trials ran, and the table says so
+			at = len(s.Rows)
+			s.Rows = append(s.Rows, Row{Target: plannedTarget(run, m.Target)})
+		}
+		s.Rows[at].missing = len(m.Trials)
+	}
 	for i := range s.Rows {
 		s.Rows[i].summarise()
 	}
@@ -157,12 +163,21 @@ func buildScenario(run *results.Run, plan results.PlanScenario) Scenario {
 
 // target returns the plan's entry for the target of t, or what t itself tells.
 func target(run *results.Run, t *results.Trial) results.PlanTarget {
+	if p := plannedTarget(run, t.Target); p.Command != nil {
+		return p
+	}
+	return results.PlanTarget{Name: t.Target, Spec: t.Spec, Command: t.ServerCommand}
+}
+
+// plannedTarget returns the plan's entry for a target, or one with its name
+// alone.
+func plannedTarget(run *results.Run, name string) results.PlanTarget {
 	for _, p := range run.Plan.Targets {
-		if p.Name == t.Target {
+		if p.Name == name {
 			return p
 		}
 	}
-	return results.PlanTarget{Name: t.Target, Spec: t.Spec, Command: t.ServerCommand}
+	return results.PlanTarget{Name: name}
 }
 
 // rank puts rows without a valid trial after the others and the null target at

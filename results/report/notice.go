@@ -14,6 +14,7 @@ type Notice struct {
 	results.Warning          // of the worst of them
 	Where           []Where  // empty if it is about the whole
 	Repeated        int      // how many of them were measured again and count now
+	differ          bool     // the warnings are not all the same
 	Each            []string // every warning: "pool, trial 2: …"; empty if there is one only
 }
 
@@ -85,6 +86,7 @@ func (s *Scenario) notices() []Notice {
 
 // add counts a trial and keeps the worst of the warnings.
 func (n *Notice) add(r *Row, t *results.Trial, w results.Warning) {
+	n.differ = n.differ || w.Message != n.Message
 	if w.Worse(n.Warning) {
 		n.Warning = w
 	}
@@ -128,7 +130,7 @@ func (n Notice) Text() string {
 	switch {
 	case trials > 1 && n.Measure != nil:
 		text += ", at worst"
-	case trials > 1:
+	case n.differ:
 		text += ", for example"
 	}
 	return text + ": " + n.Message
@@ -140,14 +142,54 @@ func list(numbers []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(sorted), " ", ", "), "[]")
 }
 
+// lacking names what was planned and is not there, scenario by scenario. A
+// target that did not run at all for a reason that is known is told with it.
+func lacking(run *results.Run, tally results.Tally) string {
+	var parts []string
+	for _, s := range run.Plan.Scenarios {
+		var names []string
+		none := 0
+		for _, m := range tally.Missing {
+			if m.Scenario != s.Name || m.Reason != "" {
+				continue
+			}
+			if len(m.Trials) == m.Planned {
+				none++
+			}
+			names = append(names, fmt.Sprintf("%s %d of %d", m.Target, len(m.Trials), m.Planned))
+		}
+		switch {
+		case names == nil:
+		case none == len(run.Plan.Targets):
+			parts = append(parts, s.Name+": all of every target")
+		default:
+			parts = append(parts, s.Name+": "+strings.Join(names, ", "))
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return "Trials are missing. " + strings.Join(parts, "; ") + "."
+}
+
 // runNotices returns what is to be known before any figure of the run.
-func runNotices(run *results.Run) []Notice {
+func runNotices(run *results.Run, tally results.Tally) []Notice {
 	var n []Notice
 	add := func(code, message, hint string) {
 		n = append(n, Notice{Warning: results.Warning{Code: code, Message: message, Hint: hint}})
 	}
-	if planned := run.Plan.Trials * len(run.Plan.Scenarios) * len(run.Plan.Targets); run.Interrupted {
-		add("interrupted", fmt.Sprintf("The run was interrupted after %d of %d trials.", len(run.Trials), planned), "")
+	ran := tally.Ran - tally.Repeats
+	resume := fmt.Sprintf("dyno run --resume %s goes on with it", run.ID)
+	switch {
+	case tally.State == results.Interrupted:
+		add("interrupted", fmt.Sprintf("The run was interrupted: %d of %s ran.", ran, plural(tally.Planned, "planned trial")), resume)
+	case tally.State == results.Unfinished && run.Plan.Planned > 0:
+		add("unfinished", fmt.Sprintf("The run did not end: it was killed, or is still under way. %d of %s ran.", ran, plural(tally.Planned, "planned trial")), resume)
+	case tally.State == results.Unfinished: // of an older version, which cannot be resumed
+		add("unfinished", fmt.Sprintf("The run is not complete: %d of %s ran.", ran, plural(tally.Planned, "planned trial")), "")
+	}
+	if text := lacking(run, tally); text != "" {
+		add("missing", text, "")
 	}
 	if run.Environment.CPUsShared {
 		add("cpus-shared", "Server and generator shared their CPUs: each figure holds the cost of both.", "use a machine with two CPUs or more")

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -253,7 +254,7 @@ func TestOddRuns(t *testing.T) {
 		want []string
 	}{
 		"empty":         {&results.Run{}, []string{"No trial was stored"}},
-		"broken":        {broken, []string{"! histogram, 2 trials (", "shared their CPUs", "interrupted after 6 of 6"}},
+		"broken":        {broken, []string{"! histogram, 2 trials (", "shared their CPUs", "was interrupted: 6 of 6 planned trials"}},
 		"not planned":   {unplanned, []string{"closed loop, 64 connections", "3/3"}},
 		"nothing valid": {spoilt, []string{"0/3", "stored as invalid, without a reason", "cannot be said"}},
 		"bare":          {bare, []string{"0/1", "1/1"}},
@@ -434,5 +435,38 @@ func TestCalibrationIsNamed(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), want) {
 		t.Error("the page does not name the calibration")
+	}
+}
+
+// A run that was cut says so, and names what is not there, in every form.
+func TestACutRunIsNotWhole(t *testing.T) {
+	run := resultstest.Run(resultstest.Options{Scenarios: []string{"hello", "wait", "mixed"}, Targets: []string{"eventloop", "pool", "sync"}, NoInvalid: true})
+	run.Finished = time.Time{}
+	run.Trials = slices.DeleteFunc(run.Trials, func(t results.Trial) bool {
+		return t.Scenario == "mixed" || t.Target == "sync" || t.Scenario == "wait" && t.Target == "pool" && t.Trial > 1
+	})
+	r := Build(run)
+	forms := map[string]string{"terminal": terminal(t, r, 80)}
+	for name, write := range map[string]func(io.Writer) error{"Markdown": r.WriteMarkdown, "HTML": r.WriteHTML} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		forms[name] = strings.ReplaceAll(b.String(), "\u00a0", " ")
+	}
+	for name, text := range forms {
+		text = strings.Join(strings.Fields(text), " ")
+		for _, want := range []string{
+			"27 trials planned, 10 ran, 10 count", "The run did not end: it was killed, or is still under way. 10 of 27 planned trials ran.",
+			"dyno run --resume 20260302-101500-k7wm goes on with it",
+			"Trials are missing. hello: sync 3 of 3; wait: pool 2 of 3, sync 3 of 3; mixed: all of every target.", "1/1 of 3", "0/0 of 3",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, text)
+			}
+		}
+		if strings.Contains(text, "All 10") || strings.Contains(text, "all 10 planned") {
+			t.Errorf("%s: looks whole:\n%s", name, text)
+		}
 	}
 }

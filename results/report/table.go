@@ -43,7 +43,7 @@ var (
 		}
 		return r.name()
 	}, func(l Latency) string { return "  " + l.Class }}
-	colCounts     = column{"n", func(r *Row) string { return fmt.Sprintf("%d/%d", len(r.Valid), len(r.Trials)) }, nil}
+	colCounts     = column{"n", (*Row).counts, nil}
 	colValid      = column{"valid", colCounts.cell, nil}
 	colRate       = column{"req/s", func(r *Row) string { return format.Significant(r.Throughput.Centre, 3) }, nil}
 	colRateSpread = column{"±%", func(r *Row) string { return plusMinus(r.Throughput) }, nil}
@@ -102,6 +102,20 @@ type line struct {
 	Row   *Row
 	Class string // of the requests; empty in a target's own line
 	Cells []string
+}
+
+// counts prints how many trials count, of how many that ran and, where fewer
+// ran than were planned, of how many those should have been.
+func (r *Row) counts() string {
+	n := fmt.Sprintf("%d/%d", len(r.Valid), len(r.Trials))
+	if r.missing > 0 {
+		ran := map[int]bool{} // a repeat has the number of the trial that it repeats
+		for _, t := range r.Trials {
+			ran[t.Trial] = true
+		}
+		n += fmt.Sprintf(" of %d", len(ran)+r.missing)
+	}
+	return n
 }
 
 // lines fills in the columns.

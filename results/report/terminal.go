@@ -31,13 +31,21 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 	if legend := r.legend(); legend != "" {
 		b.WriteString(format.Wrap(legend+".", width, "", ""))
 	}
-	b.WriteString(format.Wrap("n: trials that count of those that ran. "+r.basis(), width, "", ""))
+	b.WriteString(format.Wrap(r.counts()+" "+r.basis(), width, "", ""))
 	if limit := calibrated(r.Run); limit != "" {
 		b.WriteString(format.Wrap("The generator's limit is "+limit+".", width, "", ""))
 	}
-	b.WriteString(format.Wrap(fmt.Sprintf("Run %s: %d of %d trials count, seed %d.", r.Run.ID, r.Valid, r.Trials, r.Run.Plan.Seed), width, "", ""))
+	b.WriteString(format.Wrap(fmt.Sprintf("Run %s: %s; seed %d.", r.Run.ID, r.Tally, r.Run.Plan.Seed), width, "", ""))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// counts says what the column n is.
+func (r *Report) counts() string {
+	if len(r.Tally.Missing) > 0 {
+		return "n: trials that count of those that ran, and behind it how many were planned, where fewer ran."
+	}
+	return "n: trials that count of those that ran."
 }
 
 // basis says what the figures of a table are.

@@ -105,6 +105,7 @@ func Run(o Options) *results.Run {
 			}
 		}
 	}
+	run.Plan.Planned, run.Finished = run.Plan.Count(), run.Created.Add(time.Duration(len(run.Trials))*7*time.Second)
 	return run
 }
 
