@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"strconv"
 	"time"
@@ -30,6 +31,7 @@ func (s *Session) unwrap() bool {
 	if h.Source.IsValid() {
 		a := new(addresses)
 		a.serverName, a.serverPort = addrPort(h.Destination)
+		a.local = net.TCPAddrFromAddrPort(h.Destination)
 		a.remoteAddr, a.remotePort = addrPort(h.Source)
 		s.addresses = a
 	}

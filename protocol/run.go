@@ -185,6 +185,7 @@ func (s *Session) begin() {
 	s.phase, s.headOut, s.ended = running, false, false
 	if s.addresses == nil {
 		a := new(addresses)
+		a.local = s.peer.Local
 		a.serverName, a.serverPort = hostPort(s.peer.Local)
 		a.remoteAddr, a.remotePort = hostPort(s.peer.Remote)
 		s.addresses = a
@@ -201,6 +202,7 @@ func (s *Session) begin() {
 		Input:      &w.input,
 		Errors:     s.svc.ErrorLog(),
 		Flags:      s.svc.Flags,
+		LocalAddr:  s.addresses.local,
 		Context:    &s.ctx,
 		Wait:       s.peer.Wait,
 		Watch:      s.peer.Watch,
@@ -231,16 +233,20 @@ func (s *Session) finish() {
 
 // fail ends an answer that the app has broken off.
 func (s *Session) fail(err error) {
-	s.log(err)
+	aborted := gateway.Aborted(err)
+	if !aborted {
+		s.log(err)
+	}
 	s.svc.Counters.failed(&s.svc.Counters.AppFailed)
 	s.closeBody()
-	if !s.headOut {
+	if !s.headOut && !aborted {
 		s.answer(errFailed, s.wish())
 		s.answered()
 		return
 	}
 	// The client must not take what it has got for the whole: no end, a cut.
-	s.phase, s.closing, s.broken = receiving, true, true
+	s.phase, s.closing, s.broken = receiving, true, s.headOut
+	s.linger = !s.headOut && s.w.end > s.w.reqEnd
 	s.w.forget()
 }
 

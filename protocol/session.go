@@ -115,7 +115,10 @@ const (
 )
 
 // addresses are a connection's, as CGI has them: made at its first request.
-type addresses struct{ serverName, serverPort, remoteAddr, remotePort string }
+type addresses struct {
+	serverName, serverPort, remoteAddr, remotePort string
+	local                                          net.Addr
+}
 
 // Peer is what an engine knows of a connection.
 type Peer struct {

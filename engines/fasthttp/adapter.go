@@ -55,6 +55,13 @@ func (a *adapter) handle(ctx *fasthttp.RequestCtx) {
 	}
 	r.x.Begin(a.svc.App, &r.env)
 	chunk, err := r.next()
+	if gateway.Aborted(err) { // no answer, not even a 500
+		ctx.HijackSetNoResponse(true)
+		ctx.Hijack(func(net.Conn) {})
+		r.cut = true
+		r.Close()
+		return
+	}
 	if err != nil && err != io.EOF {
 		a.svc.Counters.Errors.Add(1)
 		ctx.Error(fasthttp.StatusMessage(fasthttp.StatusInternalServerError), fasthttp.StatusInternalServerError)
@@ -118,6 +125,7 @@ func (r *request) fill(ctx *fasthttp.RequestCtx) {
 	e.Input, e.Errors = &r.input, r.a.errors
 	e.Flags = r.a.svc.Flags
 	e.MultiThread = true
+	e.LocalAddr = ctx.LocalAddr()
 	e.Context, e.Wait = r.a.inFlight, engines.Park{}
 }
 
@@ -161,7 +169,9 @@ func (r *request) next() ([]byte, error) {
 	for {
 		chunk, err := r.x.Next()
 		if err != nil && err != io.EOF {
-			r.log(err)
+			if !gateway.Aborted(err) {
+				r.log(err)
+			}
 			if errors.Is(err, gateway.ErrTooLong) {
 				err = io.EOF
 			}

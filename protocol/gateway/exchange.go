@@ -32,7 +32,7 @@ type Head struct {
 //	}
 //	x.Close()                      // runs app code
 //
-// It recovers panics (ErrPanic with value and stack), never gives more bytes
+// It recovers panics (ErrPanic with value and stack, http.ErrAbortHandler as it is), never gives more bytes
 // than the declared Content-Length (the surplus is dropped and ErrTooLong
 // reported), reports a body that ends early (ErrTooShort), drops the body of
 // answers that have none (HEAD, 204, 304) and closes the Body exactly once.
@@ -97,8 +97,8 @@ func (x *Exchange) call() (err error) {
 // or with a last chunk, says that the answer is whole. So does ErrTooLong,
 // which a server has to log. Any other error breaks the answer off and comes
 // without a chunk: if nothing has Left, the server answers 500 in the app's
-// place, otherwise it cuts the connection, so that the client does not take
-// the answer for whole. An error is repeated by further calls.
+// place, otherwise, or if the error is Aborted, it cuts the connection, so that
+// the client does not take the answer for whole. An error is repeated by further calls.
 func (x *Exchange) Next() ([]byte, error) {
 	if x.end != nil {
 		return nil, x.end
@@ -235,7 +235,11 @@ func (e *PanicError) Unwrap() []error {
 
 // recovered is deferred around every call of app code.
 func recovered(err *error) {
-	if v := recover(); v != nil {
+	switch v := recover(); v {
+	case nil:
+	case http.ErrAbortHandler: // on purpose: where does not matter
+		*err = http.ErrAbortHandler
+	default:
 		*err = &PanicError{Value: v, Stack: debug.Stack()}
 	}
 }

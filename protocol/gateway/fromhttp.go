@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"maps"
@@ -24,14 +25,22 @@ import (
 // backpressure.
 //
 // As with net/http, Content-Type is sniffed where the handler sets none,
-// WriteHeader again is logged and ignored, and a panic with
-// http.ErrAbortHandler breaks the answer off. Unlike there:
+// WriteHeader again is logged and ignored, a panic with http.ErrAbortHandler
+// cuts the connection without a word in the log, files that ParseMultipartForm
+// has made are removed when the handler returns, and the Context holds
+// http.LocalAddrContextKey and http.ServerContextKey. Unlike there:
 //
+//   - the http.Server in the Context stands for the one that serves, so that
+//     handlers which ask whether there is one find it; it is not running;
+//   - r.ContentLength is the body's length also where it came in chunks;
+//     TransferEncoding and Trailer are empty;
 //   - Connection and other hop-by-hop fields are the server's and dropped;
 //   - interim answers (1xx) and trailers are dropped where the Environ has no
 //     Extras, and trailers that cannot be some (TrailerName) everywhere;
-//   - 100 Continue has been sent before the handler runs, since the body is gathered first;
-//   - Hijack is refused, with an error that is http.ErrNotSupported;
+//   - 100 Continue has been sent before the handler runs, since the body is
+//     gathered first; so reading it never waits, and no read deadline passes;
+//   - Hijack is refused, with an error that is http.ErrNotSupported; there is no http.Pusher,
+//     which is HTTP/2's, nor io.ReaderFrom, which io.Copy does without;
 //   - the header leaves with the first byte of the body, so Flush without one sends nothing;
 //   - after the answer to HEAD is known, the handler's Context ends;
 //   - the path that the handler sees is PATH_INFO: what led to the app is
@@ -44,8 +53,9 @@ import (
 // Close waits for the handler to return, so that none is left behind; a handler
 // that ignores its Context holds up the engine as it would net/http.
 func FromHTTP(h http.Handler) App {
+	server := &http.Server{Handler: h}
 	return func(env *Environ, start StartResponse) Body {
-		return &handlerBody{handler: h, env: env, start: start}
+		return &handlerBody{handler: h, server: server, env: env, start: start}
 	}
 }
 
@@ -54,6 +64,7 @@ func FromHTTP(h http.Handler) App {
 // before.
 type handlerBody struct {
 	handler http.Handler
+	server  *http.Server // what the Context has
 	env     *Environ
 	start   StartResponse
 
@@ -117,10 +128,11 @@ func (b *handlerBody) tell(got *handover) error {
 }
 
 func (b *handlerBody) run() {
-	ctx := newHandlerContext(b.env)
+	ctx := newHandlerContext(b.env, b.server)
 	b.cancel = ctx.cancel
 	w := &handlerWriter{
 		env:    b.env,
+		ctx:    ctx,
 		extras: b.env.Extras != nil,
 		header: http.Header{},
 		buf:    handlerBuffers.Get().(*[]byte),
@@ -141,6 +153,9 @@ func (b *handlerBody) run() {
 		end := error(errGoexit)
 		defer func() {
 			body.Close()
+			if r.MultipartForm != nil {
+				r.MultipartForm.RemoveAll() //nolint:errcheck // the handler may have moved its files away
+			}
 			w.finish(end)
 			ctx.end()
 		}()
@@ -153,14 +168,16 @@ func (b *handlerBody) run() {
 type handlerContext struct {
 	context.Context
 	cancel context.CancelFunc
+	server *http.Server
+	local  net.Addr
 
 	mu     sync.Mutex
 	client Watcher // nil: there is nobody to watch any more, or by
 	stop   func()  // of the watch; nil if there is none
 }
 
-func newHandlerContext(env *Environ) *handlerContext {
-	c := &handlerContext{client: env.Watch}
+func newHandlerContext(env *Environ, server *http.Server) *handlerContext {
+	c := &handlerContext{client: env.Watch, server: server, local: env.LocalAddr}
 	c.Context, c.cancel = context.WithCancel(env.Context)
 	return c
 }
@@ -173,6 +190,17 @@ func (c *handlerContext) Done() <-chan struct{} {
 func (c *handlerContext) Err() error {
 	c.watch()
 	return c.Context.Err()
+}
+
+// Value has what net/http's server puts into the Context.
+func (c *handlerContext) Value(key any) any {
+	switch {
+	case key == http.ServerContextKey:
+		return c.server
+	case key == http.LocalAddrContextKey && c.local != nil:
+		return c.local
+	}
+	return c.Context.Value(key)
 }
 
 func (c *handlerContext) watch() {
@@ -240,8 +268,12 @@ func newRequest(env *Environ) *http.Request {
 		RequestURI:    env.RequestURI,
 	}
 	r.ProtoMajor, r.ProtoMinor, _ = http.ParseHTTPVersion(env.Proto)
+	r.RemoteAddr = "@" // what a client on a unix socket is called
 	if env.RemoteAddr != "" {
 		r.RemoteAddr = net.JoinHostPort(env.RemoteAddr, env.RemotePort)
+	}
+	if env.Scheme == "https" { // it ends in front of the server, which knows no more of it
+		r.TLS = &tls.ConnectionState{HandshakeComplete: true}
 	}
 	r.URL = requestURL(env)
 	for _, f := range env.Header {
@@ -251,10 +283,24 @@ func newRequest(env *Environ) *http.Request {
 			r.Header[name] = append(r.Header[name], f.Value)
 		}
 	}
+	r.Close = lastRequest(r)
 	if env.ContentType != "" && r.Header["Content-Type"] == nil {
 		r.Header["Content-Type"] = []string{env.ContentType}
 	}
 	return r
+}
+
+// lastRequest tells whether the client wants the connection closed after r.
+func lastRequest(r *http.Request) bool {
+	var closes, keeps bool
+	for _, list := range r.Header["Connection"] {
+		for option := range strings.SplitSeq(list, ",") {
+			option = strings.Trim(option, " \t")
+			closes = closes || strings.EqualFold(option, "close")
+			keeps = keeps || strings.EqualFold(option, "keep-alive")
+		}
+	}
+	return closes || !r.ProtoAtLeast(1, 1) && !keeps
 }
 
 // requestURL is the URL that a handler sees. The target as sent tells %2F from

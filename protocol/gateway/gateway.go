@@ -14,6 +14,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"net/http"
 	"time"
 )
 
@@ -102,6 +104,10 @@ type Environ struct {
 	Errors io.Writer // the server's log
 	Flags            // what the app may assume of the engine
 
+	// LocalAddr is the server's end of the connection, nil where that is not
+	// known. ServerName and ServerPort may be the word of a web server, or of
+	// the client.
+	LocalAddr net.Addr
 	// Context ends when the client is gone, as far as the engine can see
 	// (it sees it at the latest when it writes), and when the server gives
 	// up on requests in flight at the end of its drain.
@@ -165,6 +171,12 @@ var (
 	ErrTooShort = errors.New("gateway: body shorter than its Content-Length")
 	ErrPanic    = errors.New("gateway: the app panicked")
 )
+
+// Aborted tells whether an app has broken its answer off on purpose: by an error
+// of Next, or a panic, that is http.ErrAbortHandler. The server cuts the
+// connection then, also where nothing has left and it would answer a failure
+// with 500, and logs no error.
+func Aborted(err error) bool { return errors.Is(err, http.ErrAbortHandler) }
 
 // Wrap puts middleware around app; the first one is the outermost.
 func Wrap(app App, mw ...Middleware) App {

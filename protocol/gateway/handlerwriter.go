@@ -2,17 +2,21 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"time"
 )
 
 // handlerWriter is the handler's end: its http.ResponseWriter. Chunks go
 // through out, and the answer to each but the last comes through resume.
 type handlerWriter struct {
 	env    *Environ
+	ctx    context.Context // of the request
 	out    chan handover
 	resume chan struct{}
 	gone   chan struct{} // closed when nobody will call Next again
@@ -20,6 +24,8 @@ type handlerWriter struct {
 
 	header http.Header
 	extras bool // interim answers and trailers can be sent
+
+	deadline deadline // of writes
 
 	mu     sync.Mutex // as long as a hand-over takes
 	buf    *[]byte
@@ -32,6 +38,8 @@ type handlerWriter struct {
 	limit int64 // the handler's Content-Length, else −1
 	wrote int64
 	sent  bool // fields have been handed over
+	late  bool // a hand-over has passed the deadline: the answer cannot go on
+	held  bool // likewise, and Next has yet to give the chunk back
 	ended bool
 }
 
@@ -48,6 +56,23 @@ func (w *handlerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return n
 
 // EnableFullDuplex is trivially granted: the body has been read before the handler runs.
 func (w *handlerWriter) EnableFullDuplex() error { return nil }
+
+// SetReadDeadline is granted for the same reason: reading the body never waits.
+func (w *handlerWriter) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline bounds how long a Write or a Flush waits for the client. As
+// with net/http, the answer cannot go on once it has passed.
+func (w *handlerWriter) SetWriteDeadline(t time.Time) error {
+	w.deadline.set(t)
+	return nil
+}
+
+// CloseNotify is what there was before Context.
+func (w *handlerWriter) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	context.AfterFunc(w.ctx, func() { gone <- true })
+	return gone
+}
 
 func (w *handlerWriter) WriteHeader(status int) {
 	w.mu.Lock()
@@ -97,6 +122,9 @@ func write[T []byte | string](w *handlerWriter, p T) (n int, err error) {
 	defer w.mu.Unlock()
 	if w.ended {
 		return 0, errHandlerEnd
+	}
+	if w.late {
+		return 0, os.ErrDeadlineExceeded
 	}
 	if w.status == 0 {
 		w.writeHeader(http.StatusOK)
@@ -154,16 +182,26 @@ func (w *handlerWriter) handOverBuffer() error {
 // handOver gives h to Next and waits until it has left. The caller holds mu, so
 // that other writers wait as well.
 func (w *handlerWriter) handOver(h handover) error {
+	if w.late = w.late || w.deadline.passed(); w.late {
+		return os.ErrDeadlineExceeded
+	}
+	late := w.deadline.done()
 	select {
 	case w.out <- h:
 	case <-w.gone:
 		return net.ErrClosed
+	case <-late:
+		w.late = true
+		return os.ErrDeadlineExceeded
 	}
 	select {
 	case <-w.resume:
 		return nil
 	case <-w.gone:
 		return net.ErrClosed
+	case <-late:
+		w.late, w.held = true, true
+		return os.ErrDeadlineExceeded
 	}
 }
 
@@ -179,6 +217,16 @@ func (w *handlerWriter) sniff() {
 func (w *handlerWriter) finish(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.held {
+		select {
+		case <-w.resume:
+		case <-w.gone:
+		}
+	}
+	if err == nil && (w.late || w.deadline.passed()) {
+		err = fmt.Errorf("gateway: the handler's write deadline: %w", os.ErrDeadlineExceeded)
+	}
+	w.deadline.set(time.Time{})
 	last := handover{err: err}
 	if err == nil {
 		if w.status == 0 {
@@ -194,5 +242,60 @@ func (w *handlerWriter) finish(err error) {
 	select {
 	case w.out <- last:
 	case <-w.gone:
+	}
+}
+
+// deadline is a time that can be moved while somebody waits for it.
+type deadline struct {
+	mu    sync.Mutex
+	timer *time.Timer
+	over  chan struct{} // closed when it has passed; nil until there is a deadline, or somebody waits
+}
+
+// set moves the deadline to t; zero means none. One that has passed is over for who waits.
+func (d *deadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-d.over:
+		d.over = nil
+	default:
+		if d.timer != nil && !d.timer.Stop() {
+			d.over = nil // it is about to be closed
+		}
+	}
+	d.timer = nil
+	if t.IsZero() {
+		return
+	}
+	if d.over == nil {
+		d.over = make(chan struct{})
+	}
+	over := d.over
+	if wait := time.Until(t); wait > 0 {
+		d.timer = time.AfterFunc(wait, func() { close(over) })
+		return
+	}
+	close(over)
+}
+
+// done returns what is closed when the deadline passes.
+func (d *deadline) done() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over == nil {
+		d.over = make(chan struct{})
+	}
+	return d.over
+}
+
+func (d *deadline) passed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-d.over: // not, if it is nil
+		return true
+	default:
+		return false
 	}
 }

@@ -10,12 +10,12 @@ import (
 // connection otherwise. Servers of dyno's do that themselves; Recover does it
 // further in, so that middleware around it sees an answer rather than a panic,
 // and tells report, if not nil, of each one. Without report it is written to
-// env.Errors.
+// env.Errors. A panic with http.ErrAbortHandler is passed on.
 func Recover(report func(*Environ, *PanicError)) Middleware {
 	return func(app App) App {
 		return func(env *Environ, start StartResponse) Body {
 			tell := func(err error) {
-				p := err.(*PanicError) // recovered makes no others
+				p := err.(*PanicError) // recovered makes no others, but for what is Aborted
 				if report != nil {
 					report(env, p)
 				} else {
@@ -24,6 +24,9 @@ func Recover(report func(*Environ, *PanicError)) Middleware {
 			}
 			r := &rescued{start: start}
 			if err := guard(func() { r.body = app(env, r.start) }); err != nil {
+				if Aborted(err) {
+					return Fail(err)
+				}
 				tell(err)
 				chunk, err := r.replace(http.StatusInternalServerError, err)
 				if err != io.EOF {
@@ -37,6 +40,9 @@ func Recover(report func(*Environ, *PanicError)) Middleware {
 				}
 				var chunk []byte
 				if err := guard(func() { chunk, r.end = pull(r.body) }); err != nil {
+					if r.end = err; Aborted(err) {
+						return nil, err
+					}
 					tell(err)
 					return r.replace(http.StatusInternalServerError, err)
 				}
@@ -44,7 +50,7 @@ func Recover(report func(*Environ, *PanicError)) Middleware {
 				return chunk, r.end
 			}
 			return wrapBody(r.body, next, func() (err error) {
-				if panicked := guard(func() { err = shut(r.body) }); panicked != nil {
+				if panicked := guard(func() { err = shut(r.body) }); panicked != nil && !Aborted(panicked) {
 					tell(panicked)
 				}
 				return err

@@ -223,6 +223,7 @@ func (s *served) fill(r *http.Request) {
 	}
 	e.ContentType = r.Header.Get("Content-Type")
 	e.Context = r.Context()
+	e.LocalAddr, _ = e.Context.Value(http.LocalAddrContextKey).(net.Addr)
 }
 
 // answer pulls the app's answer and writes it.
@@ -237,7 +238,9 @@ func (s *served) answer(w http.ResponseWriter, r *http.Request) {
 	for {
 		chunk, err := s.x.Next()
 		if err != nil && err != io.EOF {
-			s.log(r, err)
+			if !Aborted(err) {
+				s.log(r, err)
+			}
 			if !errors.Is(err, ErrTooLong) {
 				s.failed = err
 				s.breakOff(w)
@@ -273,7 +276,7 @@ func (s *served) answer(w http.ResponseWriter, r *http.Request) {
 
 // breakOff answers in the app's place, or cuts the connection.
 func (s *served) breakOff(w http.ResponseWriter) {
-	if s.x.Left() {
+	if s.x.Left() || Aborted(s.failed) {
 		panic(http.ErrAbortHandler)
 	}
 	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
