@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -230,6 +232,103 @@ func TestFromHTTPRequest(t *testing.T) {
 	drive(t, &x, gateway.FromHTTP(handler), e)
 	if got.URL.Path != "/x" || got.URL.RawQuery != "q" || got.RequestURI != "/app/x?q" || got.Body != http.NoBody {
 		t.Errorf("mounted: %+v", got)
+	}
+}
+
+// What only some servers can tell.
+func TestFromHTTPConnection(t *testing.T) {
+	var got *http.Request
+	app := gateway.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r }))
+	var x gateway.Exchange
+	e, _ := env(t.Context(), "GET", "/", "")
+	e.Scheme, e.RemoteAddr, e.RemotePort = "https", "", ""
+	e.LocalAddr = &net.UnixAddr{Name: "/run/app.sock", Net: "unix"}
+	drive(t, &x, app, e)
+	if got.TLS == nil || !got.TLS.HandshakeComplete || got.RemoteAddr != "@" {
+		t.Errorf("TLS %+v, client %q", got.TLS, got.RemoteAddr)
+	}
+	server, _ := got.Context().Value(http.ServerContextKey).(*http.Server)
+	if server == nil || got.Context().Value(http.LocalAddrContextKey) != e.LocalAddr {
+		t.Errorf("server %v, at %v", server, got.Context().Value(http.LocalAddrContextKey))
+	}
+	for fields, last := range map[string]bool{"": false, "keep-alive": false, "X , Close": true, "closed": false} {
+		e, _ := env(t.Context(), "GET", "/", "")
+		e.Header = append(e.Header, gateway.Field{Name: "connection", Value: fields})
+		drive(t, &x, app, e)
+		if got.Close != last {
+			t.Errorf("Connection: %s: Close is %v", fields, got.Close)
+		}
+	}
+}
+
+// A Write that waits for the client ends with its deadline, also one that is
+// set meanwhile, and the answer with it.
+func TestFromHTTPWriteDeadline(t *testing.T) {
+	for _, meanwhile := range []bool{false, true} {
+		failed := make(chan error, 1)
+		app := gateway.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := http.NewResponseController(w)
+			set := func() {
+				if err := c.SetWriteDeadline(time.Now().Add(time.Millisecond)); err != nil {
+					t.Error(err)
+				}
+			}
+			if meanwhile {
+				defer time.AfterFunc(time.Millisecond, set).Stop()
+			} else {
+				set()
+			}
+			var err error
+			for err == nil {
+				_, err = w.Write(make([]byte, 10_000))
+			}
+			c.SetWriteDeadline(time.Time{}) // too late
+			if _, again := w.Write([]byte("x")); again == nil {
+				t.Error("a Write after one that has failed succeeds")
+			}
+			failed <- err
+		}))
+		e, _ := env(t.Context(), "GET", "/", "")
+		var x gateway.Exchange
+		x.Begin(app, e)
+		if chunk, err := x.Next(); len(chunk) == 0 || err != nil {
+			t.Fatalf("got %q, %v", chunk, err)
+		}
+		if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("set meanwhile %v: %v", meanwhile, err)
+		}
+		if _, err := x.Next(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the answer goes on: %v", err)
+		}
+		x.Close()
+	}
+}
+
+func TestFromHTTPCloseNotify(t *testing.T) {
+	ctx, gone := context.WithCancel(t.Context())
+	e, _ := env(ctx, "GET", "/", "")
+	var x gateway.Exchange
+	drive(t, &x, gateway.FromHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		notify := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
+		gone()
+		<-notify
+	})), e)
+}
+
+// An aborted answer passes all middlewares as what it is.
+func TestAborted(t *testing.T) {
+	for name, app := range map[string]gateway.App{
+		"a handler": gateway.FromHTTP(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
+		"an app":    func(*gateway.Environ, gateway.StartResponse) gateway.Body { panic(http.ErrAbortHandler) },
+		"a body":    func(*gateway.Environ, gateway.StartResponse) gateway.Body { return gateway.Fail(http.ErrAbortHandler) },
+	} {
+		e, log := env(t.Context(), "GET", "/", "")
+		recover := gateway.Recover(func(_ *gateway.Environ, err *gateway.PanicError) { t.Errorf("%s: told of %v", name, err) })
+		app = gateway.Wrap(app, recover, gateway.Timeout(time.Hour), gateway.AccessLog(func(*gateway.Access) {}), gateway.Gzip(1), gateway.Lint)
+		var x gateway.Exchange
+		if out := drive(t, &x, app, e); !gateway.Aborted(out.err) || len(out.chunks) > 0 || log.Len() > 0 {
+			t.Errorf("%s: %v, %q, log %q", name, out.err, out.chunks, log)
+		}
 	}
 }
 

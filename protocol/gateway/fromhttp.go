@@ -346,10 +346,13 @@ func headerFields(h http.Header, status int) []Field {
 		if name == "Content-Length" {
 			// One that start would refuse is dropped, as there.
 			_, ok := parseLength(h.Get(name))
-			if !ok || status == http.StatusNoContent {
+			if !ok || bodiless(status) {
 				continue
 			}
 			values = values[:1]
+		}
+		if name == "Content-Type" && status == http.StatusNotModified {
+			continue // there is none, and that of the 200 is known
 		}
 		fields = appendValues(fields, name, values)
 	}

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -257,9 +258,7 @@ func (s *served) answer(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if err != nil {
-			for _, f := range s.x.Trailer() {
-				w.Header().Add(http.TrailerPrefix+f.Name, f.Value)
-			}
+			writeTrailer(w.Header(), s.x.Head().Trailer, s.x.Trailer())
 			s.answered, s.failed = true, nil
 			return
 		}
@@ -311,6 +310,26 @@ func writeHead(w http.ResponseWriter, head Head) {
 		h["Content-Length"] = []string{strconv.FormatInt(head.Length, 10)}
 	}
 	w.WriteHeader(head.Status)
+}
+
+// writeTrailer has net/http send fields behind the body. It takes those that
+// were announced from the header, where they must not stand with a prefix too.
+func writeTrailer(h http.Header, announced string, fields []Field) {
+	if len(fields) == 0 {
+		return
+	}
+	names := strings.Split(announced, ", ")
+	for i, name := range names {
+		names[i] = http.CanonicalHeaderKey(name)
+		delete(h, names[i])
+	}
+	for _, f := range fields {
+		name := http.CanonicalHeaderKey(f.Name)
+		if !slices.Contains(names, name) {
+			name = http.TrailerPrefix + name
+		}
+		h[name] = append(h[name], f.Value)
+	}
 }
 
 // interim has net/http send an interim answer. It would send all of its header
