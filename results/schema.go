@@ -72,6 +72,7 @@ type Load struct {
 	GroupsCPUS  float64      `json:"groups_cpu_s,omitempty"` // what they cost the generator in the window; part of its CPU per request
 	Reconnects  int64        `json:"reconnects,omitempty"`   // connections made again after the first ones, within the window
 	Resent      int64        `json:"resent,omitempty"`       // requests sent again, since an idle close had cut them
+	TLS         *TLS         `json:"tls,omitempty"`          // native generator, https: what was agreed on
 	Interrupted bool         `json:"interrupted,omitempty"`  // stopped before its time; what is here is what was seen
 
 	Objective *Objective `json:"objective,omitempty"` // what was asked of the server

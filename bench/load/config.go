@@ -56,11 +56,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	native := "native"
-	if to.tls {
-		native = "vegeta"
-	}
-	set(&c.Generator, native)
+	set(&c.Generator, "native")
 	if err := c.layOut(); err != nil {
 		return c, err
 	}
@@ -68,8 +64,6 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Generator != "native" && c.Generator != "vegeta":
 		return c, bad("Generator", "unknown generator %q (known: native, vegeta)", c.Generator)
-	case to.tls && c.Generator == "native":
-		return c, bad("URL", "%s: the native generator speaks no TLS; use http, or the vegeta generator", c.URL)
 	case c.Model != Closed && c.Model != Open:
 		return c, bad("Model", "unknown model %q (known: closed, open)", c.Model)
 	case c.Model == Open && (!(c.Rate > 0) || math.IsInf(c.Rate, 1)):
@@ -94,8 +88,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, bad("Transport", "the %s generator has no transports to choose from: use the native one", c.Generator)
 	case c.Generator != "native" && (c.Pipeline > 1 || c.Fresh || len(c.Sources) > 0):
 		return c, bad("Generator", "the %s generator has no pipelining, connections per request or source addresses: use the native one", c.Generator)
-	case c.TLS != nil && !to.tls:
-		return c, bad("TLS", "%s: what to trust is for https only", c.URL)
+	case (c.TLS != nil || c.Resume) && !to.tls:
+		return c, bad("TLS", "%s: whom to trust, certificates and sessions of TLS are for https only", c.URL)
+	case to.tls && len(c.Groups) > 0:
+		return c, bad("Groups", "%s: groups of connections speak no TLS; use http, or leave them out", c.URL)
 	case c.Spin < 0 || c.Spin > maxSpin:
 		return c, bad("Spin", "spin %v: between 0 and %v are possible", c.Spin, maxSpin)
 	case c.Spin > 0 && (c.Model != Open || c.Generator != "native"):

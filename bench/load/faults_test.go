@@ -2,14 +2,9 @@ package load
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"log"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -184,25 +179,4 @@ func TestHalfRefused(t *testing.T) {
 			t.Errorf("%d right answers of %d", l.Requests, answers)
 		}
 	})
-}
-
-// https is vegeta's, and a certificate has to be one that is trusted.
-func TestHTTPS(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") }))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are the point
-	s.StartTLS()
-	defer s.Close()
-	pool := x509.NewCertPool()
-	pool.AddCert(s.Certificate())
-	c := Config{URL: s.URL + "/hello", Connections: 2, Duration: 100 * time.Millisecond, Requests: []Request{{Path: "/hello", Want: []byte("Hello, World!")}}}
-	for name, trust := range map[string]*tls.Config{"authorities": {RootCAs: pool}, "anybody": {InsecureSkipVerify: true}} {
-		c.TLS = trust
-		if l := mustSee(t, c, something); l.Generator != "vegeta" || l.Requests == 0 || l.Errors.Total() != 0 {
-			t.Errorf("%s: %s, %d answers, %+v", name, l.Generator, l.Requests, l.Errors)
-		}
-	}
-	c.TLS = nil
-	if l := mustSee(t, c, something); l.Requests != 0 || l.Errors.Total() == 0 || l.Valid || !strings.Contains(l.Warnings[0].Message, "unknown authority") {
-		t.Errorf("an unknown authority: %d answers, %+v, %+v", l.Requests, l.Errors, l.Warnings)
-	}
 }

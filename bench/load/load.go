@@ -99,7 +99,8 @@ type Config struct {
 	Groups      []Group        // native: connections beside these, the busy ones
 	Pipeline    int            // native: requests outstanding on a connection at most; default 1
 	Fresh       bool           // native: a new connection for each request, which counts as part of it
-	TLS         *tls.Config    // https: whom to trust; default the system's authorities
+	TLS         *tls.Config    // https: whom to trust, under which name, and the client's own certificates; default the system's authorities and the host of URL
+	Resume      bool           // native, https: later connections go on with the session of earlier ones; default a full handshake for each
 	Spin        time.Duration  // native, open model: how long before a request is due the thread stays awake for it; default 0
 	Sources     []netip.Addr   // native: local addresses that connections come from, in turn; default: the system's choice
 	Threads     int            // native: locked threads, each with its share of the connections; default 1
@@ -108,7 +109,7 @@ type Config struct {
 	Timeout     time.Duration  // of one request, from intended; default 10 s
 	Seed        uint64         // of the schedule and the choice of classes; default 1
 	Transport   string         // native: "io_uring" or "epoll"; default io_uring where the kernel has it
-	Generator   string         // "native" or "vegeta"; default native, vegeta for https
+	Generator   string         // "native" or "vegeta"; default native
 
 	// Phase, where not nil, is called at the edges of the measured window,
 	// as close to them as the clock allows and never on the hot path: once
@@ -151,8 +152,13 @@ func Run(ctx context.Context, c Config) (*results.Load, error) {
 			return nil, err
 		}
 	}
+	run := runNative
 	if c.Generator == "vegeta" {
-		return runVegeta(ctx, &c, to)
+		run = runVegeta
 	}
-	return runNative(ctx, &c, to)
+	l, err := run(ctx, &c, to)
+	if err == nil {
+		suspectTLS(ctx, &c, to, l)
+	}
+	return l, err
 }

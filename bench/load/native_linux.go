@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"runtime"
 	"slices"
 	"sync"
@@ -16,7 +17,8 @@ type job struct {
 	config *Config
 	to     endpoint
 	window *window
-	wires  []wire // one per class
+	tls    *tls.Config // https
+	wires  []wire      // one per class
 	// idempotent says of each class whether a request may be sent again where
 	// it is not known whether the server has seen it (RFC 9110 section 9.2.2).
 	idempotent []bool
@@ -38,6 +40,11 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	j, err := newJob(c, to)
 	if err != nil {
 		return nil, err
+	}
+	if j.tls != nil {
+		if err := probe(ctx, c, j.tls, dialTo(c, to)); err != nil {
+			return nil, err
+		}
 	}
 	crowd, err := newCrowd(j, to.host)
 	if err != nil {
@@ -113,15 +120,21 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 			return nil, t.broken
 		}
 		recs[i] = t.rec
+		if i > 0 {
+			threads[0].tlsRecord.add(t.tlsRecord)
+		}
 		read.utilisation = max(read.utilisation, t.utilisation())
 	}
 	l, err := summarise(c, recs, read)
+	if l != nil && j.tls != nil {
+		l.TLS = threads[0].tlsRecord.result(j.tls)
+	}
 	crowd.addTo(l, read)
 	return l, err
 }
 
 func newJob(c *Config, to endpoint) (*job, error) {
-	j := &job{config: c, to: to, window: newWindow(), timeout: int64(c.Timeout), begin: make(chan struct{})}
+	j := &job{config: c, to: to, tls: c.secure(to), window: newWindow(), timeout: int64(c.Timeout), begin: make(chan struct{})}
 	j.look = min(max(j.timeout/50, 1e6), 200e6)
 	j.tick = min(j.look, 20e6)
 	for _, r := range c.Requests {

@@ -2,8 +2,10 @@ package load
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"syscall"
 )
@@ -22,4 +24,40 @@ func unreachable(url string, err error) error {
 		hint = ": is a firewall in between, or the server's backlog full?"
 	}
 	return fmt.Errorf("%s: %w%s", url, err, hint)
+}
+
+// dialTo connects to the one address, whatever it is asked for.
+func dialTo(c *Config, to endpoint) dialFunc {
+	network, addr := "tcp", to.addr.String()
+	if to.unix != "" {
+		network, addr = "unix", to.unix
+	}
+	var d net.Dialer
+	if len(c.Sources) > 0 {
+		d.LocalAddr = &net.TCPAddr{IP: c.Sources[0].AsSlice()}
+	}
+	return func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, network, addr) }
+}
+
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// probe makes one connection to see whether there is a server and, where secure
+// is not nil, whether TLS can be agreed on: what keeps every connection from
+// being made is found before any load is offered.
+func probe(ctx context.Context, c *Config, secure *tls.Config, dial dialFunc) error {
+	within, cancel := context.WithTimeout(ctx, connectTimeout(c))
+	defer cancel()
+	conn, err := dial(within, "", "")
+	if err == nil && secure != nil {
+		err = probeTLS(within, secure, conn)
+	} else if err == nil {
+		err = conn.Close()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return unreachable(c.URL, err)
+	}
+	return nil
 }

@@ -268,6 +268,9 @@ func (t *thread) take(s *slot, b []byte) (used int, done bool, kind kind, err er
 		a.begin(&t.config.Requests[class], t.frames[class].wanted())
 	}
 	first := a.bytes == 0
+	if first && spokenTLS(b) {
+		return len(b), false, failedRead, errSpokenTLS
+	}
 	used, done, err = a.stream.Parse(b)
 	if err != nil { // that nothing of it was of use does not mean that nothing came
 		used = len(b)

@@ -27,6 +27,7 @@ type thread struct {
 	free      ring      // slots that may take a request, the longest free first
 	frames    []frame   // by class
 	rec       *recorder
+	tlsRecord *tlsRecord // https
 	draws     template.Source
 	out       []byte // requests that are sent together, or made from templates
 
@@ -65,8 +66,9 @@ func newThread(j *job, i int) (*thread, error) {
 		job: j, dialer: d, depth: depth, http: !j.to.protocol.Gateway, index: i, free: newRing(n),
 		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.wires)),
 		rec: newRecorder(j.window, len(j.wires), n), mix: newMix(j.config, uint64(i)<<32),
-		draws: newDraws(j.config, i, j.config.Threads),
-		nap:   min(max(backoffMin, int64(n)*napPerSlot), j.tick),
+		draws:     newDraws(j.config, i, j.config.Threads),
+		tlsRecord: newTLSRecord(j.window),
+		nap:       min(max(backoffMin, int64(n)*napPerSlot), j.tick),
 	}
 	for i := range t.slots {
 		t.slots[i].index, t.slots[i].fd = int32(i), -1

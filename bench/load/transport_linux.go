@@ -41,11 +41,12 @@ type events interface {
 
 // link is a transport's part of a slot.
 type link struct {
-	congested bool   // not all that was sent has been taken
-	rest      []byte // of it
-	cut       bool   // the server has cut the connection, as sending has shown: receiving may see a mere end
-	sending   int32  // io_uring: bytes of what has not been taken
-	polled    uint32 // epoll: the events watched
+	congested bool     // not all that was sent has been taken
+	rest      []byte   // of it
+	cut       bool     // the server has cut the connection, as sending has shown: receiving may see a mere end
+	sending   int32    // io_uring: bytes of what has not been taken
+	polled    uint32   // epoll: the events watched
+	tls       *session // https, where there is or was a connection
 }
 
 // Transports of the native generator, by the names in Config.
@@ -81,10 +82,18 @@ func refused(err error) error {
 
 // newTransport is the transport for a thread.
 func newTransport(t *thread) (transport, error) {
-	if t.config.Transport == transportEpoll {
-		return newEpoll(t, t)
+	if t.tls != nil {
+		return newSecured(t)
 	}
-	u, err := newUring(t, t, len(t.slots), t.config.Spin)
+	return newPlain(t, t)
+}
+
+// newPlain is the transport that tells up what happens.
+func newPlain(t *thread, up events) (transport, error) {
+	if t.config.Transport == transportEpoll {
+		return newEpoll(t, up)
+	}
+	u, err := newUring(t, up, len(t.slots), t.config.Spin)
 	if err != nil {
 		return nil, refused(err)
 	}

@@ -79,15 +79,15 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 		taken: make(map[int64]hit, c.Connections), compared: make([]int64, len(c.Requests)),
 	}
 	a.rec = newRecorder(a.window, len(c.Requests), 0)
-	dial := a.dialer(to)
-	if err := probe(ctx, c, dial); err != nil {
+	dial, secure := a.dialer(to), c.secure(to)
+	if err := probe(ctx, c, secure, dial); err != nil {
 		return nil, err
 	}
 	a.dials.Store(0)
 	transport := &http.Transport{
 		DialContext: dial, DisableCompression: true,
 		MaxIdleConnsPerHost: c.Connections, MaxConnsPerHost: c.Connections,
-		MaxResponseHeaderBytes: http1.MaxResponseHead, TLSClientConfig: c.TLS,
+		MaxResponseHeaderBytes: http1.MaxResponseHead, TLSClientConfig: secure,
 	}
 	gateways := &client.Transport{Params: c.Params, DialContext: dial, MaxIdle: c.Connections}
 	defer gateways.CloseIdleConnections()
@@ -128,27 +128,12 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	return summarise(c, []*recorder{a.rec}, read)
 }
 
-// probe makes one connection to see whether there is a server.
-func probe(ctx context.Context, c *Config, dial func(ctx context.Context, _, _ string) (net.Conn, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout(c))
-	defer cancel()
-	conn, err := dial(ctx, "", "")
-	if err != nil {
-		return unreachable(c.URL, err)
-	}
-	return conn.Close()
-}
-
 // dialer connects to the one address, whatever vegeta asks for. After a
 // failure it waits a little before it says so: a closed loop would spin.
-func (a *attack) dialer(to endpoint) func(ctx context.Context, _, _ string) (net.Conn, error) {
-	network, addr := "tcp", to.addr.String()
-	if to.unix != "" {
-		network, addr = "unix", to.unix
-	}
-	var d net.Dialer
+func (a *attack) dialer(to endpoint) dialFunc {
+	dial := dialTo(a.config, to)
 	return func(ctx context.Context, _, _ string) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, addr)
+		conn, err := dial(ctx, "", "")
 		if err != nil {
 			select {
 			case <-ctx.Done():

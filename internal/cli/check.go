@@ -21,8 +21,8 @@ import (
 
 type checkFlags struct {
 	protocol, format, output string
-	authorities              string
-	probe, insecure          bool
+	trust                    trustFlags
+	probe                    bool
 	timeout, patience        time.Duration
 }
 
@@ -66,8 +66,7 @@ do not count.`,
 	flags.BoolVar(&f.probe, "probe", false, "the server at URL runs dyno's app \"conformance\", so that it can be asked all")
 	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "longest the whole may take; what is left then is not judged")
 	flags.DurationVar(&f.patience, "patience", 3*time.Second, "longest to wait for what a server does at once")
-	flags.BoolVar(&f.insecure, "insecure", false, "https: trust any certificate")
-	flags.StringVar(&f.authorities, "cacert", "", "https: trust the authorities in a PEM `file` rather than the system's")
+	f.trust.flags(flags)
 	return cmd
 }
 
@@ -99,8 +98,8 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 		if err := checkable(subject, f.protocol); err != nil {
 			return usageError(err)
 		}
-		if f.probe || f.insecure || f.authorities != "" {
-			return usagef("--probe, --insecure and --cacert are for a URL; an engine is started with that app anyway")
+		if f.probe || f.trust.given() {
+			return usagef("--probe and the flags for https are for a URL; an engine is started with that app anyway")
 		}
 		results, err = c.checkEngine(ctx, subject, f)
 	}

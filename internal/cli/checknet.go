@@ -27,11 +27,11 @@ func (f checkFlags) endpoint(url string) (client.Endpoint, *tls.Config, error) {
 	if err != nil {
 		return at, nil, err
 	}
-	trusted, err := trust(f.insecure, f.authorities)
+	trusted, err := f.trust.config()
 	switch {
 	case err != nil:
 	case trusted != nil && !at.TLS:
-		err = fmt.Errorf("--insecure and --cacert are for https, not for %s", url)
+		err = fmt.Errorf("whom to trust and certificates are for https, not for %s", url)
 	case at.Protocol.Gateway && !f.probe:
 		err = fmt.Errorf("%s: what can be judged without an app of dyno's is about HTTP: have it run dyno's app \"conformance\" and give --probe", url)
 	}

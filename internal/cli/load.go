@@ -32,15 +32,15 @@ type loadFlags struct {
 	duration, warmup, timeout     time.Duration
 	seed                          uint64
 	capacityFlags
-	transport       string
-	pipeline        int
-	fresh, insecure bool
-	spin            time.Duration
-	sources         []string
-	authorities     string
-	progress        string
-	files           loadFiles
-	tolerate        []string
+	transport     string
+	pipeline      int
+	fresh, resume bool
+	spin          time.Duration
+	sources       []string
+	trust         trustFlags
+	progress      string
+	files         loadFiles
+	tolerate      []string
 }
 
 func (c *cli) loadCommand() *cobra.Command {
@@ -111,7 +111,7 @@ arrivals unless --arrivals says otherwise.`,
 	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the rate is steady")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "longest a request may take")
 	flags.Uint64Var(&f.seed, "seed", 1, "of the schedule and of the choice among request classes")
-	flags.StringVar(&f.generator, "generator", "", "native or vegeta (default native, vegeta for https)")
+	flags.StringVar(&f.generator, "generator", "", "native or vegeta (default native)")
 	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); flags given beside it win")
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
 	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
@@ -121,8 +121,8 @@ arrivals unless --arrivals says otherwise.`,
 	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
 	flags.StringSliceVar(&f.sources, "source", nil, "local `address` or prefix that connections come from; several take turns")
 	flags.DurationVar(&f.spin, "spin", 0, "open loop: how long before a request is due the generator stays awake, burning a CPU")
-	flags.BoolVar(&f.insecure, "insecure", false, "https: trust any certificate")
-	flags.StringVar(&f.authorities, "cacert", "", "https: trust the authorities in a PEM `file` rather than the system's")
+	f.trust.flags(flags)
+	flags.BoolVar(&f.resume, "tls-resume", false, "https: later connections resume the session of earlier ones (default: a full handshake for each)")
 	flags.StringVar(&f.body, "body", "", "request body; `text`, or @FILE for a file's content, @- for standard input")
 	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path, as `'METHOD PATH ...'` and then weight=N, class=NAME, status=CODE, body=TEXT, the body last; may be repeated")
 	flags.StringVar(&f.data, "data", "", "rows for ${data.FIELD}: a CSV `file` with a header line, or .jsonl with a flat object per line")

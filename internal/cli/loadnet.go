@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/netip"
-	"os"
 
 	"github.com/dynobench/dyno/bench/load"
 )
@@ -31,28 +28,8 @@ func (f loadFlags) network(config *load.Config) error {
 			config.Sources = append(config.Sources, a)
 		}
 	}
+	config.Resume = f.resume
 	var err error
-	config.TLS, err = trust(f.insecure, f.authorities)
+	config.TLS, err = f.trust.config()
 	return err
-}
-
-// trust is what --insecure and --cacert ask for together; nil is the usual.
-func trust(insecure bool, authorities string) (*tls.Config, error) {
-	switch {
-	case insecure && authorities != "":
-		return nil, fmt.Errorf("--insecure and --cacert exclude each other: the one trusts everybody")
-	case insecure:
-		return &tls.Config{InsecureSkipVerify: true}, nil //nolint:gosec // asked for
-	case authorities == "":
-		return nil, nil
-	}
-	pem, err := os.ReadFile(authorities)
-	if err != nil {
-		return nil, fmt.Errorf("--cacert: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--cacert %s: no certificate in it; expected PEM", authorities)
-	}
-	return &tls.Config{RootCAs: pool}, nil
 }

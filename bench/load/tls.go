@@ -1,0 +1,250 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// secure is Config.TLS made complete, or nil without https.
+func (c *Config) secure(to endpoint) *tls.Config {
+	if !to.tls {
+		return nil
+	}
+	t := &tls.Config{}
+	if c.TLS != nil {
+		t = c.TLS.Clone()
+	}
+	// Of an address only the certificate is asked for, crypto/tls sends no SNI.
+	t.ServerName = cmp.Or(t.ServerName, hostOnly(to.hostname))
+	t.NextProtos = []string{"http/1.1"}
+	t.DynamicRecordSizingDisabled = true // a long request in as few records as OpenSSL's clients make of it
+	t.ClientSessionCache = nil
+	if c.Resume {
+		t.ClientSessionCache = tls.NewLRUClientSessionCache(c.Connections)
+	}
+	return t
+}
+
+// hostOnly is a host without the zone of an IPv6 address.
+func hostOnly(host string) string {
+	host, _, _ = strings.Cut(host, "%")
+	return host
+}
+
+// certificatePatience is how long after a handshake a server that asks for a
+// certificate gets to refuse it: with TLS 1.3 that is not a part of the handshake.
+const certificatePatience = 500 * time.Millisecond
+
+// probeTLS agrees on TLS once, over a connection that it closes, before any load
+// is offered: a certificate that is not trusted is no result.
+func probeTLS(ctx context.Context, config *tls.Config, conn net.Conn) error {
+	defer conn.Close()
+	config = config.Clone()
+	config.ClientSessionCache = nil
+	asked := false
+	present := config.GetClientCertificate
+	config.GetClientCertificate = func(i *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked = true
+		if present != nil {
+			return present(i)
+		}
+		for k := range config.Certificates {
+			if i.SupportsCertificate(&config.Certificates[k]) == nil {
+				return &config.Certificates[k], nil
+			}
+		}
+		return new(tls.Certificate), nil
+	}
+	over := tls.Client(conn, config)
+	if err := over.HandshakeContext(ctx); err != nil {
+		return handshakeError(err)
+	}
+	if asked && over.ConnectionState().Version >= tls.VersionTLS13 {
+		_ = over.SetReadDeadline(time.Now().Add(certificatePatience))
+		if _, err := over.Read(make([]byte, 1)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return handshakeError(err)
+		}
+	}
+	_ = over.Close()
+	return nil
+}
+
+// handshakeError says of a handshake that failed what to do about it.
+func handshakeError(err error) error {
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
+		return errors.New("the server speaks http there, without TLS: use http://")
+	case errors.As(err, &record):
+		return fmt.Errorf("the server does not speak TLS there: %w", err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return errors.New("the server closed the connection in the TLS handshake: does it speak TLS there?")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return errors.New("the server took the connection and did not answer the TLS handshake in time: does it speak TLS there?")
+	}
+	return tlsError(fmt.Errorf("TLS handshake: %w", err))
+}
+
+// tlsError adds to an error of crypto/tls what to do about it.
+func tlsError(err error) error {
+	if advice := TLSAdvice(err); advice != "" {
+		return fmt.Errorf("%w: %s", err, advice)
+	}
+	return err
+}
+
+// TLSAdvice says what to do about an error of crypto/tls, in terms of the
+// command line, or "".
+func TLSAdvice(err error) string {
+	var authority x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var name x509.HostnameError
+	var roots x509.SystemRootsError
+	switch {
+	case errors.As(err, &authority), errors.As(err, &roots):
+		return "--cacert FILE trusts the authority that signed it, --insecure any certificate"
+	case errors.As(err, &name):
+		return "--server-name NAME asks for another one, --insecure trusts any certificate"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the server needs a new certificate, or this host the right time; --insecure trusts any certificate"
+	case errors.As(err, &invalid):
+		return "--insecure trusts any certificate"
+	}
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" && op.Op != "local error" {
+		return ""
+	}
+	// Alerts have no type outside crypto/tls.
+	switch text := op.Err.Error(); {
+	case strings.Contains(text, "no application protocol"):
+		return "it offers no HTTP/1.1 (ALPN http/1.1), and dyno speaks no HTTP/2"
+	case strings.Contains(text, "no renegotiation"):
+		return "the server wants to renegotiate, which TLS 1.3 has abolished and dyno does not do; where it is about a certificate of the client's, have the server ask for it in the first handshake"
+	case strings.Contains(text, "certificate required"):
+		return "the server wants a certificate of the client's: give --cert and --key"
+	case op.Op == "remote error" && strings.Contains(text, "certificate"), strings.Contains(text, "unknown certificate authority"):
+		return "the server does not accept the certificate that it was given; see --cert and --key"
+	case strings.Contains(text, "protocol version"):
+		return "client and server have no version in common; dyno speaks TLS 1.2 and 1.3"
+	case strings.Contains(text, "unrecognized name"):
+		return "the server does not know the name; --server-name NAME asks for another one"
+	case op.Op == "remote error" && strings.Contains(text, "handshake failure"):
+		return "client and server have no cipher in common, or the server wants a certificate of the client's (--cert and --key)"
+	}
+	return ""
+}
+
+// spokenTLS tells whether what a server of http has sent is an alert of TLS, or
+// its handshake.
+func spokenTLS(b []byte) bool {
+	return len(b) >= 3 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 3 && b[2] <= 4
+}
+
+var errSpokenTLS = errors.New("the server speaks TLS there: use https://")
+
+// suspectTLS looks, where a server of http has refused everything, whether it
+// did so because it speaks TLS: that is what most answer then.
+func suspectTLS(ctx context.Context, c *Config, to endpoint, l *results.Load) {
+	if to.tls || to.protocol.Gateway || l.Interrupted || l.ThroughputRPS > 0 || l.Errors.Status == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout(c))
+	defer cancel()
+	conn, err := dialTo(c, to)(ctx, "", "")
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) != nil { //nolint:gosec // nothing is told it
+		return
+	}
+	for i := range l.Warnings {
+		if w := &l.Warnings[i]; w.Code == CodeErrors {
+			w.Hint = errSpokenTLS.Error()
+		}
+	}
+}
+
+// A tlsRecord is what one thread's connections agreed on.
+type tlsRecord struct {
+	window     *window
+	agreements []agreement // few, where not all are alike
+	handshakes int64       // within the window, and
+	resumed    int64       // of these
+	took       *hdrhistogram.Histogram
+}
+
+type agreement struct {
+	version, suite uint16
+	curve          tls.CurveID
+}
+
+func newTLSRecord(w *window) *tlsRecord { return &tlsRecord{window: w, took: results.NewHistogram()} }
+
+// agreed records a handshake.
+func (r *tlsRecord) agreed(s *tls.ConnectionState, took, at int64) {
+	a := agreement{s.Version, s.CipherSuite, s.CurveID}
+	if !slices.Contains(r.agreements, a) {
+		r.agreements = append(r.agreements, a)
+	}
+	if !r.window.holds(at) {
+		return
+	}
+	r.handshakes++
+	if s.DidResume {
+		r.resumed++
+	}
+	results.RecordNS(r.took, took)
+}
+
+func (r *tlsRecord) add(from *tlsRecord) {
+	r.handshakes += from.handshakes
+	r.resumed += from.resumed
+	r.took.Merge(from.took)
+	for _, a := range from.agreements {
+		if !slices.Contains(r.agreements, a) {
+			r.agreements = append(r.agreements, a)
+		}
+	}
+}
+
+// result is what is reported of it.
+func (r *tlsRecord) result(config *tls.Config) *results.TLS {
+	t := &results.TLS{Verified: !config.InsecureSkipVerify, Handshakes: r.handshakes, Resumed: r.resumed}
+	if net.ParseIP(config.ServerName) == nil {
+		t.ServerName = config.ServerName
+	}
+	if r.handshakes > 0 {
+		t.HandshakeUS = results.QuantilesOf(r.took)
+	}
+	var versions, suites, curves []string
+	for _, a := range r.agreements {
+		versions = append(versions, tls.VersionName(a.version))
+		suites = append(suites, tls.CipherSuiteName(a.suite))
+		if a.curve != 0 {
+			curves = append(curves, a.curve.String())
+		}
+	}
+	t.Version, t.CipherSuite, t.KeyExchange = list(versions), list(suites), list(curves)
+	return t
+}
+
+func list(words []string) string {
+	slices.Sort(words)
+	return strings.Join(slices.Compact(words), ", ")
+}

@@ -1,0 +1,496 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/protocol/http1"
+	"github.com/dynobench/dyno/results"
+)
+
+// testAuthority is an authority of the tests' own.
+type testAuthority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pool *x509.CertPool
+}
+
+var newAuthority = sync.OnceValue(func() *testAuthority {
+	a := &testAuthority{key: newKey(), pool: x509.NewCertPool()}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "dyno's tests"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
+	if err == nil {
+		a.cert, err = x509.ParseCertificate(der)
+	}
+	if err != nil {
+		panic(err)
+	}
+	a.pool.AddCert(a.cert)
+	return a
+})
+
+func newKey() *ecdsa.PrivateKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+// issue makes a certificate for localhost and 127.0.0.1, as change has it.
+func (a *testAuthority) issue(change func(*x509.Certificate)) tls.Certificate {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "a test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if change != nil {
+		change(template)
+	}
+	key := newKey()
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// ours is what a server with a certificate of the tests' authority needs, and theirs its clients.
+func ours() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{newAuthority().issue(nil)}}
+}
+
+func theirs() *tls.Config {
+	return &tls.Config{RootCAs: newAuthority().pool, ServerName: "localhost"}
+}
+
+// respondTLS is respond behind TLS; wrap, where not nil, is put between TLS and
+// the network.
+func respondTLS(t testing.TB, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*responder)) *responder {
+	return respond(t, "tcp", func(r *responder) {
+		r.Listener = &tlsListener{r.Listener, config, wrap}
+		r.URL = "https" + strings.TrimPrefix(r.URL, "http")
+		if knobs != nil {
+			knobs(r)
+		}
+	})
+}
+
+type tlsListener struct {
+	net.Listener
+	config *tls.Config
+	wrap   func(net.Conn) net.Conn
+}
+
+func (l *tlsListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if l.wrap != nil {
+		c = l.wrap(c)
+	}
+	return tls.Server(c, l.config), nil
+}
+
+// shortTLS is short for https.
+func shortTLS(r *responder) Config {
+	c := short(r)
+	c.TLS = theirs()
+	return c
+}
+
+// Whatever http can, https can, and the server has counted as many requests as
+// were answered.
+func TestHTTPSCounts(t *testing.T) {
+	eachTransport(t, func(t *testing.T) {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			for name, change := range map[string]func(*Config){
+				"kept":      func(*Config) {},
+				"fresh":     func(c *Config) { c.Fresh = true },
+				"resumed":   func(c *Config) { c.Fresh, c.Resume = true, true },
+				"pipelined": func(c *Config) { c.Pipeline = 4 },
+				"threads":   func(c *Config) { c.Threads = 2 },
+				"open":      func(c *Config) { c.Model, c.Rate = Open, 400 },
+				"templated": func(c *Config) { c.Requests[0].Path = "/hello?${seq}" },
+				"classes": func(c *Config) {
+					c.Requests = append(c.Requests, Request{Path: "/other", Method: "POST", Body: []byte("x"), Length: 13})
+				},
+				"long": func(c *Config) {
+					c.Requests[0].Method, c.Requests[0].Body = "POST", bytes.Repeat([]byte("x"), 3*sealAtOnce+1)
+				},
+				"long and templated": func(c *Config) {
+					c.Requests[0].Method, c.Requests[0].Body = "POST", append([]byte("${seq}"), bytes.Repeat([]byte("x"), 2*sealAtOnce)...)
+				},
+			} {
+				t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
+					config := ours()
+					config.MinVersion, config.MaxVersion = version, version
+					r := respondTLS(t, config, nil, nil)
+					c := shortTLS(r)
+					change(&c)
+					before := int64(0)
+					l := until(func() *results.Load { before = r.requests.Load(); return mustRun(t, c) }, something)
+					asked := r.requests.Load() - before
+					if l.Requests == 0 || l.Errors.Total() != l.Errors.Unsent || l.Requests != asked {
+						t.Errorf("%d answers, %+v; the server counted %d", l.Requests, l.Errors, asked)
+					}
+					if l.TLS == nil || l.TLS.Version != tls.VersionName(version) || l.TLS.CipherSuite == "" || !l.TLS.Verified || l.TLS.ServerName != "localhost" {
+						t.Fatalf("%+v", l.TLS)
+					}
+					if c.Fresh && (l.TLS.Handshakes == 0 || l.TLS.HandshakeUS.Max == 0) {
+						t.Errorf("%d handshakes for %d requests: %+v", l.TLS.Handshakes, l.Requests, l.TLS)
+					}
+					if c.Resume != (l.TLS.Resumed > 0) {
+						t.Errorf("%d sessions were resumed", l.TLS.Resumed)
+					}
+					if !c.Fresh && l.Reconnects > 0 && c.Pipeline < 2 {
+						t.Errorf("%d connections made again", l.Reconnects)
+					}
+				})
+			}
+		}
+	})
+}
+
+// What arrives is what was asked, byte for byte, whatever it looks like.
+func TestHTTPSBytes(t *testing.T) {
+	eachTransport(t, func(t *testing.T) {
+		var mu sync.Mutex
+		seen := map[string]bool{}
+		r := respondTLS(t, ours(), nil, func(r *responder) {
+			r.answer = func(w io.Writer, n int64, head []byte) bool {
+				mu.Lock()
+				seen[string(head)] = true
+				mu.Unlock()
+				return reply(hello)(w, n, head)
+			}
+		})
+		c := shortTLS(r)
+		header := [][2]string{{"x-lower", "1"}, {"X-LOWER", "2"}, {"ETag-is-Mine", "a"}, {"Host", "elsewhere:81"}, {"X-Empty", ""}, {"Transfer-encoding", "chunked"}}
+		c.Requests[0] = Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Length: -1}
+		mustSee(t, c, something)
+		want := string(http1.AppendRequest(nil, "GET", "/a//b/%7e?x=%zz", "", header, nil))
+		for head := range seen {
+			if head != want {
+				t.Errorf("the server got %q, want %q", head, want)
+			}
+		}
+		if len(seen) == 0 {
+			t.Error("the server got nothing")
+		}
+	})
+}
+
+// cutting writes what it is given a few bytes at a time.
+type cutting struct {
+	net.Conn
+	n int
+}
+
+func (p cutting) Write(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		k, err = p.Conn.Write(b[n:min(n+p.n, len(b))])
+		n += k
+	}
+	return n, err
+}
+
+// held writes what it is given when it is to read.
+type held struct {
+	net.Conn
+	out *bytes.Buffer
+}
+
+func (h held) Write(b []byte) (int, error) { return h.out.Write(b) }
+
+func (h held) Read(b []byte) (int, error) {
+	if _, err := h.out.WriteTo(h.Conn); err != nil {
+		return 0, err
+	}
+	return h.Conn.Read(b)
+}
+
+// Records come in whatever pieces the network makes of them: byte by byte, many
+// at a time, with a byte of the answer each, an answer in many.
+func TestHTTPSRecords(t *testing.T) {
+	byByte := func(w io.Writer, n int64, head []byte) bool {
+		_, err := cutting{Conn: w.(net.Conn), n: 1}.Write([]byte(hello))
+		return err == nil
+	}
+	large := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
+	for name, k := range map[string]struct {
+		wrap   func(net.Conn) net.Conn
+		answer func(io.Writer, int64, []byte) bool
+		want   []byte
+	}{
+		"a byte at a time":          {func(c net.Conn) net.Conn { return cutting{c, 1} }, reply(hello), nil},
+		"seven bytes at a time":     {func(c net.Conn) net.Conn { return cutting{c, 7} }, byByte, nil},
+		"a record for each byte":    {nil, byByte, nil},
+		"all such records together": {func(c net.Conn) net.Conn { return held{c, new(bytes.Buffer)} }, byByte, nil},
+		"many full records":         {nil, reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large), large},
+		"of odd pieces":             {func(c net.Conn) net.Conn { return cutting{c, 1021} }, reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large), large},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T) {
+				r := respondTLS(t, ours(), k.wrap, func(r *responder) { r.answer = k.answer })
+				c := shortTLS(r)
+				if k.want != nil {
+					c.Requests[0].Want = k.want
+				}
+				l := mustSee(t, c, something)
+				if l.Requests == 0 || l.Errors.Total() != 0 || l.Reconnects != 0 {
+					t.Errorf("%d answers, %+v, %d connections made again", l.Requests, l.Errors, l.Reconnects)
+				}
+			})
+		})
+	}
+}
+
+// An answer that ends with the connection is whole if TLS says that it ends.
+func TestHTTPSEnds(t *testing.T) {
+	endless := closing(reply("HTTP/1.1 200 OK\r\n\r\nHello, World!"))
+	for name, k := range map[string]struct {
+		wrap  func(net.Conn) net.Conn
+		right bool
+	}{
+		"in form": {nil, true},
+		"cut":     {func(c net.Conn) net.Conn { return &abrupt{Conn: c} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T) {
+				r := respondTLS(t, ours(), k.wrap, func(r *responder) { r.answer = endless })
+				l := mustSee(t, shortTLS(r), something)
+				switch {
+				case k.right && (l.Requests == 0 || l.Errors.Total() != 0):
+					t.Errorf("%d answers, %+v", l.Requests, l.Errors)
+				case !k.right && (l.Requests != 0 || l.Errors.Read == 0 || !strings.Contains(l.Warnings[0].Message, "close_notify")):
+					t.Errorf("%d answers, %+v, %+v", l.Requests, l.Errors, l.Warnings)
+				}
+			})
+		})
+	}
+}
+
+// abrupt is a connection whose other end does not hear that it ends in form:
+// alerts of TLS 1.3 look as anything else but for their length.
+type abrupt struct {
+	net.Conn
+}
+
+const sealedAlert = 5 + 2 + 1 + 16
+
+func (a *abrupt) Write(b []byte) (int, error) {
+	if len(b) == sealedAlert {
+		return len(b), nil
+	}
+	return a.Conn.Write(b)
+}
+
+// What keeps TLS from being agreed on is found before any load, and said with
+// what to do about it.
+func TestHTTPSRefusals(t *testing.T) {
+	a := newAuthority()
+	authority, other := x509.NewCertPool(), theirs()
+	authority.AddCert(a.cert)
+	other.RootCAs = x509.NewCertPool()
+	wants := func(c *tls.Config) *tls.Config {
+		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, authority
+		return c
+	}
+	with := func(c *tls.Config, change func(*tls.Config)) *tls.Config { change(c); return c }
+	certificate := func(change func(*x509.Certificate)) *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{a.issue(change)}}
+	}
+	old := func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }
+	for name, k := range map[string]struct {
+		server, client *tls.Config
+		says           []string // nothing: it works
+	}{
+		"trusted":      {ours(), theirs(), nil},
+		"by address":   {ours(), &tls.Config{RootCAs: authority}, nil},
+		"untrusted":    {ours(), other, []string{"unknown authority", "--cacert", "--insecure"}},
+		"by default":   {ours(), nil, []string{"--cacert", "--insecure"}},
+		"any":          {ours(), &tls.Config{InsecureSkipVerify: true}, nil},
+		"expired":      {certificate(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), theirs(), []string{"expired", "--insecure"}},
+		"another name": {ours(), with(theirs(), func(c *tls.Config) { c.ServerName = "example.org" }), []string{"localhost", "example.org", "--server-name"}},
+		"SNI": {with(ours(), func(c *tls.Config) {
+			only := c.Certificates[0]
+			c.Certificates = nil
+			c.GetCertificate = func(i *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				if i.ServerName != "localhost" {
+					return nil, fmt.Errorf("not for %q", i.ServerName)
+				}
+				return &only, nil
+			}
+		}), theirs(), nil},
+		"no SNI for an address": {with(ours(), func(c *tls.Config) {
+			only := c.Certificates[0]
+			c.GetConfigForClient = func(i *tls.ClientHelloInfo) (*tls.Config, error) {
+				if i.ServerName != "" {
+					return nil, fmt.Errorf("SNI %q", i.ServerName)
+				}
+				return &tls.Config{Certificates: []tls.Certificate{only}}, nil
+			}
+		}), &tls.Config{RootCAs: authority}, nil},
+		"a client's certificate":          {wants(ours()), with(theirs(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
+		"a client's certificate, 1.2":     {with(wants(ours()), old), with(theirs(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
+		"none of the client's":            {wants(ours()), theirs(), []string{"certificate required", "--cert"}},
+		"none of the client's, 1.2":       {with(wants(ours()), old), theirs(), []string{"--cert"}},
+		"another HTTP alone":              {with(ours(), func(c *tls.Config) { c.NextProtos = []string{"h3"} }), theirs(), []string{"ALPN http/1.1"}},
+		"HTTP/2 first":                    {with(ours(), func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} }), theirs(), nil},
+		"a version that is long past":     {with(ours(), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), theirs(), []string{"TLS 1.2 and 1.3"}},
+		"no cipher in common, TLS 1.2":    {with(with(ours(), old), func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256} }), theirs(), []string{"no cipher in common"}},
+		"no certificate for a client yet": {with(ours(), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), theirs(), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachGenerator(t, func(t *testing.T, generator string) {
+				r := respondTLS(t, k.server, nil, nil)
+				c := short(r)
+				c.TLS, c.Generator = k.client, generator
+				l, err := Run(t.Context(), c)
+				if k.says == nil {
+					if err != nil || l.Requests == 0 || l.Errors.Total() != 0 {
+						t.Fatalf("%v, %+v", err, l)
+					}
+					return
+				}
+				if err == nil {
+					t.Fatalf("it went on: %d answers, %+v", l.Requests, l.Warnings)
+				}
+				for _, word := range k.says {
+					if !strings.Contains(err.Error(), word) {
+						t.Errorf("%v; want %q in it", err, word)
+					}
+				}
+				if r.requests.Load() > 0 {
+					t.Error("the server was asked")
+				}
+			})
+		})
+	}
+}
+
+// One that speaks something else says so.
+func TestHTTPSElsewhere(t *testing.T) {
+	for name, k := range map[string]struct {
+		greet func(io.Writer) bool
+		says  string
+	}{
+		"http":    {func(w io.Writer) bool { io.WriteString(w, "HTTP/1.1 400 Bad Request\r\n\r\n"); return false }, "http://"},
+		"garbage": {func(w io.Writer) bool { io.WriteString(w, "SSH-2.0-OpenSSH_9.2p1\r\n"); return false }, "does not speak TLS"},
+		"nothing": {func(io.Writer) bool { return false }, "closed the connection in the TLS handshake"},
+		"silence": {func(w io.Writer) bool { io.Copy(io.Discard, w.(net.Conn)); return false }, "in time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachGenerator(t, func(t *testing.T, generator string) {
+				r := respond(t, "tcp", func(r *responder) { r.greet = k.greet })
+				c := short(r)
+				c.URL, c.Generator, c.Timeout = "https"+strings.TrimPrefix(r.URL, "http"), generator, 100*time.Millisecond
+				if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), k.says) {
+					t.Errorf("%v; want %q in it", err, k.says)
+				}
+			})
+		})
+	}
+}
+
+// http to a port of TLS is told as what it is.
+func TestHTTPToTLS(t *testing.T) {
+	eachTransport(t, func(t *testing.T) {
+		alert := []byte{0x15, 3, 1, 0, 2, 2, 22}
+		r := respond(t, "tcp", func(r *responder) {
+			r.answer = func(w io.Writer, _ int64, _ []byte) bool { w.Write(alert); return false }
+		})
+		l := mustSee(t, short(r), something)
+		if l.Valid || l.Errors.Read == 0 || !strings.Contains(l.Warnings[0].Message, "use https://") {
+			t.Errorf("%+v, %+v", l.Errors, l.Warnings)
+		}
+	})
+	eachGenerator(t, func(t *testing.T, generator string) { // net/http answers in clear text
+		s := httptest.NewUnstartedServer(http.NotFoundHandler())
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.StartTLS()
+		defer s.Close()
+		c := Config{URL: "http" + strings.TrimPrefix(s.URL, "https"), Generator: generator, Connections: 2, Duration: 100 * time.Millisecond}
+		l := mustSee(t, c, something)
+		if l.Valid || l.Errors.Status == 0 || !strings.Contains(l.Warnings[0].Hint, "use https://") {
+			t.Errorf("%+v, %+v", l.Errors, l.Warnings)
+		}
+	})
+}
+
+// A server that stops in the middle of its handshakes is waited for as long as
+// one that does not answer, and an interruption ends that at once.
+func TestHTTPSStalled(t *testing.T) {
+	eachTransport(t, func(t *testing.T) {
+		var n int
+		var mu sync.Mutex
+		stalls := func(c net.Conn) net.Conn {
+			mu.Lock()
+			defer mu.Unlock()
+			if n++; n > 2 { // those of the probe, and of the first connection
+				return silent{c}
+			}
+			return c
+		}
+		r := respondTLS(t, ours(), stalls, nil)
+		c := shortTLS(r)
+		c.Fresh, c.Timeout, c.Connections = true, 50*time.Millisecond, 2
+		l := mustSee(t, c, something)
+		if l.Requests != 0 || l.Errors.Timeout == 0 || l.Valid {
+			t.Errorf("%d answers, %+v", l.Requests, l.Errors)
+		}
+
+		c.Timeout, c.Duration = time.Hour, time.Hour
+		ctx, interrupt := context.WithCancel(t.Context())
+		mu.Lock()
+		n = 0
+		mu.Unlock()
+		c.Progress = func(Progress) { interrupt() }
+		began := time.Now()
+		l, err := Run(ctx, c)
+		if err != nil || !l.Interrupted || time.Since(began) > time.Minute {
+			t.Errorf("%v, %+v", err, l)
+		}
+
+		mu.Lock()
+		n = 2
+		mu.Unlock()
+		ctx, interrupt = context.WithCancel(t.Context()) // now at the probe
+		time.AfterFunc(10*time.Millisecond, interrupt)
+		if _, err := Run(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("at the probe: %v", err)
+		}
+	})
+}
+
+// silent is a connection of which nothing is heard.
+type silent struct{ net.Conn }
+
+func (s silent) Write(b []byte) (int, error) { return len(b), nil }
