@@ -90,7 +90,7 @@ func exchange(b *testing.B, client *session, server *memory, request, answer []b
 // agreedPair is a client and a server after their handshake.
 func agreedPair(tb testing.TB) (*session, *memory) {
 	client, server := new(session), new(memory)
-	client.begin(theirs(), now())
+	client.begin(trusting(), now())
 	var done bool
 	server.wait = func() {
 		if !done {
@@ -99,7 +99,7 @@ func agreedPair(tb testing.TB) (*session, *memory) {
 		}
 		server.in, client.out = client.out, nil
 	}
-	server.conn = tls.Server(server, ours())
+	server.conn = tls.Server(server, certified())
 	if err := server.conn.Handshake(); err != nil || client.err != nil || !done {
 		tb.Fatal(err, client.err, done)
 	}

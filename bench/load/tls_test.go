@@ -79,12 +79,12 @@ func (a *testAuthority) issue(change func(*x509.Certificate)) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// ours is what a server with a certificate of the tests' authority needs, and theirs its clients.
-func ours() *tls.Config {
+// certified is what a server with a certificate of the tests' authority needs, and trusting its clients.
+func certified() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{newAuthority().issue(nil)}}
 }
 
-func theirs() *tls.Config {
+func trusting() *tls.Config {
 	return &tls.Config{RootCAs: newAuthority().pool, ServerName: "localhost"}
 }
 
@@ -120,7 +120,7 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 // shortTLS is short for https.
 func shortTLS(r *responder) Config {
 	c := short(r)
-	c.TLS = theirs()
+	c.TLS = trusting()
 	return c
 }
 
@@ -148,7 +148,7 @@ func TestHTTPSCounts(t *testing.T) {
 				},
 			} {
 				t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
-					config := ours()
+					config := certified()
 					config.MinVersion, config.MaxVersion = version, version
 					r := respondTLS(t, config, nil, nil)
 					c := shortTLS(r)
@@ -182,7 +182,7 @@ func TestHTTPSBytes(t *testing.T) {
 	eachTransport(t, func(t *testing.T) {
 		var mu sync.Mutex
 		seen := map[string]bool{}
-		r := respondTLS(t, ours(), nil, func(r *responder) {
+		r := respondTLS(t, certified(), nil, func(r *responder) {
 			r.answer = func(w io.Writer, n int64, head []byte) bool {
 				mu.Lock()
 				seen[string(head)] = true
@@ -258,7 +258,7 @@ func TestHTTPSRecords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T) {
-				r := respondTLS(t, ours(), k.wrap, func(r *responder) { r.answer = k.answer })
+				r := respondTLS(t, certified(), k.wrap, func(r *responder) { r.answer = k.answer })
 				c := shortTLS(r)
 				if k.want != nil {
 					c.Requests[0].Want = k.want
@@ -284,7 +284,7 @@ func TestHTTPSEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T) {
-				r := respondTLS(t, ours(), k.wrap, func(r *responder) { r.answer = endless })
+				r := respondTLS(t, certified(), k.wrap, func(r *responder) { r.answer = endless })
 				l := mustSee(t, shortTLS(r), something)
 				switch {
 				case k.right && (l.Requests == 0 || l.Errors.Total() != 0):
@@ -316,7 +316,7 @@ func (a *abrupt) Write(b []byte) (int, error) {
 // what to do about it.
 func TestHTTPSRefusals(t *testing.T) {
 	a := newAuthority()
-	authority, other := x509.NewCertPool(), theirs()
+	authority, other := x509.NewCertPool(), trusting()
 	authority.AddCert(a.cert)
 	other.RootCAs = x509.NewCertPool()
 	wants := func(c *tls.Config) *tls.Config {
@@ -332,14 +332,14 @@ func TestHTTPSRefusals(t *testing.T) {
 		server, client *tls.Config
 		says           []string // nothing: it works
 	}{
-		"trusted":      {ours(), theirs(), nil},
-		"by address":   {ours(), &tls.Config{RootCAs: authority}, nil},
-		"untrusted":    {ours(), other, []string{"unknown authority", "--cacert", "--insecure"}},
-		"by default":   {ours(), nil, []string{"--cacert", "--insecure"}},
-		"any":          {ours(), &tls.Config{InsecureSkipVerify: true}, nil},
-		"expired":      {certificate(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), theirs(), []string{"expired", "--insecure"}},
-		"another name": {ours(), with(theirs(), func(c *tls.Config) { c.ServerName = "example.org" }), []string{"localhost", "example.org", "--server-name"}},
-		"SNI": {with(ours(), func(c *tls.Config) {
+		"trusted":      {certified(), trusting(), nil},
+		"by address":   {certified(), &tls.Config{RootCAs: authority}, nil},
+		"untrusted":    {certified(), other, []string{"unknown authority", "--cacert", "--insecure"}},
+		"by default":   {certified(), nil, []string{"--cacert", "--insecure"}},
+		"any":          {certified(), &tls.Config{InsecureSkipVerify: true}, nil},
+		"expired":      {certificate(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), trusting(), []string{"expired", "--insecure"}},
+		"another name": {certified(), with(trusting(), func(c *tls.Config) { c.ServerName = "example.org" }), []string{"localhost", "example.org", "--server-name"}},
+		"SNI": {with(certified(), func(c *tls.Config) {
 			only := c.Certificates[0]
 			c.Certificates = nil
 			c.GetCertificate = func(i *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -348,8 +348,8 @@ func TestHTTPSRefusals(t *testing.T) {
 				}
 				return &only, nil
 			}
-		}), theirs(), nil},
-		"no SNI for an address": {with(ours(), func(c *tls.Config) {
+		}), trusting(), nil},
+		"no SNI for an address": {with(certified(), func(c *tls.Config) {
 			only := c.Certificates[0]
 			c.GetConfigForClient = func(i *tls.ClientHelloInfo) (*tls.Config, error) {
 				if i.ServerName != "" {
@@ -358,15 +358,15 @@ func TestHTTPSRefusals(t *testing.T) {
 				return &tls.Config{Certificates: []tls.Certificate{only}}, nil
 			}
 		}), &tls.Config{RootCAs: authority}, nil},
-		"a client's certificate":          {wants(ours()), with(theirs(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
-		"a client's certificate, 1.2":     {with(wants(ours()), old), with(theirs(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
-		"none of the client's":            {wants(ours()), theirs(), []string{"certificate required", "--cert"}},
-		"none of the client's, 1.2":       {with(wants(ours()), old), theirs(), []string{"--cert"}},
-		"another HTTP alone":              {with(ours(), func(c *tls.Config) { c.NextProtos = []string{"h3"} }), theirs(), []string{"ALPN http/1.1"}},
-		"HTTP/2 first":                    {with(ours(), func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} }), theirs(), nil},
-		"a version that is long past":     {with(ours(), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), theirs(), []string{"TLS 1.2 and 1.3"}},
-		"no cipher in common, TLS 1.2":    {with(with(ours(), old), func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256} }), theirs(), []string{"no cipher in common"}},
-		"no certificate for a client yet": {with(ours(), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), theirs(), nil},
+		"a client's certificate":          {wants(certified()), with(trusting(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
+		"a client's certificate, 1.2":     {with(wants(certified()), old), with(trusting(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
+		"none of the client's":            {wants(certified()), trusting(), []string{"certificate required", "--cert"}},
+		"none of the client's, 1.2":       {with(wants(certified()), old), trusting(), []string{"--cert"}},
+		"another HTTP alone":              {with(certified(), func(c *tls.Config) { c.NextProtos = []string{"h3"} }), trusting(), []string{"ALPN http/1.1"}},
+		"HTTP/2 first":                    {with(certified(), func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} }), trusting(), nil},
+		"a version that is long past":     {with(certified(), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), trusting(), []string{"TLS 1.2 and 1.3"}},
+		"no cipher in common, TLS 1.2":    {with(with(certified(), old), func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256} }), trusting(), []string{"no cipher in common"}},
+		"no certificate for a client yet": {with(certified(), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), trusting(), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachGenerator(t, func(t *testing.T, generator string) {
@@ -459,7 +459,7 @@ func TestHTTPSStalled(t *testing.T) {
 			}
 			return c
 		}
-		r := respondTLS(t, ours(), stalls, nil)
+		r := respondTLS(t, certified(), stalls, nil)
 		c := shortTLS(r)
 		c.Fresh, c.Timeout, c.Connections = true, 50*time.Millisecond, 2
 		l := mustSee(t, c, something)
