@@ -2,6 +2,7 @@ package bench
 
 import (
 	"slices"
+	"time"
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/results"
@@ -29,6 +30,9 @@ const (
 // Bounds of the gates.
 const (
 	maxStealPct = 5.0
+	maxForeign  = 0.05 // of a side's CPUs' time, as of steal
+	maxWaited   = 0.02 // of the window
+	maxHeldBack = 0.001
 	saturated   = 0.95 // of its CPUs' time used by the server: it could not have done more
 	nearBusy    = 0.85 // of a closed loop's generator, beside a server below nearIdle
 	nearIdle    = 0.90
@@ -36,6 +40,11 @@ const (
 	lagFactor   = 5.0  // of the calibrated lag, and more than lagSlackUS beyond it
 	lagSlackUS  = 100.0
 	maxEdgeLate = 0.02 // of the window, for the meters at each edge
+
+	// foreignSlack is what the kernel's ticks make uncertain about a CPU's idle
+	// time in a window; of several CPUs the root of their number.
+	foreignSlack = 20 * time.Millisecond
+	waitedSlack  = 5 * time.Millisecond // a few slices of the kernel's own threads
 )
 
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken

@@ -107,7 +107,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	if t.Requests > 0 {
 		t.Server.CPUUSPerRequest = used.CPU.Seconds() * 1e6 / float64(t.Requests)
 	}
-	t.Host = results.Host{StealPct: seen.Host.StealPct, PSICPUSomePct: seen.Host.PSICPUSomePct}
+	t.Host = results.Host{StealPct: seen.Host.StealPct, PSICPUSomePct: seen.Host.PSICPUSomePct, Sides: hostSides(seen.Sides)}
 	p.gate(t, seen)
 	return nil
 }
@@ -149,6 +149,9 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 			Hint:    "a quieter host, or a longer window"})
 	}
 	JudgeSteal(&t.Load, t.Host.StealPct)
+	for _, side := range seen.Sides {
+		JudgeSide(&t.Load, side, seen.Busiest)
+	}
 	if t.Model == string(load.Closed) {
 		p.gateGenerator(t, p.cpus.ServerShare(used, seen.OnServer))
 	} else {

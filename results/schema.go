@@ -381,4 +381,15 @@ type Server struct {
 type Host struct {
 	StealPct      float64 `json:"steal_pct"`
 	PSICPUSomePct float64 `json:"psi_cpu_some_pct,omitempty"`
+	// Sides are what it did to the server and to the generator.
+	Sides []HostSide `json:"sides,omitempty"`
+}
+
+// HostSide is what the host did to the server, or to the generator.
+type HostSide struct {
+	Name       string  `json:"name"`                  // server or generator
+	ForeignPct float64 `json:"foreign_pct"`           // of its CPUs' time, by processes that are not dyno's or the server's
+	RunDelayS  float64 `json:"run_delay_s"`           // that its threads waited for a CPU, summed up, whoever had it
+	WaitedS    float64 `json:"waited_s,omitempty"`    // that one thread waited at least for processes of others
+	ThrottledS float64 `json:"throttled_s,omitempty"` // that a quota held it back
 }

@@ -20,11 +20,11 @@ func readHost(proc string) (HostSample, error) {
 	if err != nil {
 		return HostSample{}, fmt.Errorf("read the host's CPU time: %w", err)
 	}
-	h := HostSample{Time: monotonic(), CPUs: make(map[int]CPUTime, len(stat.CPU)), Runnable: int(stat.ProcessesRunning)}
+	h := HostSample{Time: monotonic(), CPUs: make(map[int]CPUTime, len(stat.CPU)), Runnable: int(stat.ProcessesRunning), IRQApart: irqApart()}
 	for cpu, t := range stat.CPU {
 		// Guest time is part of user time already.
 		total := t.User + t.Nice + t.System + t.Idle + t.Iowait + t.IRQ + t.SoftIRQ + t.Steal
-		h.CPUs[int(cpu)] = CPUTime{Steal: seconds(t.Steal), Idle: seconds(t.Idle + t.Iowait), Total: seconds(total)}
+		h.CPUs[int(cpu)] = CPUTime{Steal: seconds(t.Steal), Idle: seconds(t.Idle + t.Iowait), IRQ: seconds(t.IRQ + t.SoftIRQ), Total: seconds(total)}
 	}
 	// No such file: a kernel without PSI, or with psi=0. Another error
 	// (EOPNOTSUPP) means the same.

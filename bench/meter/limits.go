@@ -1,5 +1,7 @@
 package meter
 
+import "time"
+
 // Limits are settings of the host that bound or bend what can be measured on
 // it. What the system does not tell is empty or 0.
 type Limits struct {
@@ -14,4 +16,11 @@ type Limits struct {
 	FreeBytes         int64   // memory that can be had without swapping
 	QuotaCPUs         float64 // how many CPUs' time the control group gets; 0 is no limit
 	Turbo             string  // whether the clock rate follows load and heat: on or off
+}
+
+// Throttled is what a quota of CPU time did to a control group.
+type Throttled struct {
+	Group string        // its folder
+	CPUs  float64       // the quota
+	For   time.Duration // that it was held back, summed over its CPUs
 }

@@ -2,10 +2,7 @@ package meter
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
@@ -52,45 +49,4 @@ func limitsUnder(root string) Limits {
 		}
 	}
 	return l
-}
-
-// quota is the smallest share of CPU time that this process's control group or
-// one above it is held to, in CPUs; 0 if none is. Both versions of the
-// hierarchy are read, at their usual places; inside a container the group's
-// own path may not exist below the mount, and the mount's root is it.
-func quota(root string) float64 {
-	groups, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
-	if err != nil {
-		return 0
-	}
-	least := 0.0
-	take := func(quota, period string) {
-		q, err1 := strconv.ParseFloat(quota, 64)
-		p, err2 := strconv.ParseFloat(period, 64)
-		if err1 != nil || err2 != nil || q <= 0 || p <= 0 { // "max", or −1
-			return
-		}
-		if least == 0 || q/p < least {
-			least = q / p
-		}
-	}
-	for group := range strings.Lines(string(groups)) {
-		fields := strings.SplitN(strings.TrimSpace(group), ":", 3)
-		if len(fields) != 3 {
-			continue
-		}
-		for dir := filepath.Clean(fields[2]); ; dir = filepath.Dir(dir) {
-			if fields[1] == "" { // version 2
-				quota, period, _ := strings.Cut(lineUnder(root, filepath.Join("sys/fs/cgroup", dir, "cpu.max")), " ")
-				take(quota, period)
-			} else if strings.Contains(","+fields[1]+",", ",cpu,") {
-				at := filepath.Join("sys/fs/cgroup", fields[1], dir)
-				take(lineUnder(root, filepath.Join(at, "cpu.cfs_quota_us")), lineUnder(root, filepath.Join(at, "cpu.cfs_period_us")))
-			}
-			if dir == "/" || dir == "." {
-				break
-			}
-		}
-	}
-	return least
 }

@@ -47,7 +47,17 @@ type Sample struct {
 	// are not in it: the kernel adds them to a sum that only the process
 	// itself, or root, can read.
 	Voluntary, Involuntary int64
+
+	// RunDelay is how long threads waited for a CPU while they had work,
+	// summed up. As for the switches, of a thread that ended it holds what was
+	// seen last.
+	RunDelay time.Duration
+	threads  map[int]threadTime // of the living ones, where they were read
 }
+
+// threadTime is what a thread has had of the CPUs, and how long it has waited
+// for one.
+type threadTime struct{ run, delay time.Duration }
 
 // Usage is what a tree used between two samples.
 type Usage struct {
@@ -55,11 +65,26 @@ type Usage struct {
 	CPU, User, System      time.Duration
 	Voluntary, Involuntary int64
 	Joined, Left           []int // processes that live only at the end, and only at the beginning
+
+	RunDelay time.Duration
+	// Runnable is for how long the thread that most wanted a CPU had one or
+	// waited for one. While it waited for others of its own tree, these ran: so
+	// what it is longer than CPU was foreigners' doing.
+	Runnable time.Duration
 }
 
 // Sub returns what was used from a to b, two samples of the same tree.
 func (b Sample) Sub(a Sample) Usage {
+	var runnable time.Duration
+	for id, t := range b.threads {
+		before := a.threads[id]
+		if t.run < before.run || t.delay < before.delay {
+			before = threadTime{} // the number is another thread's now
+		}
+		runnable = max(runnable, t.run-before.run+t.delay-before.delay)
+	}
 	return Usage{
+		RunDelay: b.RunDelay - a.RunDelay, Runnable: runnable,
 		Wall: b.Time - a.Time,
 		CPU:  b.CPU - a.CPU, User: b.User - a.User, System: b.System - a.System,
 		Voluntary: b.Voluntary - a.Voluntary, Involuntary: b.Involuntary - a.Involuntary,

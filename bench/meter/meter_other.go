@@ -14,6 +14,15 @@ func (*Tree) Sample() (Sample, error) { return Sample{}, ErrUnsupported }
 // Glance returns ErrUnsupported.
 func (*Tree) Glance() (Sample, error) { return Sample{}, ErrUnsupported }
 
+// Belongs knows of nobody.
+func (*Tree) Belongs(int) bool { return false }
+
+// ReadProcess returns ErrUnsupported.
+func ReadProcess(int) (Sample, error) { return Sample{}, ErrUnsupported }
+
+// ReadCensus returns ErrUnsupported.
+func ReadCensus() (Census, error) { return Census{}, ErrUnsupported }
+
 // PSS returns ErrUnsupported.
 func (*Tree) PSS() (int64, error) { return 0, ErrUnsupported }
 
@@ -31,3 +40,12 @@ func ReadTopology() Topology { return nil }
 
 // ReadLimits returns ErrUnsupported.
 func ReadLimits() (Limits, error) { return Limits{}, ErrUnsupported }
+
+// Quotas are none.
+type Quotas struct{}
+
+// ReadQuotas finds none.
+func ReadQuotas(...int) Quotas { return Quotas{} }
+
+// Since knows of none.
+func (Quotas) Since() Throttled { return Throttled{} }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -127,12 +128,17 @@ func (r *reader) ended(pid int) bool {
 }
 
 func (r *reader) stat(pid int) (stat, bool) {
-	r.path = append(strconv.AppendInt(append(r.path[:0], "/proc/"...), int64(pid), 10), "/stat"...)
-	b, ok := r.file(string(r.path))
+	b, ok := r.procFile(pid, "/stat")
 	if !ok {
 		return stat{}, false
 	}
 	return parseStat(pid, b)
+}
+
+// procFile reads a file of a process.
+func (r *reader) procFile(pid int, name string) ([]byte, bool) {
+	r.path = append(strconv.AppendInt(append(r.path[:0], "/proc/"...), int64(pid), 10), name...)
+	return r.file(string(r.path))
 }
 
 // parseStat reads fields by their numbers in proc_pid_stat(5).
@@ -175,20 +181,30 @@ func parseStat(pid int, b []byte) (stat, bool) {
 	return s, false
 }
 
-// switches reads the last two lines of a thread's status.
-func (r *reader) switches(dir string, tid int) (switches, bool) {
+// thread reads the last two lines of a thread's status, and its schedstat,
+// which a kernel may lack.
+func (r *reader) thread(dir string, tid int) (s seen, ok bool) {
 	r.path = append(strconv.AppendInt(append(append(r.path[:0], dir...), '/'), int64(tid), 10), "/status"...)
+	n := len(r.path) - len("status")
 	b, ok := r.file(string(r.path))
 	if !ok {
-		return switches{}, false
+		return s, false
 	}
-	return parseSwitches(b)
+	var ok1, ok2 bool
+	s.voluntary, ok1 = value(b, "\nvoluntary_ctxt_switches:")
+	s.involuntary, ok2 = value(b, "\nnonvoluntary_ctxt_switches:")
+	r.path = append(r.path[:n], "schedstat"...)
+	if b, ok := r.file(string(r.path)); ok {
+		s.threadTime = parseSchedstat(b)
+	}
+	return s, ok1 && ok2
 }
 
-func parseSwitches(b []byte) (s switches, ok bool) {
-	v, ok1 := value(b, "\nvoluntary_ctxt_switches:")
-	i, ok2 := value(b, "\nnonvoluntary_ctxt_switches:")
-	return switches{v, i}, ok1 && ok2
+// parseSchedstat reads the nanoseconds on a CPU, and those of waiting for one.
+func parseSchedstat(b []byte) threadTime {
+	run, rest, _ := bytes.Cut(b, []byte(" "))
+	delay, _, _ := bytes.Cut(rest, []byte(" "))
+	return threadTime{time.Duration(max(0, number(run))), time.Duration(max(0, number(delay)))}
 }
 
 func value(b []byte, key string) (int64, bool) {

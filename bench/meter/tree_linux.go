@@ -45,9 +45,9 @@ type Tree struct {
 	procs   map[int]*process // the living and the zombies
 	foreign map[int]int      // processes that do not belong, and the scan which last saw them
 	scan    int
-	gone    usage    // of ended processes whose parent is not in the tree
-	highest usage    // sum that was returned
-	lost    switches // of all ended processes
+	gone    usage // of ended processes whose parent is not in the tree
+	highest usage // sum that was returned
+	lost    seen  // of all ended processes
 	r       reader
 }
 
@@ -62,18 +62,23 @@ func larger(u, v usage) usage {
 	return usage{max(u.cpu, v.cpu), max(u.user, v.user), max(u.system, v.system)}
 }
 
-type switches struct{ voluntary, involuntary int64 }
+// A seen is what a thread has been through: its switches, and its time.
+type seen struct {
+	voluntary, involuntary int64
+	threadTime
+}
 
-func (s *switches) add(v switches) {
+func (s *seen) add(v seen) {
 	s.voluntary, s.involuntary = s.voluntary+v.voluntary, s.involuntary+v.involuntary
+	s.run, s.delay = s.run+v.run, s.delay+v.delay
 }
 
 type process struct {
-	stat     stat
-	cpu      int64            // its clock, in nanoseconds
-	ended    usage            // what was last seen of its ended children
-	switches map[int]switches // by thread
-	lost     switches         // last seen of its ended threads
+	stat    stat
+	cpu     int64 // its clock, in nanoseconds
+	ended   usage // what was last seen of its ended children
+	threads map[int]seen
+	lost    seen // of its ended threads, what was seen last
 }
 
 // total is what the process and its ended children used.
@@ -98,8 +103,9 @@ func NewTree(leader int) *Tree {
 // (the CPU time and the switches), when no process is left.
 func (t *Tree) Sample() (Sample, error) { return t.read(true) }
 
-// Glance takes a reading without the context switches, which cost a file per
-// thread. They are left 0: Sub of two glances is right in all the rest.
+// Glance takes a reading without what is told by thread, the context switches
+// and the waiting, which cost two files for each. They are left 0: Sub of two
+// glances is right in all the rest.
 func (t *Tree) Glance() (Sample, error) { return t.read(false) }
 
 func (t *Tree) read(full bool) (Sample, error) {
@@ -120,12 +126,18 @@ func (t *Tree) read(full bool) (Sample, error) {
 	}
 	t.bury(dead)
 
-	total, sw := t.gone, t.lost
+	total, sum := t.gone, t.lost
+	if full {
+		s.threads = map[int]threadTime{}
+	}
 	for pid, p := range t.procs {
 		total.add(p.total())
 		if full {
-			t.readSwitches(p)
-			sw.add(p.allSwitches())
+			t.readThreads(p)
+			sum.add(p.sum())
+			for id, seen := range p.threads {
+				s.threads[id] = seen.threadTime
+			}
 		}
 		if !p.stat.alive() {
 			continue
@@ -140,7 +152,7 @@ func (t *Tree) read(full bool) (Sample, error) {
 	t.highest = total
 	s.CPU, s.User, s.System = time.Duration(total.cpu), time.Duration(total.user), time.Duration(total.system)
 	if full {
-		s.Voluntary, s.Involuntary = sw.voluntary, sw.involuntary
+		s.Voluntary, s.Involuntary, s.RunDelay = sum.voluntary, sum.involuntary, sum.delay
 	}
 	if s.Processes == 0 {
 		return s, fmt.Errorf("process tree %d: %w", t.leader, ErrGone)
@@ -224,7 +236,7 @@ func (t *Tree) bury(dead []*process) {
 		parents[p.stat.pid] = p.stat.parent
 	}
 	for _, p := range dead {
-		t.lost.add(p.allSwitches())
+		t.lost.add(p.sum())
 		heir, hops := p.stat.parent, 0
 		for parents[heir] != 0 && hops < len(dead) { // hops: numbers may have been used twice
 			heir, hops = parents[heir], hops+1
@@ -237,17 +249,17 @@ func (t *Tree) bury(dead []*process) {
 	}
 }
 
-func (p *process) allSwitches() switches {
+func (p *process) sum() seen {
 	sum := p.lost
-	for _, s := range p.switches {
+	for _, s := range p.threads {
 		sum.add(s)
 	}
 	return sum
 }
 
-// readSwitches updates p.switches. Threads that have ended keep what was seen
+// readThreads updates p.threads. Threads that have ended keep what was seen
 // of them; a number used for a second thread shows by a count that shrank.
-func (t *Tree) readSwitches(p *process) {
+func (t *Tree) readThreads(p *process) {
 	if !p.stat.alive() {
 		return
 	}
@@ -256,23 +268,23 @@ func (t *Tree) readSwitches(p *process) {
 	if err != nil {
 		return
 	}
-	now := make(map[int]switches, len(tids))
+	now := make(map[int]seen, len(tids))
 	for _, tid := range tids {
-		s, ok := t.r.switches(dir, tid)
+		s, ok := t.r.thread(dir, tid)
 		if !ok {
 			continue
 		}
-		if before := p.switches[tid]; s.voluntary < before.voluntary || s.involuntary < before.involuntary {
+		if before := p.threads[tid]; s.voluntary < before.voluntary || s.involuntary < before.involuntary {
 			p.lost.add(before)
 		}
 		now[tid] = s
 	}
-	for tid, s := range p.switches {
+	for tid, s := range p.threads {
 		if _, ok := now[tid]; !ok {
 			p.lost.add(s)
 		}
 	}
-	p.switches = now
+	p.threads = now
 }
 
 // PSS is the memory of the tree with shared pages divided among those who

@@ -46,12 +46,15 @@ type Reading struct {
 	Host     meter.HostUsage // on the CPUs of both
 	OnServer meter.HostUsage // on the server's CPUs
 	Late     time.Duration   // how long after an edge the tree was read, at most
+
+	Sides   []Side          // the server's and the generator's
+	Busiest meter.Neighbour // of the processes that are not ours, from before the warm-up on
 }
 
 // edge is what is read at one edge of the measured window.
 type edge struct {
-	tree meter.Sample
-	host meter.HostSample
+	tree, generator, here meter.Sample
+	host                  meter.HostSample
 	late time.Duration
 	err  error
 }
@@ -75,6 +78,7 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 	command.Env = map[string]string{load.PhaseFD: strconv.Itoa(firstFile)}
 	ctx, cancel := context.WithTimeoutCause(ctx, j.Limit, fmt.Errorf("the generator did not end within %v", j.Limit))
 	defer cancel()
+	before, _ := meter.ReadCensus() //nolint:errcheck // without it a hint lacks a name
 	generator, err := target.Start(ctx, command)
 	if err != nil {
 		return r, err
@@ -82,6 +86,9 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 	announced.Close() // the generator has its own copy; ours would keep the pipe open
 
 	var start, end edge
+	var server, own meter.Quotas
+	var throttled [2]meter.Throttled
+	var after meter.Census
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -93,12 +100,17 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 			sample, err := j.Tree.Sample() // first: it is what the figures hang on
 			e.tree, e.late = sample, sample.Time-time.Duration(mark.MonotonicNS)
 			e.host, e.err = meter.ReadHost()
+			e.generator, _ = meter.ReadProcess(generator.PID()) //nolint:errcheck // if it has ended, the meters are late
+			e.here = readHere()
 			e.err = errors.Join(err, e.err)
 			switch mark.Phase {
 			case load.MeasureStart:
 				start = e
+				server, own = meter.ReadQuotas(sample.PIDs...), meter.ReadQuotas(generator.PID())
 			case load.MeasureEnd:
 				end = e
+				throttled = [2]meter.Throttled{server.Since(), own.Since()}
+				after, _ = meter.ReadCensus() //nolint:errcheck // as before
 			}
 			if j.Edge != nil {
 				j.Edge(mark.Phase)
@@ -135,7 +147,28 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 	r.Host = end.host.Sub(start.host, j.CPUs.All())
 	r.OnServer = end.host.Sub(start.host, j.CPUs.Server)
 	r.Late = max(start.late, end.late)
+	r.Sides = sides(j.CPUs, start, end)
+	for i := range r.Sides {
+		r.Sides[i].Throttled = throttled[i]
+	}
+	r.Busiest = after.Busiest(before, func(pid int) bool {
+		return pid == os.Getpid() || pid == generator.PID() || j.Tree.Belongs(pid)
+	})
 	return r, nil
+}
+
+// sides are the server's and the generator's. This process may run on the CPUs
+// of either.
+func sides(cpus CPUs, start, end edge) []Side {
+	here := usedHere(start.here, end.here)
+	server := Side{Name: "server", Used: end.tree.Sub(start.tree), On: end.host.Sub(start.host, cpus.Server)}
+	generator := Side{Name: "generator", Used: end.generator.Sub(start.generator), On: end.host.Sub(start.host, cpus.Generator)}
+	server.Ours, generator.Ours = server.Used.CPU+here, generator.Used.CPU+here
+	if cpus.Shared() {
+		both := server.Used.CPU + generator.Used.CPU + here
+		server.Ours, generator.Ours = both, both
+	}
+	return []Side{server, generator}
 }
 
 // firstFile is the number under which a child finds the first of its Files.
