@@ -18,43 +18,44 @@ func JudgeSide(l *results.Load, s rig.Side, busiest meter.Neighbour) {
 	if wall <= 0 {
 		return
 	}
-	hint := "end what else runs here (top shows it), or measure on CPUs that it does not use (--server-cpus, --generator-cpus)"
+	hint := "end what else runs here (top shows it)"
 	if busiest.PID != 0 {
-		hint = fmt.Sprintf("the busiest other process was %q (pid %d) with %.0f %% of a CPU: end it, or measure on CPUs that it does not use (--server-cpus, --generator-cpus)",
-			busiest.Name, busiest.PID, 100*busiest.CPUs)
+		hint = fmt.Sprintf("the busiest other process was %q (pid %d), with %.0f %% of a CPU: end it", busiest.Name, busiest.PID, 100*busiest.CPUs)
 	}
-	invalid := func(code, hint, format string, a ...any) {
-		l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true})
+	hint += ", or measure on CPUs that it does not use"
+	invalid := func(code, hint string, pct, limit float64, format string, a ...any) {
+		l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true, Measure: results.Above(pct, limit, "%")})
+	}
+	if pct, limit := foreignPct(s), foreignLimitPct(s); pct > limit {
+		invalid(CodeForeignLoad, hint, pct, limit, "other processes used %.1f %% of the time of the %s's CPUs (at most %.1f %% is allowed)", pct, s.Name, limit)
 	}
 	share := func(d time.Duration) float64 { return 100 * d.Seconds() / wall.Seconds() }
-
-	whole := wall.Seconds() * float64(s.On.CPUs)
-	if foreign := s.Foreign(); foreign.Seconds() > maxForeign*whole+foreignSlack.Seconds()*math.Sqrt(float64(s.On.CPUs)) {
-		invalid(CodeForeignLoad, hint, "other processes used %.1f %% of the time of the %s's CPUs (at most %.0f %% is allowed): its figures are theirs, too",
-			foreignPct(s), s.Name, 100*maxForeign)
+	if pct, limit := share(s.Waited()), 100*maxWaited+share(waitedSlack); pct > limit {
+		invalid(CodeRunDelay, hint, pct, limit, "a thread of the %s waited for %.1f %% of the time for a CPU that others had (at most %.1f %% is allowed)", s.Name, pct, limit)
 	}
-	if waited := s.Waited(); waited.Seconds() > maxWaited*wall.Seconds()+waitedSlack.Seconds() {
-		invalid(CodeRunDelay, hint, "a thread of the %s waited for a CPU for %.1f %% of the time while others had it (at most %.0f %% is allowed)",
-			s.Name, share(waited), 100*maxWaited)
-	}
-	if q := s.Throttled; q.For.Seconds() > maxHeldBack*wall.Seconds() {
-		invalid(CodeThrottled, "give it a larger quota, or none (cpu.max; docker run --cpus): dyno cannot tell what it would do with more",
-			"the quota of a control group (%s, %.2g CPUs) held the %s back for %v: its latencies and its throughput are the quota's",
-			q.Group, q.CPUs, s.Name, q.For.Round(time.Millisecond))
+	if q := s.Throttled; share(q.For) > 100*maxHeldBack {
+		invalid(CodeThrottled, "give it a larger quota, or none (cpu.max, docker run --cpus): what it would do without one cannot be told from this",
+			share(q.For), 100*maxHeldBack, "the quota of a control group (%s, %.3g CPUs) held the %s back for %v", q.Group, q.CPUs, s.Name, q.For.Round(time.Millisecond))
 	}
 }
 
-// foreignPct is the foreigners' part of the time of a side's CPUs.
+// foreignPct is what others had of the time of a side's CPUs, foreignLimitPct
+// what they may have. Behind the bound stands what the ticks of the CPUs' idle
+// time make uncertain in a window.
 func foreignPct(s rig.Side) float64 {
-	if s.On.Wall <= 0 || s.On.CPUs == 0 {
-		return 0
-	}
-	return 100 * s.Foreign().Seconds() / (s.On.Wall.Seconds() * float64(s.On.CPUs))
+	return 100 * s.Foreign().Seconds() / max(1e-9, s.On.Wall.Seconds()*float64(s.On.CPUs))
+}
+
+func foreignLimitPct(s rig.Side) float64 {
+	return 100*maxForeign + 100*foreignSlack.Seconds()/max(1e-9, s.On.Wall.Seconds()*math.Sqrt(float64(s.On.CPUs)))
 }
 
 // hostSides is what was seen of the sides, as it is stored.
 func hostSides(sides []rig.Side) (all []results.HostSide) {
 	for _, s := range sides {
+		if s.Used.Wall <= 0 {
+			continue // it was not read
+		}
 		all = append(all, results.HostSide{
 			Name: s.Name, ForeignPct: math.Round(10*foreignPct(s)) / 10, RunDelayS: s.Used.RunDelay.Seconds(),
 			WaitedS: s.Waited().Seconds(), ThrottledS: s.Throttled.For.Seconds(),

@@ -43,12 +43,15 @@ func TestHost(t *testing.T) {
 		"proc/stat":         "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 150 0 0 130 0 0 0 30 90 0\ncpu1 0 0 0 600 0 0 0 0 0 0\n",
 		"proc/pressure/cpu": psi + "1500000\n",
 	})
+	const ms = time.Millisecond
 	a.Time, b.Time = 0, 2*time.Second
 	for _, c := range []struct {
-		cpus        []int
-		steal, busy float64
-	}{{[]int{0}, 20, 50}, {[]int{1}, 0, 0}, {nil, 10, 25}, {[]int{0, 1}, 10, 25}, {[]int{7}, 0, 0}} {
-		want := HostUsage{StealPct: c.steal, BusyPct: c.busy, PSICPUSomePct: 25, HasPSI: true}
+		cpus          []int
+		steal, busy   float64
+		n             int
+		threads, away time.Duration
+	}{{[]int{0}, 20, 50, 1, 1500 * ms, 200 * ms}, {[]int{1}, 0, 0, 1, 1000 * ms, 0}, {nil, 10, 25, 2, 2500 * ms, 200 * ms}, {[]int{0, 1}, 10, 25, 2, 2500 * ms, 200 * ms}, {[]int{7}, 0, 0, 0, 0, 0}} {
+		want := HostUsage{StealPct: c.steal, BusyPct: c.busy, PSICPUSomePct: 25, HasPSI: true, CPUs: c.n, Wall: 2 * time.Second, Threads: c.threads, Away: c.away}
 		if diff := cmp.Diff(want, b.Sub(a, c.cpus)); diff != "" {
 			t.Errorf("CPUs %v: %s", c.cpus, diff)
 		}
@@ -56,6 +59,21 @@ func TestHost(t *testing.T) {
 	without := read(map[string]string{"proc/stat": "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 1 0 0 0 0 0 0 0 0 0\n"})
 	if u := b.Sub(without, nil); without.HasPSI || u.HasPSI || u.PSICPUSomePct != 0 {
 		t.Errorf("without PSI: %+v", u)
+	}
+}
+
+// The time of interrupts is in the clocks of threads or beside them.
+func TestInterruptTime(t *testing.T) {
+	a := HostSample{CPUs: map[int]CPUTime{0: {}}}
+	b := HostSample{Time: time.Second, CPUs: map[int]CPUTime{0: {Idle: 500 * time.Millisecond, IRQ: 100 * time.Millisecond}}}
+	for apart, want := range map[bool]time.Duration{false: 500 * time.Millisecond, true: 400 * time.Millisecond} {
+		b.IRQApart = apart
+		if u := b.Sub(a, nil); u.Threads != want || u.Away != 100*time.Millisecond {
+			t.Errorf("apart %v: %+v, want %v for threads", apart, u, want)
+		}
+	}
+	if share := unaccounted(5 * time.Millisecond); share < -0.5 || share > 1 {
+		t.Errorf("a thread ran and waited for %v of the time", 1-share)
 	}
 }
 

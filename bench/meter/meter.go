@@ -48,11 +48,7 @@ type Sample struct {
 	// itself, or root, can read.
 	Voluntary, Involuntary int64
 
-	// RunDelay is how long threads waited for a CPU while they had work,
-	// summed up. As for the switches, of a thread that ended it holds what was
-	// seen last.
-	RunDelay time.Duration
-	threads  map[int]threadTime // of the living ones, where they were read
+	threads map[int]threadTime // of the living ones; nil in a glance
 }
 
 // threadTime is what a thread has had of the CPUs, and how long it has waited
@@ -66,6 +62,8 @@ type Usage struct {
 	Voluntary, Involuntary int64
 	Joined, Left           []int // processes that live only at the end, and only at the beginning
 
+	// RunDelay is how long threads waited for a CPU while they had work, summed
+	// up over those that live at the end.
 	RunDelay time.Duration
 	// Runnable is for how long the thread that most wanted a CPU had one or
 	// waited for one. While it waited for others of its own tree, these ran: so
@@ -75,16 +73,17 @@ type Usage struct {
 
 // Sub returns what was used from a to b, two samples of the same tree.
 func (b Sample) Sub(a Sample) Usage {
-	var runnable time.Duration
+	var delay, runnable time.Duration
 	for id, t := range b.threads {
 		before := a.threads[id]
 		if t.run < before.run || t.delay < before.delay {
 			before = threadTime{} // the number is another thread's now
 		}
+		delay += t.delay - before.delay
 		runnable = max(runnable, t.run-before.run+t.delay-before.delay)
 	}
 	return Usage{
-		RunDelay: b.RunDelay - a.RunDelay, Runnable: runnable,
+		RunDelay: delay, Runnable: runnable,
 		Wall: b.Time - a.Time,
 		CPU:  b.CPU - a.CPU, User: b.User - a.User, System: b.System - a.System,
 		Voluntary: b.Voluntary - a.Voluntary, Involuntary: b.Involuntary - a.Involuntary,

@@ -23,7 +23,6 @@ func ReadProcess(pid int) (Sample, error) {
 	for _, tid := range tids {
 		if seen, ok := r.thread(dir, tid); ok {
 			s.threads[tid] = seen.threadTime
-			s.RunDelay += seen.delay
 			s.Voluntary += seen.voluntary
 			s.Involuntary += seen.involuntary
 		}

@@ -152,7 +152,7 @@ func (t *Tree) read(full bool) (Sample, error) {
 	t.highest = total
 	s.CPU, s.User, s.System = time.Duration(total.cpu), time.Duration(total.user), time.Duration(total.system)
 	if full {
-		s.Voluntary, s.Involuntary, s.RunDelay = sum.voluntary, sum.involuntary, sum.delay
+		s.Voluntary, s.Involuntary = sum.voluntary, sum.involuntary
 	}
 	if s.Processes == 0 {
 		return s, fmt.Errorf("process tree %d: %w", t.leader, ErrGone)

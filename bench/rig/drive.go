@@ -55,8 +55,8 @@ type Reading struct {
 type edge struct {
 	tree, generator, here meter.Sample
 	host                  meter.HostSample
-	late time.Duration
-	err  error
+	late                  time.Duration
+	err                   error
 }
 
 // Drive runs the generator to its end and reads the meters at the edges of its

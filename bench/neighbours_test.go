@@ -1,0 +1,116 @@
+package bench
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/bench/meter"
+	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/results"
+)
+
+// TestJudgeSide holds the judgement against figures: what others had, what a
+// thread waited for, what a quota took; and what a server does to itself.
+func TestJudgeSide(t *testing.T) {
+	const s = time.Second
+	on := func(threads time.Duration, cpus int) meter.HostUsage {
+		return meter.HostUsage{CPUs: cpus, Wall: s, Threads: threads}
+	}
+	used := func(cpu, runnable time.Duration) meter.Usage {
+		return meter.Usage{Wall: s, CPU: cpu, Runnable: runnable}
+	}
+	for name, test := range map[string]struct {
+		side rig.Side
+		want string // codes
+	}{
+		"alone":                         {rig.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
+		"a little":                      {rig.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s/2+50*time.Millisecond, 1)}, ""},
+		"a busy loop":                   {rig.Side{Used: used(s/2, s), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad + " " + CodeRunDelay},
+		"a busy loop that gives way":    {rig.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
+		"short and in the way":          {rig.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: on(s/2+40*time.Millisecond, 1)}, CodeRunDelay},
+		"many threads, one CPU":         {rig.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
+		"this process in between":       {rig.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s/2 + 40*time.Millisecond, On: on(s/2+40*time.Millisecond, 1)}, ""},
+		"interrupts in between":         {rig.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: meter.HostUsage{CPUs: 1, Wall: s, Threads: s / 2, Away: 40 * time.Millisecond}}, ""},
+		"a quota":                       {rig.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: 700 * time.Millisecond}}, CodeThrottled},
+		"a quota that hardly was felt":  {rig.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: time.Millisecond}}, ""},
+		"one CPU of eight":              {rig.Side{Used: used(s, s), Ours: s, On: on(2*s, 8)}, CodeForeignLoad},
+		"it runs elsewhere":             {rig.Side{Used: used(2*s, s), Ours: 2 * s, On: on(s/2, 1)}, ""},
+		"it was not read":               {rig.Side{On: on(s, 1)}, ""},
+		"the readings drift apart":      {rig.Side{Used: meter.Usage{Wall: s, CPU: s, Runnable: s}, Ours: s, On: meter.HostUsage{CPUs: 1, Wall: s + 80*time.Millisecond, Threads: s + 80*time.Millisecond}}, ""},
+		"a tree without its short ones": {rig.Side{Used: used(s/10, s/10), Ours: s / 10, On: on(s, 1)}, CodeForeignLoad},
+	} {
+		test.side.Name = "server"
+		l := results.Load{Valid: true}
+		JudgeSide(&l, test.side, meter.Neighbour{PID: 7, Name: "make\x1b[31m", CPUs: 0.5})
+		var codes []string
+		for _, w := range l.Warnings {
+			codes = append(codes, w.Code)
+			if !w.Invalid || w.Measure == nil || !(w.Measure.Value > w.Measure.Limit) {
+				t.Errorf("%s: %+v", name, w)
+			}
+			if w.Code != CodeThrottled && !strings.Contains(w.Hint, `"make\x1b[31m" (pid 7), with 50 %`) {
+				t.Errorf("%s: the hint names nobody: %q", name, w.Hint)
+			}
+		}
+		if got := strings.Join(codes, " "); got != test.want || l.Valid != (test.want == "") {
+			t.Errorf("%s: valid %v, codes %q; want %q", name, l.Valid, got, test.want)
+		}
+		if trial := (&results.Trial{Load: l}); test.want != "" && !Disturbed(trial) {
+			t.Errorf("%s: it is not measured again", name)
+		}
+	}
+}
+
+// TestForeignLoadErrors simulates what the kernel's ticks do to the judgement:
+// idle and stolen time and interrupts in ticks of 10 ms of unknown phase, beside
+// a background of half a per cent. No more than one trial in a hundred may be
+// lost to them, and what is beyond the bound by as much again has to be seen.
+func TestForeignLoadErrors(t *testing.T) {
+	const trials = 4000
+	for _, cpus := range []int{1, 2, 8} {
+		for _, window := range []time.Duration{200 * time.Millisecond, time.Second, 10 * time.Second} {
+			alarms := func(foreign float64) int {
+				rng, n := rand.New(rand.NewPCG(7, uint64(cpus))), 0
+				for range trials {
+					l := results.Load{Valid: true}
+					JudgeSide(&l, simulated(rng, cpus, window, foreign), meter.Neighbour{})
+					n += one(slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeForeignLoad }))
+				}
+				return n
+			}
+			if n := alarms(0.005); n > trials/100 {
+				t.Errorf("%d CPUs, %v: %d of %d quiet trials are lost", cpus, window, n, trials)
+			}
+			twice := maxForeign + 2*foreignSlack.Seconds()/(window.Seconds()*math.Sqrt(float64(cpus)))
+			if n := alarms(twice); n < trials*99/100 {
+				t.Errorf("%d CPUs, %v: %.0f %% of foreign load were seen in %d of %d trials only", cpus, window, 100*twice, n, trials)
+			}
+		}
+	}
+}
+
+// simulated is a side with a server of some load beside a foreign share of its
+// CPUs.
+func simulated(rng *rand.Rand, cpus int, window time.Duration, foreign float64) rig.Side {
+	const tick = 10 * time.Millisecond
+	a, b := meter.HostSample{CPUs: map[int]meter.CPUTime{}}, meter.HostSample{Time: window, CPUs: map[int]meter.CPUTime{}}
+	own := time.Duration(0)
+	for cpu := range cpus {
+		const steal = 0.002
+		share := rng.Float64() * (1 - foreign - steal) // of the CPU, by the server
+		of := func(share float64) (before, after time.Duration) {
+			phase := time.Duration(rng.Int64N(int64(tick)))
+			return 0, (phase + time.Duration(share*float64(window))).Truncate(tick)
+		}
+		var before, after meter.CPUTime
+		before.Idle, after.Idle = of(1 - foreign - share - steal)
+		before.Steal, after.Steal = of(steal)
+		a.CPUs[cpu], b.CPUs[cpu] = before, after
+		own += time.Duration(share * float64(window))
+	}
+	return rig.Side{Name: "server", Used: meter.Usage{Wall: window, CPU: own}, Ours: own, On: b.Sub(a, nil)}
+}
