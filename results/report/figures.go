@@ -20,10 +20,7 @@ var figureKinds = []string{"throughput", "p99", "cpu", "percentiles", "over-time
 
 // figures returns the plots of a scenario that have data.
 func (s *Scenario) figures() []figure {
-	class := ""
-	if len(s.Rows) > 0 {
-		class = s.Rows[0].main().Class
-	}
+	class := s.class().Class
 	which := ""
 	if class != "" {
 		which = ", " + class + " requests"

@@ -1,20 +1,31 @@
 package report
 
-import "github.com/dynobench/dyno/results"
+import (
+	"time"
+
+	"github.com/dynobench/dyno/results"
+)
 
 // Judgement is what a run's trials say about who is best, for a program to
 // read: the document dyno.verdict/1. Everything in it is derived from the run.
 type Judgement struct {
 	Schema     string              `json:"schema"`
 	Run        string              `json:"run"`        // its ID
+	Created    time.Time           `json:"created"`    // the run
+	Trials     results.Tally       `json:"trials"`     // what became of its plan
+	Skipped    []results.Skip      `json:"skipped"`    // targets that took no part
+	Notices    []results.Warning   `json:"notices"`    // about the whole run
 	Confidence float64             `json:"confidence"` // of each verdict, and of each interval in it
 	Scenarios  []ScenarioJudgement `json:"scenarios"`
 }
 
 // ScenarioJudgement holds the verdicts on one scenario, its main metric first.
 type ScenarioJudgement struct {
-	Scenario string    `json:"scenario"`
-	Verdicts []Verdict `json:"verdicts"`
+	Scenario string            `json:"scenario"`
+	Model    string            `json:"model"`
+	Verdicts []Verdict         `json:"verdicts"`
+	Figures  []TargetFigures   `json:"figures"`  // of all targets, in the table's order
+	Warnings []results.Warning `json:"warnings"` // of the trials: the worst of each code
 }
 
 // Outcome is what a verdict came to.
@@ -70,9 +81,13 @@ func Judge(run *results.Run) *Judgement { return Build(run).Judgement() }
 
 // Judgement returns the verdicts of the report.
 func (r *Report) Judgement() *Judgement {
-	j := &Judgement{Schema: results.VerdictSchema, Run: r.Run.ID, Confidence: Confidence, Scenarios: []ScenarioJudgement{}}
+	j := &Judgement{
+		Schema: results.VerdictSchema, Run: r.Run.ID, Created: r.Run.Created, Trials: r.Tally,
+		Skipped: append([]results.Skip{}, r.Run.Plan.Skipped...), Notices: warnings(r.Notices), Confidence: Confidence, Scenarios: []ScenarioJudgement{},
+	}
 	for i := range r.Scenarios {
-		j.Scenarios = append(j.Scenarios, ScenarioJudgement{r.Scenarios[i].Plan.Name, r.Scenarios[i].Verdicts})
+		s := &r.Scenarios[i]
+		j.Scenarios = append(j.Scenarios, ScenarioJudgement{s.Plan.Name, s.Plan.Model, s.Verdicts, s.rows(), warnings(s.Notices)})
 	}
 	return j
 }

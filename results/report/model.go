@@ -72,7 +72,24 @@ type Latency struct {
 	Class                    string
 	Samples                  int64
 	P50, P90, P99, P999, Max float64 // µs
+	Trials                   Ranges  // what these are in single trials
 	histogram                *hdrhistogram.Histogram
+}
+
+// Ranges are percentiles over the valid trials, of each by itself. The merged
+// samples of a percentile may be one burst of one trial; the range shows it.
+type Ranges struct{ P50, P99, P999 stats.Estimate }
+
+// rangesOf takes the percentiles of the trials from of.
+func rangesOf(trials []*results.Trial, of func(*results.Trial) results.Quantiles) Ranges {
+	at := func(p func(results.Quantiles) float64) stats.Estimate {
+		return stats.Centre(figures(trials, func(t *results.Trial) float64 { return p(of(t)) }))
+	}
+	return Ranges{
+		at(func(q results.Quantiles) float64 { return q.P50 }),
+		at(func(q results.Quantiles) float64 { return q.P99 }),
+		at(func(q results.Quantiles) float64 { return q.P999 }),
+	}
 }
 
 // Open reports whether the scenario offers requests by the clock.
@@ -84,6 +101,17 @@ func (r *Row) main() Latency {
 		return r.Classes[0]
 	}
 	return r.Latency
+}
+
+// class returns the latency of a row that knows which class the scenario is
+// about; it is empty where no trial counts.
+func (s *Scenario) class() Latency {
+	for i := range s.Rows {
+		if l := s.Rows[i].main(); l.Samples > 0 {
+			return l
+		}
+	}
+	return Latency{}
 }
 
 // Build summarises run.
@@ -193,11 +221,15 @@ func rank(r Row) int {
 }
 
 // score is what rows are sorted by, lowest first: the scenario's main metric.
+// Where no target has answers enough for a p99, it is the CPU per request.
 func (s *Scenario) score(r Row) float64 {
 	v := -r.Throughput.Centre
 	if s.Open() {
-		if v = r.main().P99; v == 0 {
-			v = r.CPU.Centre
+		v = r.CPU.Centre
+		if slices.ContainsFunc(s.Rows, func(r Row) bool { return r.main().P99 > 0 }) {
+			if v = r.main().P99; v == 0 {
+				v = math.NaN()
+			}
 		}
 	}
 	if math.IsNaN(v) {
@@ -233,8 +265,11 @@ func (r *Row) summarise() {
 		}
 	}
 	r.Latency = latency("", all)
+	r.Latency.Trials = rangesOf(r.Valid, func(t *results.Trial) results.Quantiles { return t.LatencyUS })
 	for _, c := range classes {
-		r.Classes = append(r.Classes, latency(c.Class, c.histogram))
+		l := latency(c.Class, c.histogram)
+		l.Trials = rangesOf(r.Valid, func(t *results.Trial) results.Quantiles { return ofClassIn(t, c.Class) })
+		r.Classes = append(r.Classes, l)
 	}
 	r.Throughput = stats.Centre(figures(r.Valid, throughputOf))
 	r.CPU = stats.Centre(figures(r.Valid, cpuOf))
@@ -254,6 +289,25 @@ func figures(trials []*results.Trial, of func(*results.Trial) float64) []float64
 		}
 	}
 	return x
+}
+
+// ofClassIn is the latency of a class in a trial.
+func ofClassIn(t *results.Trial, class string) results.Quantiles {
+	for _, c := range t.Classes {
+		if c.Class == class {
+			return c.LatencyUS
+		}
+	}
+	return results.Quantiles{}
+}
+
+// shown are the latencies of a row that a reader sees: of each class or, where
+// there is but one, of all requests.
+func (r *Row) shown() []Latency {
+	if len(r.Classes) > 0 {
+		return r.Classes
+	}
+	return []Latency{r.Latency}
 }
 
 // merge adds an encoded histogram to h and reports whether it could be read.

@@ -319,7 +319,7 @@ func TestWriteIsTheSameEachTime(t *testing.T) {
 	}
 	delete(second, "run.json")
 	delete(second, "plots/mine.svg")
-	if len(first) != 2+2*4 {
+	if len(first) != 3+2*4 {
 		t.Errorf("%d files", len(first))
 	}
 	for name := range first {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/dynobench/dyno/internal/format"
@@ -36,6 +37,22 @@ func of(head string, take func(Latency) float64) column {
 	}, class}
 }
 
+// beside makes a column of how far a percentile reaches over single trials, of
+// classes as of has them.
+func beside(head string, take func(Ranges) stats.Estimate, print func(stats.Estimate) string) column {
+	class := func(l Latency) string { return print(take(l.Trials)) }
+	return column{head, func(r *Row) string {
+		if len(r.Classes) > 0 {
+			return ""
+		}
+		return class(r.Latency)
+	}, class}
+}
+
+func rangeP50(r Ranges) stats.Estimate  { return r.P50 }
+func rangeP99(r Ranges) stats.Estimate  { return r.P99 }
+func rangeP999(r Ranges) stats.Estimate { return r.P999 }
+
 var (
 	colTarget = column{"target", func(r *Row) string {
 		if m := r.mark(); m != "" {
@@ -52,6 +69,10 @@ var (
 	colP90        = of("p90", func(l Latency) float64 { return l.P90 })
 	colP99        = of("p99", func(l Latency) float64 { return l.P99 })
 	colP999       = of("p99.9", func(l Latency) float64 { return l.P999 })
+	colP50Bounds  = beside("over trials", rangeP50, boundsOfTime)
+	colP99Bounds  = beside("over trials", rangeP99, boundsOfTime)
+	colP999Bounds = beside("over trials", rangeP999, boundsOfTime)
+	colP99Spread  = beside("±%", rangeP99, plusMinus)
 	colMax        = of("max", func(l Latency) float64 { return l.Max })
 	colCPU        = column{"CPU µs", func(r *Row) string { return format.Significant(r.CPU.Centre, 3) }, nil}
 	colCPULong    = column{"CPU µs/req", colCPU.cell, nil}
@@ -71,16 +92,18 @@ var (
 
 // layouts are the tables from the widest to the one that fits 80 columns.
 var layouts = [][]column{
-	{colTarget, colCounts, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUBounds, colMemory, colSystem, colSwitches, colThreads, colErrors},
-	{colTarget, colCounts, colRate, colRateBounds, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors},
-	{colTarget, colCounts, colRate, colRateSpread, colP50, colP90, colP99, colP999, colCPULong, colCPUSpread, colMemory, colErrors},
-	{colTarget, colCounts, colRate, colRateSpread, colP50, colP99, colP999, colCPU, colMemory},
+	{colTarget, colCounts, colRate, colRateBounds, colP50, colP50Bounds, colP90, colP99, colP99Bounds, colP999, colP999Bounds, colMax, colCPULong, colCPUBounds, colMemory, colSystem, colSwitches, colThreads, colErrors},
+	{colTarget, colCounts, colRate, colRateBounds, colP50, colP90, colP99, colP99Bounds, colP999, colP999Bounds, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors},
+	{colTarget, colCounts, colRate, colRateBounds, colP50, colP90, colP99, colP99Bounds, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads, colErrors},
+	{colTarget, colCounts, colRate, colRateSpread, colP50, colP90, colP99, colP99Spread, colP999, colCPULong, colCPUSpread, colMemory, colErrors},
+	{colTarget, colCounts, colRate, colRateSpread, colP50, colP99, colP99Spread, colP999, colCPU, colMemory},
+	{colTarget, colCounts, colRate, colRateSpread, colP50, colP99, colP99Spread, colCPU, colMemory},
 }
 
 // page returns the table of the Markdown and the HTML page; a column that
 // would be zero all the way down is left out.
 func (s *Scenario) page() []column {
-	columns := []column{colTarget, colValid, colRate, colRateSpread, colP50, colP90, colP99, colP999, colMax, colCPULong, colCPUSpread, colMemory, colThreads}
+	columns := []column{colTarget, colValid, colRate, colRateSpread, colP50, colP50Bounds, colP99, colP99Bounds, colP999, colP999Bounds, colMax, colCPULong, colCPUSpread, colMemory, colThreads}
 	for i := range s.Rows {
 		if s.Rows[i].Errors.Total() > 0 {
 			return append(columns, colErrors)
@@ -147,16 +170,15 @@ func (s *Scenario) footnotes() []string {
 	gap := false
 	for i := range s.Rows {
 		r := &s.Rows[i]
-		shown := r.Classes
-		if len(shown) == 0 {
-			shown = []Latency{r.Latency}
-		}
-		for _, l := range shown {
+		for _, l := range r.shown() {
 			gap = gap || l.Samples > 0 && l.P999 == 0
 		}
 		if r.Errors.Total() > 0 {
 			failed = append(failed, fmt.Sprintf("%s %s (%s)", r.name(), format.Count(r.Errors.Total()), failures(r.Errors)))
 		}
+	}
+	if !s.Open() && slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Latency.Samples > 0 }) {
+		notes = append(notes, closedCaveat)
 	}
 	if gap {
 		notes = append(notes, "– in a percentile: fewer than ten samples lie beyond it.")
@@ -172,6 +194,9 @@ func (s *Scenario) footnotes() []string {
 	}
 	return notes
 }
+
+// closedCaveat is what the percentiles of a closed loop cannot show.
+const closedCaveat = "Closed loop: a connection that waits asks nothing meanwhile, so a stall counts once per connection, however long it lasts. Not in these percentiles: the requests that would have come during it; an open loop has them."
 
 // minDrift is the ratio of two rounds from which the drift is told. Noise of
 // the targets alone stays below it: their mean moves less than each.
@@ -254,6 +279,18 @@ func bounds(e stats.Estimate) string {
 		return format.None
 	}
 	return format.Significant(e.Lo, 3) + "–" + format.Significant(e.Hi, 3)
+}
+
+// boundsOfTime prints the lowest and the highest trial of a latency in one unit.
+func boundsOfTime(e stats.Estimate) string {
+	if e.N < 2 {
+		return format.None
+	}
+	lo, hi := format.Duration(e.Lo), format.Duration(e.Hi)
+	if figure, unit, ok := strings.Cut(lo, " "); ok && strings.HasSuffix(hi, " "+unit) {
+		lo = figure
+	}
+	return lo + "–" + hi
 }
 
 // over sums f over the valid trials.

@@ -43,8 +43,8 @@ const named = 3
 func (s *Scenario) judge() []Verdict {
 	first, cpu := s.questions()
 	verdicts := []Verdict{s.answer(first)}
-	if len(verdicts[0].Leads) > 0 {
-		verdicts = append(verdicts, s.answer(cpu))
+	if second := s.answer(cpu); len(verdicts[0].Leads) > 0 || len(second.Leads) > 0 {
+		verdicts = append(verdicts, second)
 	}
 	return verdicts
 }
@@ -110,10 +110,7 @@ func (s *Scenario) questions() (first, cpu question) {
 		print: func(v float64) string { return format.Significant(v, 3) }, unit: " requests/s",
 		best: "answers most", bests: "answer most", behind: "fewer", by: "by throughput"}
 	if s.Open() {
-		class, name := "", ""
-		if len(s.Rows) > 0 {
-			class, name = ofClass(s.Rows[0].main()), s.Rows[0].main().Class
-		}
+		class, name := ofClass(s.class()), s.class().Class
 		first = question{metric: compare.P99, class: name, of: p99Of, value: (*Row).mainP99, print: format.Duration,
 			best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "higher", by: "by p99" + class}
 	}
@@ -129,10 +126,10 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	switch len(rows) {
 	case 0:
-		v.Text = fmt.Sprintf("Who %s cannot be said: a comparison needs %d valid trials of at least two targets.", q.best, stats.MinTrials)
+		v.Text = fmt.Sprintf("Who %s cannot be said: %s.", q.best, s.tooFew(q))
 		return v
 	case 1:
-		v.Text = fmt.Sprintf("%s: %s. No other target has the %d valid trials that a comparison needs.", rows[0].name(), q.show(rows[0]), stats.MinTrials)
+		v.Text = fmt.Sprintf("%s: %s. No other target can be compared: %s.", rows[0].name(), q.show(rows[0]), s.tooFew(q))
 		v.Leads, v.Outcome, v.Targets[0].Lead = []string{rows[0].name()}, Alone, true
 		return v
 	}
@@ -201,7 +198,7 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	v.Text += "."
 	if len(unranked) > 0 && q.metric != compare.CPU { // said once; the trials are the same ones
-		v.Text += fmt.Sprintf(" Not ranked, for fewer than %d valid trials in the rounds of the others: %s.", stats.MinTrials, strings.Join(unranked, ", "))
+		v.Text += s.notRanked(q, unranked)
 	}
 	return v
 }

@@ -19,6 +19,7 @@ import (
 const (
 	MarkdownFile = "report.md"
 	HTMLFile     = "report.html"
+	VerdictFile  = "verdict.json"
 	PlotsDir     = "plots"
 )
 
@@ -49,7 +50,7 @@ func Write(run *results.Run, dir string) error {
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
-	}{{MarkdownFile, r.WriteMarkdown}, {HTMLFile, r.WriteHTML}} {
+	}{{MarkdownFile, r.WriteMarkdown}, {HTMLFile, r.WriteHTML}, {VerdictFile, r.WriteJSON}} {
 		if err := writeFile(filepath.Join(dir, f.name), f.write); err != nil {
 			return writeError(err)
 		}
