@@ -27,6 +27,9 @@ type Refusal struct {
 	Err    error
 }
 
+// ErrNoTarget ends a run all of whose targets are refused.
+var ErrNoTarget = errors.New("no target gave right answers: nothing to measure")
+
 // Run verifies the targets, then runs the plan's trials and puts each into
 // sink as it ends. It returns the refused targets and an error only when the
 // run could not go on: ctx ended, the sink failed, nothing was left to
@@ -42,7 +45,7 @@ func (p *Plan) Run(ctx context.Context, sink Sink) ([]Refusal, error) {
 		return slices.ContainsFunc(refused, func(r Refusal) bool { return r.Target == s.Target.Name })
 	})
 	if len(steps) == 0 {
-		return refused, errors.New("no target gave right answers: nothing to measure")
+		return refused, ErrNoTarget
 	}
 	began, planned := time.Now(), len(steps)
 	for i := 0; i < len(steps); i++ {

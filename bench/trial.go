@@ -43,6 +43,7 @@ func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
 	t := &results.Trial{
 		Scenario: s.Scenario.Name, Target: s.Target.Name, Spec: s.Target.Spec, Protocol: s.Target.Protocol,
 		Trial: s.Trial, Order: order, Started: time.Now().UTC(),
+		ServerCommand: []string{}, LoadCommand: []string{}, // a server that never came up has none
 	}
 	t.Load = p.planned(s)
 	exit, err := p.serve(ctx, s, func(proc *target.Process, at Addresses) error {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -10,7 +11,7 @@ type Progress struct {
 	Elapsed, Total time.Duration // Total with the longest warm-up that there may be
 	Measuring      bool          // the window has begun; what follows RPS is of the window
 	RPS            float64       // answers per second since the last call
-	P50US, P99US   float64       // latency of the answers of the last second, 0 where too few tell
+	P50US, P99US   float64       // latency of the answers of the last second; 0 where too few tell, or where they are of several classes
 	Errors         int64         // failed so far
 	Backlog        int64         // open model: due and not yet sent
 }
@@ -87,8 +88,16 @@ func (p *progress) measured(seen *Progress, t int64) {
 	if p.config.Model == Open {
 		seen.Backlog = p.backlog(t, ended)
 	}
+	if !p.config.oneClass() { // fast and slow requests together have no latency that anybody waits for
+		return
+	}
 	answers, buckets := p.recent(t)
 	seen.P50US, seen.P99US = percentile(buckets, answers, 50), percentile(buckets, answers, 99)
+}
+
+// oneClass tells whether all requests are of one class.
+func (c *Config) oneClass() bool {
+	return !slices.ContainsFunc(c.Requests, func(r Request) bool { return r.Class != c.Requests[0].Class })
 }
 
 // backlog counts what is due by the schedule. While anything waits, every

@@ -172,6 +172,9 @@ func (t *loadText) table() {
 		table.Add(cells...)
 	}
 	t.WriteString("\n" + table.Text())
+	if l.Model == string(load.Closed) {
+		t.line("Closed loop: a stall counts once per connection. The requests that would have come during it are not in these percentiles; an open loop (--rate) has them.")
+	}
 }
 
 // percentiles is the plot.

@@ -91,8 +91,12 @@ func watch(w io.Writer, plan *bench.Plan) (seen func(bench.Event), done func()) 
 		case bench.TrialEnds:
 			t := e.Trial
 			if b == nil {
-				fmt.Fprintf(out, "%d/%d %s on %s, trial %d: %.0f requests/s, p99 %s, %.1f µs of CPU per request (%v left)\n",
-					e.Done, e.Total, t.Scenario, t.Target, t.Trial, t.ThroughputRPS, micros(t.LatencyUS.P99),
+				class, latency := t.Main()
+				if class != "" {
+					class = " of " + class
+				}
+				fmt.Fprintf(out, "%d/%d %s on %s, trial %d: %.0f requests/s, p99%s %s, %.1f µs of CPU per request (%v left)\n",
+					e.Done, e.Total, t.Scenario, t.Target, t.Trial, t.ThroughputRPS, class, micros(latency.P99),
 					t.Server.CPUUSPerRequest, e.Left.Round(time.Second))
 			}
 			for _, warning := range t.Warnings {

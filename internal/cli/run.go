@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -205,56 +206,72 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 		fmt.Fprintln(c.stderr, "warning: the CPUs of server and generator are on one core: they slow each other down; compare CPU per request only")
 	}
 
+	return c.carryOut(ctx, plan, store)
+}
+
+// carryOut runs plan into store and reports what came of it, however it ends.
+func (c *cli) carryOut(ctx context.Context, plan *bench.Plan, store *results.Store) error {
 	seen, done := watch(c.stderr, plan)
-	plan.Seen = seen
+	var storeErr error
+	plan.Seen = func(e bench.Event) {
+		if e.Kind == bench.TargetRefused { // at once, as the trials: a run that is killed has not forgotten it
+			storeErr = store.Update(func(r *results.Run) {
+				r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: e.Target, Reason: e.Err.Error()})
+			})
+		}
+		seen(e)
+	}
 	refused, runErr := plan.Run(ctx, store)
 	done()
 	interrupted := ctx.Err() != nil
 	updateErr := store.Update(func(r *results.Run) {
-		if r.Interrupted = interrupted; !interrupted && (runErr == nil || len(refused) == len(plan.Targets)) {
+		r.Interrupted = interrupted
+		if runErr == nil || errors.Is(runErr, bench.ErrNoTarget) {
 			r.Finished = time.Now().UTC()
 		}
-		for _, refusal := range refused {
-			r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: refusal.Target, Reason: refusal.Err.Error()})
-		}
 	})
-	if err := cmp.Or(runErr, updateErr); err != nil && !interrupted {
-		return failed(fmt.Errorf("%w\nwhat was measured is in %s", err, store.Path()))
-	}
 	run := store.Run()
-	if err := c.report(run, store.Dir()); err != nil {
-		return failed(fmt.Errorf("%w\nthe run itself is in %s; dyno report %s tries again", err, store.Path(), store.Dir()))
+	reportErr := c.report(run, store.Dir())
+	if reportErr != nil {
+		reportErr = fmt.Errorf("%w\nthe run itself is in %s; dyno report %s tries again", reportErr, store.Path(), store.Dir())
 	}
-	switch {
+	switch err := cmp.Or(runErr, storeErr, updateErr); {
 	case interrupted:
+		if reportErr != nil {
+			fmt.Fprintf(c.stderr, "%v\n", reportErr)
+		}
 		fmt.Fprintf(c.stderr, "interrupted; %s stored in %s\n", count(len(run.Trials), "trial"), store.Path())
 		return errInterrupted
+	case err != nil:
+		return failed(fmt.Errorf("%w\nwhat was measured is in %s", err, store.Path()))
+	case reportErr != nil:
+		return failed(reportErr)
 	case len(refused) > 0:
 		return failed(fmt.Errorf("%s refused, see above", count(len(refused), "target")))
 	}
 	return verdict(run)
 }
 
+// stored is a run as it is printed: what is in run.json and what is beside it.
+type stored struct {
+	*results.Run
+	Verdict *report.Judgement `json:"verdict"`
+}
+
 // report prints the table, or the run as JSON, and writes the report's files.
+// What cannot be written is told after what could be printed.
 func (c *cli) report(run *results.Run, dir string) error {
-	if len(run.Trials) == 0 {
-		if c.json {
-			return json.NewEncoder(c.stdout).Encode(run)
-		}
-		return nil
-	}
-	if err := report.Write(run, dir); err != nil {
-		return err
-	}
+	filesErr := report.Write(run, dir)
+	var err error
 	if c.json {
-		if err := json.NewEncoder(c.stdout).Encode(run); err != nil {
-			return err
-		}
-	} else if err := report.Terminal(c.stdout, run, width(c.stdout)); err != nil {
-		return err
+		err = json.NewEncoder(c.stdout).Encode(stored{run, report.Judge(run)})
+	} else {
+		err = report.Terminal(c.stdout, run, width(c.stdout))
 	}
-	fmt.Fprintf(c.stderr, "report: %s\n", filepath.Join(dir, report.HTMLFile))
-	return nil
+	if filesErr == nil {
+		fmt.Fprintf(c.stderr, "report: %s\n", filepath.Join(dir, report.HTMLFile))
+	}
+	return cmp.Or(err, filesErr)
 }
 
 // verdict is an error if the run did not do what was asked: a trial failed for

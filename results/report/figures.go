@@ -25,6 +25,10 @@ func (s *Scenario) figures() []figure {
 	if class != "" {
 		which = ", " + class + " requests"
 	}
+	together := ""
+	if class != "" { // the steps of the series know no classes
+		together = ", requests of all classes together"
+	}
 	var throughput, p99, cpu []plot.Bar
 	var curves []plot.Curve
 	var panels []plot.Panel
@@ -52,7 +56,7 @@ func (s *Scenario) figures() []figure {
 		first,
 		{plot.BarsOfTime(name+": CPU time per request", cpu), "cpu", true},
 		{plot.Percentiles(name+": latency by percentile"+which, "all valid trials merged · both axes logarithmic · a line ends where samples run out", curves), "percentiles", false},
-		{plot.OverTime(name+": latency over time", "p99 (strong) and p50 (faint) of each 100 ms · one pair of lines per valid trial", panels), "over-time", false},
+		{plot.OverTime(name+": latency over time"+together, "p99 (strong) and p50 (faint) of each 100 ms · one pair of lines per valid trial", panels), "over-time", false},
 		{plot.Occupancy(name+": slots busy and queue over time", "slots in use (strong), of those that there are (dots) · connections that wait for one or to be accepted (dashes) · each panel on a logarithmic scale of its own · one pair of lines per valid trial", full), "occupancy", false},
 	}
 	var shown []figure

@@ -111,6 +111,9 @@ func (s *Scenario) class() Latency {
 			return l
 		}
 	}
+	if classes := s.Plan.Classes; len(classes) > 1 {
+		return Latency{Class: classes[0]}
+	}
 	return Latency{}
 }
 
