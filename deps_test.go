@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"engines/eventloop":  {"engines", "engines/reactor", "protocol", "protocol/gateway"},
 	"engines/reactor":    {"engines", "protocol", "protocol/gateway", "internal/iouring"},
 	"engines/coroutine":  {"engines", "engines/reactor"},
-	"engines/supervise":  {"engines", "protocol", "protocol/gateway"},
+	"engines/supervise":  {"engines", "protocol", "protocol/gateway", "internal/systemd"},
 	"engines/nethttp":    {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/fasthttp":   {"engines", "engines/yardstick", "protocol", "protocol/gateway"},
 	"engines/yardstick":  {"engines", "protocol", "protocol/gateway"},

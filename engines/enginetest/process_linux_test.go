@@ -57,13 +57,16 @@ func serveProcess(spec string) error {
 			return err
 		}
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	svc := protocol.NewService(faulty(NewApp().Serve), http1.Codec{})
 	svc.DrainTime = patience
 	svc.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	work, isWorker := supervise.Self()
-	if isWorker {
+	ctx := context.Background()
+	if !isWorker {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM)
+		defer stop()
+	} else { // it ends at its supervisor's command
 		spec = work.Spec
 		svc.Flags.MultiProcess = true
 		if _, err := os.Lstat(os.Getenv(brokenApp)); err == nil {

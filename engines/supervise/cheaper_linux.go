@@ -81,7 +81,7 @@ func (l *load) look(running []*worker) {
 
 func (l *load) wake() {
 	for _, p := range l.m.places {
-		if p.rests() && p.try(wake) {
+		if p.rests() && p.try(order{what: wake}) {
 			l.m.svc.Log.Info("supervisor: the load wakes a worker", "worker", p.index+1)
 			return
 		}
@@ -92,7 +92,7 @@ func (l *load) wake() {
 func (l *load) rest() {
 	for i := len(l.m.places) - 1; i >= l.m.limits.Cheaper; i-- {
 		if p := l.m.places[i]; !p.rests() {
-			if p.try(rest) {
+			if p.try(order{what: rest}) {
 				l.m.svc.Log.Info("supervisor: a worker with nothing to do is ended", "worker", p.index+1)
 			}
 			return

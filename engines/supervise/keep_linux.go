@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/dynobench/dyno/engines"
@@ -18,6 +17,7 @@ const (
 	firstPause = 20 * time.Millisecond
 	lastPause  = 2 * time.Second
 	startTime  = 30 * time.Second // for a worker to be ready to follow another
+	startTries = 50               // for it, where a signal that was the master's ends it before it can know
 	lastCall   = time.Second      // how long a worker that is followed keeps idle connections
 )
 
@@ -37,11 +37,14 @@ type place struct {
 	respawns int64
 	harakiri int64
 	gone     engines.Stats // of the workers before
+	again    time.Time     // when a worker that has come to a limit may be replaced, after an attempt that failed
+	patience time.Duration // between such attempts
 }
 
 // order is what keep is to do with its worker. done gets the outcome, once.
 type order struct {
 	what byte
+	of   *worker // only with this one, and nobody waits for the outcome; nil: with whichever there is
 	done chan error
 }
 
@@ -77,6 +80,8 @@ func (m *Master) keep(ctx context.Context, p *place, keepers *sync.WaitGroup) er
 			continue // it rests
 		case w != nil && (w.old() || !w.spared()):
 			quick, pause = 0, 0
+		case w != nil && w.strayed():
+			quick, pause = 0, firstPause
 		default:
 			quick++
 			pause = min(max(2*pause, firstPause), lastPause)
@@ -109,6 +114,10 @@ func (m *Master) attend(ctx context.Context, p *place, w *worker, keepers *sync.
 			<-w.ended // drain tells it to
 			return w, nil
 		case o := <-p.orders:
+			if o.of != nil && o.of != w {
+				o.done <- nil
+				continue
+			}
 			old := w
 			switch o.what {
 			case wake:
@@ -118,7 +127,11 @@ func (m *Master) attend(ctx context.Context, p *place, w *worker, keepers *sync.
 				p.sleep(true)
 			case replace:
 				next, err := m.follow(ctx, p, w)
+				p.count(func() { p.postpone(err) })
 				if err != nil {
+					if o.of != nil && ctx.Err() == nil {
+						m.svc.Log.Error("supervisor: a worker is not replaced", "worker", p.index+1, "error", err)
+					}
 					o.done <- err
 					continue
 				}
@@ -138,27 +151,56 @@ func (m *Master) attend(ctx context.Context, p *place, w *worker, keepers *sync.
 // follow starts a worker beside w and returns when it serves. If it does not,
 // w stays.
 func (m *Master) follow(ctx context.Context, p *place, w *worker) (*worker, error) {
-	next, err := m.start(p)
-	if err != nil {
-		return nil, err
+	for tries := 1; ; tries++ {
+		next, err := m.start(p)
+		if err != nil {
+			return nil, err
+		}
+		timer := time.NewTimer(startTime)
+		select {
+		case <-next.ready:
+			timer.Stop()
+			p.count(func() { p.respawns++ })
+			return next, nil
+		case <-next.ended:
+			if err = next.how; next.strayed() && tries < startTries {
+				timer.Stop()
+				continue
+			}
+		case <-timer.C:
+			err = fmt.Errorf("not ready after %v", startTime)
+			next.kill()
+		case <-ctx.Done():
+			err = ctx.Err() // drain has told it to end; it may have begun to serve
+		}
+		timer.Stop()
+		<-next.ended
+		p.set(w)
+		return nil, fmt.Errorf("the new worker does not serve, the old one stays: %w", err)
 	}
-	timer := time.NewTimer(startTime)
-	defer timer.Stop()
-	select {
-	case <-next.ready:
-		p.count(func() { p.respawns++ })
-		return next, nil
-	case <-next.ended:
-		err = next.how
-	case <-timer.C:
-		err = fmt.Errorf("not ready after %v", startTime)
-	case <-ctx.Done():
-		err = ctx.Err()
+}
+
+// Pauses between attempts to replace a worker that has come to a limit.
+const (
+	firstPatience = time.Second
+	lastPatience  = time.Minute
+)
+
+// postpone takes note of how an attempt to replace the worker has ended; p.mu is held.
+func (p *place) postpone(err error) {
+	if err == nil {
+		p.patience, p.again = 0, time.Time{}
+		return
 	}
-	next.kill()
-	<-next.ended
-	p.set(w)
-	return nil, fmt.Errorf("the new worker does not serve, the old one stays: %w", err)
+	p.patience = min(max(2*p.patience, firstPatience), lastPatience)
+	p.again = time.Now().Add(p.patience)
+}
+
+// patient tells whether a worker that has come to a limit must wait to be replaced.
+func (p *place) patient() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(p.again)
 }
 
 // retire ends w in a way that its clients do not notice.
@@ -190,7 +232,7 @@ func (m *Master) start(p *place) (*worker, error) {
 	m.mu.Lock()
 	m.workers[w] = struct{}{}
 	if m.draining {
-		w.signal(syscall.SIGTERM)
+		w.drain()
 	}
 	m.mu.Unlock()
 	w.reading.Go(w.read)
@@ -219,7 +261,7 @@ func (m *Master) end(w *worker) {
 	if w.old() {
 		m.served = true
 	}
-	if m.draining && w.how != nil && w.spared() && !w.endedBy(syscall.SIGTERM) { // SIGTERM: it had not begun to serve
+	if m.draining && w.how != nil && w.spared() && w.isReady() {
 		m.bad = true
 	}
 }
@@ -270,9 +312,9 @@ func (p *place) count(f func()) {
 	f()
 }
 
-// do has keep carry out what, and returns the outcome.
-func (p *place) do(ctx context.Context, what byte) error {
-	o := order{what, make(chan error, 1)}
+// do has keep carry out o, and returns the outcome.
+func (p *place) do(ctx context.Context, o order) error {
+	o.done = make(chan error, 1)
 	select {
 	case p.orders <- o:
 	case <-ctx.Done():
@@ -286,10 +328,11 @@ func (p *place) do(ctx context.Context, what byte) error {
 	}
 }
 
-// try has keep carry out what, unless it is busy, and does not wait for it.
-func (p *place) try(what byte) bool {
+// try has keep carry out o, unless it is busy, and does not wait for it.
+func (p *place) try(o order) bool {
+	o.done = make(chan error, 1)
 	select {
-	case p.orders <- order{what, make(chan error, 1)}:
+	case p.orders <- o:
 		return true
 	default:
 		return false

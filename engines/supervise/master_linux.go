@@ -19,8 +19,8 @@ import (
 
 const exitGrace = 2 * engines.CutGrace // for workers to end, beyond their own drain
 
-// Master is the supervisor as an engine. Its Serve handles SIGHUP and SIGUSR1
-// of the process while it runs.
+// Master is the supervisor as an engine. It takes SIGHUP and SIGUSR1 of the
+// process, see CatchSignals.
 type Master struct {
 	inner     engines.Spec
 	processes int
@@ -29,11 +29,18 @@ type Master struct {
 	limits    Limits
 	onReady   func()
 	onReload  func(begun bool)
+	onBound   func() error
+	hungUp    func() bool
+
+	catch           sync.Once
+	hangups, askers chan os.Signal // SIGHUP, SIGUSR1; each holds one that has not been obeyed
 
 	// Set by Serve before the first worker.
 	svc     *protocol.Service
+	ending  context.Context // of Serve
 	forker  *forker
 	program *os.File // what workers run
+	path    string   // where that was started from
 	turn    *os.File // the lock of socket=locked, else nil
 	places  []*place
 	began   time.Time
@@ -60,6 +67,10 @@ func New(p *engines.Params, inner engines.Spec) (*Master, error) {
 		affinity:  p.Choice("affinity", "off", "cpu") == "cpu",
 		onReady:   func() {},
 		onReload:  func(bool) {},
+		onBound:   func() error { return nil },
+		hungUp:    func() bool { return false },
+		hangups:   make(chan os.Signal, 1),
+		askers:    make(chan os.Signal, 1),
 		workers:   make(map[*worker]struct{}),
 	}
 	return m, p.Err()
@@ -81,12 +92,31 @@ func (m *Master) OnReady(f func()) { m.onReady = f }
 // be called before Serve.
 func (m *Master) OnReload(f func(begun bool)) { m.onReload = f }
 
-// Serve implements engines.Engine.
+// OnBound has f called by Serve once all sockets are there, before the first
+// worker is: to give up the rights that they took. If it fails, Serve does.
+func (m *Master) OnBound(f func() error) { m.onBound = f }
+
+// OnHangup has f asked whether a SIGHUP is the end of the terminal that the
+// process was started at, and not somebody's wish for a reload. It ends Serve then.
+func (m *Master) OnHangup(f func() bool) { m.hungUp = f }
+
+// CatchSignals takes SIGHUP and SIGUSR1 of the process from now on, for Serve to
+// obey. Serve calls it; who makes the process known before that calls it earlier.
+func (m *Master) CatchSignals() {
+	m.catch.Do(func() {
+		signal.Notify(m.hangups, syscall.SIGHUP)
+		signal.Notify(m.askers, syscall.SIGUSR1)
+	})
+}
+
+// Serve implements engines.Engine. The signals stay caught after it: the process
+// is about to end, and must not end by them.
 func (m *Master) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
 	defer sock.Close()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	m.svc, m.began = svc, time.Now()
+	m.CatchSignals()
+	m.svc, m.began, m.ending = svc, time.Now(), ctx
 	if err := m.open(sock); err != nil {
 		return fmt.Errorf("supervisor: %w", err)
 	}
@@ -94,12 +124,11 @@ func (m *Master) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	if m.turn != nil {
 		defer m.turn.Close()
 	}
+	if err := m.onBound(); err != nil {
+		return err
+	}
 	svc.Log.Info("supervisor", "workers", m.processes, "engine", m.inner.String(), "socket", m.socket)
 	m.forker = newForker()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
-	defer signal.Stop(signals)
-
 	var keepers, others sync.WaitGroup
 	for _, p := range m.places {
 		keepers.Go(func() {
@@ -108,7 +137,8 @@ func (m *Master) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			}
 		})
 	}
-	others.Go(func() { m.obey(ctx, signals) })
+	others.Go(func() { m.reloads(ctx, stop) })
+	others.Go(func() { m.reports(ctx) })
 	if m.limits.any() {
 		others.Go(func() { m.watch(ctx) })
 	}
@@ -135,7 +165,7 @@ func (m *Master) drain(keepers *sync.WaitGroup) error {
 	m.mu.Lock()
 	m.draining = true
 	for w := range m.workers {
-		w.signal(syscall.SIGTERM)
+		go w.drain() // one that does not read must not hold up the others
 	}
 	m.mu.Unlock()
 	done := make(chan struct{})
@@ -172,6 +202,7 @@ func (m *Master) open(sock *engines.Socket) error {
 	if m.program, err = os.Open("/proc/self/exe"); err != nil {
 		return err
 	}
+	m.path = startedFrom()
 	if m.socket == "auto" {
 		m.socket = "reuseport"
 		if m.inner.Name == "sync" || m.limits.Cheaper > 0 {

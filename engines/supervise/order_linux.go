@@ -4,51 +4,95 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"syscall"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
 
 	"github.com/dynobench/dyno/engines"
 )
 
-// obey does what signals say.
-func (m *Master) obey(ctx context.Context, signals <-chan os.Signal) {
+// reloads does what SIGHUP asks for. Those that come during a reload are one.
+func (m *Master) reloads(ctx context.Context, stop context.CancelCauseFunc) {
 	for {
 		select {
-		case s := <-signals:
-			if s == syscall.SIGUSR1 {
-				m.report()
-				continue
+		case <-m.hangups:
+			if m.hungUp() {
+				m.svc.Log.Info("supervisor: its terminal has hung up")
+				stop(context.Canceled)
+				return
 			}
-			m.onReload(true)
+			known := m.unready.Load() <= 0 // a manager that still waits for us is told of nothing else
+			if known {
+				m.onReload(true)
+			}
 			if err := m.reload(ctx); err != nil && ctx.Err() == nil {
 				m.svc.Log.Error("supervisor: reload failed", "error", err)
 			}
-			m.onReload(false)
+			if known && ctx.Err() == nil {
+				m.onReload(false)
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// reports does what SIGUSR1 asks for, during a reload, too.
+func (m *Master) reports(ctx context.Context) {
+	for {
+		select {
+		case <-m.askers:
+			m.report()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// startedFrom is the path by which this process was started, links in it not
+// resolved: what is there after a deployment is what is to be run next. If the
+// name that the process was given does not lead to its program, it is the path
+// that the kernel tells.
+var startedFrom = sync.OnceValue(func() string {
+	name := os.Args[0]
+	if !strings.ContainsRune(name, '/') {
+		name, _ = exec.LookPath(name) // "" if it fails
+	}
+	// The path of a descriptor, as of /proc/self/exe, is no place to put a new program.
+	if path, err := filepath.Abs(name); name != "" && err == nil && !strings.HasPrefix(path, "/proc/") {
+		ours, e1 := os.Stat("/proc/self/exe")
+		there, e2 := os.Stat(path)
+		if e1 == nil && e2 == nil && os.SameFile(ours, there) {
+			return path
+		}
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "/proc/self/exe"
+	}
+	return path
+})
+
+// Before the app has run, which may change the working directory.
+func init() { startedFrom() }
+
 // reload replaces the workers one after the other by processes of the program
 // that is now where ours was started from. It stops at the first that cannot be
 // replaced: what is broken does not get any further.
 func (m *Master) reload(ctx context.Context) error {
-	path, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	program, err := os.Open(path)
+	program, err := os.Open(m.path)
 	if err != nil {
 		return fmt.Errorf("the program of the workers: %w", err)
 	}
 	old := m.program
 	m.forker.do(func() { m.program, program = program, old })
-	m.svc.Log.Info("supervisor: reload", "program", path)
+	m.svc.Log.Info("supervisor: reload", "program", m.path)
 	for i, p := range m.places {
 		if p.rests() {
 			continue
 		}
-		if err := p.do(ctx, replace); err != nil {
+		if err := p.do(ctx, order{what: replace}); err != nil {
 			if i == 0 { // none of them runs it
 				m.forker.do(func() { m.program, program = old, m.program })
 			}

@@ -9,7 +9,9 @@
 // long as it lives: what waits in the queue of a worker that dies, or retires,
 // is served by the next one.
 //
-// While it serves, the master takes SIGHUP for Reload and SIGUSR1 for Report.
+// The master takes SIGHUP for a reload and SIGUSR1 for a report. Workers leave all
+// signals to it, since a terminal or a service manager sends one to all processes: a
+// worker ends at an order on the control socket.
 package supervise
 
 import (

@@ -23,6 +23,15 @@ func (*Master) OnReady(func()) {}
 // OnReload does nothing.
 func (*Master) OnReload(func(begun bool)) {}
 
+// OnBound does nothing.
+func (*Master) OnBound(func() error) {}
+
+// OnHangup does nothing.
+func (*Master) OnHangup(func() bool) {}
+
+// CatchSignals does nothing.
+func (*Master) CatchSignals() {}
+
 // Workers returns nil.
 func (*Master) Workers() []Worker { return nil }
 
@@ -43,6 +52,9 @@ type Work struct {
 
 // Self tells that this process is no worker.
 func Self() (*Work, bool) { return nil, false }
+
+// Obeys tells nothing.
+func (*Work) Obeys() bool { return false }
 
 // Socket fails.
 func (*Work) Socket() (*engines.Socket, error) { return nil, engines.LinuxOnly("prefork") }

@@ -46,12 +46,15 @@ func (m *Master) judge(w *worker) {
 	stats := w.last()
 	rss, _ := Memory(w.pid())
 	log := m.svc.Log.With("worker", w.place.index+1, "pid", w.pid())
+	next := order{what: replace, of: w}
 	switch l := &m.limits; {
-	case w.most > 0 && stats.Requests >= w.most && w.place.try(replace):
+	case w.place.patient():
+	case w.most > 0 && stats.Requests >= w.most && w.place.try(next):
 		log.Info("supervisor: a worker has served its time and is replaced", "requests", stats.Requests)
-	case l.MaxRSS > 0 && rss > l.MaxRSS && w.place.try(replace):
+	case l.MaxRSS > 0 && rss > l.MaxRSS && w.place.try(next):
 		log.Info("supervisor: a worker has grown too large and is replaced", "rss", rss)
-	case l.Harakiri > 0 && w.silent() > l.Harakiri+4*tick && w.isReady():
+	}
+	if limit := m.limits.Harakiri; limit > 0 && w.silent() > limit+4*tick && w.isReady() {
 		w.die("a worker has not answered its supervisor for that long", "silence", w.silent())
 	}
 }

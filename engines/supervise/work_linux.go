@@ -29,6 +29,7 @@ const (
 
 	orderReport = '?'
 	orderRetire = 'r'
+	orderDrain  = 'd'
 	orderConn   = 'c' // and with it a connection
 )
 
@@ -37,12 +38,15 @@ type task struct {
 	Spec     string        `json:"spec"`
 	Turns    bool          `json:"turns,omitempty"`
 	Harakiri time.Duration `json:"harakiri_ns,omitempty"`
+	Drains   bool          `json:"drains,omitempty"` // the master says by orderDrain what SIGTERM says to others
 }
 
 type report struct {
 	engines.Stats
 	Overdue string        `json:"overdue,omitempty"` // if set, all there is: the line of a request that takes too long
 	Took    time.Duration `json:"took_ns,omitempty"` // so far
+	Asked   bool          `json:"asked,omitempty"`   // if set, all there is: somebody but the master has asked the worker to end
+	Drains  bool          `json:"drains,omitempty"`  // it knows orderDrain
 }
 
 // Work is a worker process's part: serve with the engine Spec on Socket.
@@ -55,8 +59,9 @@ type Work struct {
 
 	mu     sync.Mutex
 	stats  func() engines.Stats
-	retire func()
-	early  bool // told to retire before it served
+	retire func() // nil until it serves
+	drain  func() // likewise
+	early  byte   // the order to end that came before
 	use    func(net.Conn)
 }
 
@@ -84,12 +89,41 @@ var self = sync.OnceValues(func() (*Work, bool) {
 		fmt.Fprintf(os.Stderr, "worker: the control socket is missing: %v\n", err)
 		os.Exit(2)
 	}
-	// They are the master's, which a terminal or a careless script may send to all.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGUSR1)
 	w := &Work{Index: t.Index, Spec: t.Spec, task: t, control: control}
+	w.takeSignals()
 	go w.listen()
 	return w, true
 })
+
+// A worker leaves to the master what is the master's to say: a terminal, a service
+// manager or a careless script sends a signal to all processes. It does so as early
+// as it can; what comes earlier still ends it, see strayed.
+var hangups, ends = make(chan os.Signal, 1), make(chan os.Signal, 1)
+
+func init() {
+	if _, ok := os.LookupEnv(taskVariable); ok {
+		signal.Notify(hangups, syscall.SIGHUP)
+		signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	}
+}
+
+// takeSignals has the worker replaced if it is asked to end by itself.
+func (w *Work) takeSignals() {
+	if !w.task.Drains {
+		signal.Stop(ends)
+		return
+	}
+	go func() {
+		for range ends {
+			w.say(report{Asked: true})
+		}
+	}()
+}
+
+// Obeys tells whether the worker ends at its master's command and at nobody
+// else's. If not, it was started by a version of the program which has it end by
+// SIGTERM.
+func (w *Work) Obeys() bool { return w.task.Drains }
 
 // Socket is the socket that the worker accepts from. It is to be called once.
 func (w *Work) Socket() (*engines.Socket, error) {
@@ -125,8 +159,12 @@ func (c commanded) Serve(ctx context.Context, sock *engines.Socket, svc *protoco
 		svc.Retire(lastCall)
 		stop()
 	}
-	if c.w.early {
+	c.w.drain = stop
+	switch c.w.early {
+	case orderRetire:
 		c.w.retire()
+	case orderDrain:
+		stop()
 	}
 	c.w.mu.Unlock()
 	c.w.report() // it serves
@@ -150,12 +188,16 @@ func (w *Work) listen() {
 			w.take(handed)
 		case orderReport:
 			w.report()
-		case orderRetire:
+		case orderRetire, orderDrain:
 			w.mu.Lock()
-			if w.retire != nil {
-				w.retire()
+			end := w.retire
+			if order == orderDrain {
+				end = w.drain
 			}
-			w.early = true
+			if end != nil {
+				end()
+			}
+			w.early = order
 			w.mu.Unlock()
 		}
 	}
@@ -166,7 +208,7 @@ func (w *Work) report() {
 	stats := w.stats
 	w.mu.Unlock()
 	if stats != nil {
-		w.say(report{Stats: stats()})
+		w.say(report{Stats: stats(), Drains: true})
 	}
 }
 

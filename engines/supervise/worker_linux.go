@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/internal/systemd"
 )
 
 // worker is the master's side of a worker process.
@@ -39,6 +40,7 @@ type worker struct {
 
 	mu        sync.Mutex
 	stats     engines.Stats
+	drains    bool      // it knows orderDrain
 	heard     time.Time // when it last said something
 	condemned bool      // killed by us; its end is no failure to start
 }
@@ -62,7 +64,7 @@ func (m *Master) fork(p *place) (*worker, error) {
 	if m.turn != nil {
 		files = append(files, m.turn)
 	}
-	text, err := json.Marshal(task{Index: p.index, Spec: m.inner.String(), Turns: m.turn != nil, Harakiri: m.limits.Harakiri})
+	text, err := json.Marshal(task{Index: p.index, Spec: m.inner.String(), Turns: m.turn != nil, Harakiri: m.limits.Harakiri, Drains: true})
 	if err != nil {
 		ours.Close()
 		return nil, err
@@ -73,7 +75,7 @@ func (m *Master) fork(p *place) (*worker, error) {
 			// the next reload, even if its file is replaced meanwhile.
 			Path:        fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), m.program.Fd()),
 			Args:        os.Args,
-			Env:         append(os.Environ(), taskVariable+"="+string(text)),
+			Env:         append(systemd.Strip(os.Environ()), taskVariable+"="+string(text)),
 			Stdout:      os.Stdout,
 			Stderr:      &w.tail,
 			ExtraFiles:  files,
@@ -143,8 +145,12 @@ func (w *worker) read() {
 			w.overdue(r.Overdue, r.Took)
 			continue
 		}
+		if r.Asked {
+			w.asked()
+			continue
+		}
 		w.mu.Lock()
-		w.stats, w.heard = r.Stats, time.Now()
+		w.stats, w.heard, w.drains = r.Stats, time.Now(), r.Drains
 		w.mu.Unlock()
 		select {
 		case <-w.ready:
@@ -197,6 +203,35 @@ func (w *worker) pid() int { return w.cmd.Process.Pid }
 
 func (w *worker) signal(s syscall.Signal) { w.cmd.Process.Signal(s) }
 
+// drain tells the worker to end, by its own way. One that has not said that it
+// knows it, as a version from before there was one, is asked by a signal, too.
+func (w *worker) drain() {
+	w.order(orderDrain)
+	w.mu.Lock()
+	drains := w.drains
+	w.mu.Unlock()
+	if !drains {
+		w.signal(syscall.SIGTERM)
+	}
+}
+
+// asked is called when somebody but the master has asked the worker to end. It is
+// replaced, so that it has a successor before it goes, unless the master has been
+// asked as well: one signal to all of them is one to the master.
+func (w *worker) asked() {
+	m, p := w.place.m, w.place
+	time.AfterFunc(askedGrace, func() {
+		if m.ending.Err() != nil {
+			return
+		}
+		m.svc.Log.Info("supervisor: a worker has been asked to end and is replaced", "worker", p.index+1, "pid", w.pid())
+		p.do(m.ending, order{what: replace, of: w}) //nolint:errcheck // attend tells
+	})
+}
+
+// askedGrace is how much later than its workers a master may learn that it is to end.
+const askedGrace = 250 * time.Millisecond
+
 // kill ends a worker that we are done with.
 func (w *worker) kill() {
 	w.mu.Lock()
@@ -223,9 +258,18 @@ func (w *worker) wait() error {
 	return err
 }
 
-func (w *worker) endedBy(s syscall.Signal) bool {
+// strayed tells whether the worker has ended by a signal that was the master's,
+// before it could know: in the moments until the program has set up its handlers.
+func (w *worker) strayed() bool {
 	status, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == s
+	if !ok || !status.Signaled() || w.isReady() {
+		return false
+	}
+	switch status.Signal() {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2:
+		return true
+	}
+	return false
 }
 
 // tail passes on what is written to it and remembers what ended the process,

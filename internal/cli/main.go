@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -30,18 +28,7 @@ const (
 // not nil, is a further app, which serve and run take unless told otherwise.
 func Main(own gateway.App) {
 	target.MaybeWatchdog()
-	// The first signal asks politely; from then on they have their usual
-	// effect, so that a second one ends the process at once. They have it before
-	// anything is seen of the first.
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		signal.Stop(signals)
-		cancel()
-	}()
-	os.Exit(run(ctx, own, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(takeEndings(), own, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run is Main without the process: args in, exit code out.

@@ -38,8 +38,8 @@ func (c *cli) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve an app on one engine until SIGTERM",
 		Long: `serve runs one engine with one of the built-in apps. It says on standard error
-where it listens once it does; SIGTERM and SIGINT drain it: requests in flight
-are finished, then it exits with 0.
+where it listens once it does; SIGTERM, SIGINT and SIGQUIT drain it: requests in
+flight are finished, then it exits with 0. docs/serve.md has a table of all signals.
 
 With --master, or the engine prefork, a supervisor keeps worker processes: it
 replaces those that end, and on SIGHUP all of them, one by one, by the program as
@@ -136,6 +136,12 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
+	surviveLogs()
+	ctx, end := context.WithCancel(cmd.Context())
+	defer end()
+	if !isWorker {
+		serverSignals(ctx, end, engine, svc.Log)
+	}
 	svc.Timed = f.supervise.stats != "" && f.supervise.latency && catalog.Times(spec)
 	var socket *engines.Socket
 	if isWorker {
@@ -149,13 +155,13 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		return failed(err)
 	}
 	if !isWorker {
-		stop, err := f.supervise.observe(cmd.Context(), engine, socket, svc)
+		stop, err := f.supervise.observe(ctx, engine, socket, svc)
 		if err != nil {
 			socket.Close()
 			return failed(err)
 		}
 		defer stop()
-		stop, err = f.supervise.profile(cmd.Context(), engine)
+		stop, err = f.supervise.profile(ctx, engine)
 		if err != nil {
 			socket.Close()
 			return failed(err)
@@ -173,10 +179,10 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		if _, many := engine.(*supervise.Master); !many {
 			tellManager(svc.Log, systemd.Ready) // a supervisor does when its workers are
 		}
-		defer context.AfterFunc(cmd.Context(), func() { tellManager(svc.Log, systemd.Stopping) })()
+		defer context.AfterFunc(ctx, func() { tellManager(svc.Log, systemd.Stopping) })()
 	}
 	defer keepSpareSmall()()
-	err = engine.Serve(cmd.Context(), socket, svc)
+	err = engine.Serve(ctx, socket, svc)
 	if errors.Is(err, engines.ErrDrainTimeout) {
 		err = fmt.Errorf("%w: raise --drain, now %v", err, f.drain)
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,6 +37,14 @@ func Socket() (fd uintptr, given bool, err error) {
 		return 0, false, fmt.Errorf("LISTEN_FDS=%d: one socket can be served, so the unit must have one ListenStream", n)
 	}
 	return firstFD, true, nil
+}
+
+// Strip returns env without what a service manager has told this process alone.
+func Strip(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains([]string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}, name)
+	})
 }
 
 // States for Notify.
