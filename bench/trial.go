@@ -51,6 +51,9 @@ func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
 		return p.measure(ctx, s, proc, at, t)
 	})
 	if err != nil {
+		// What the generator saw of a server that was gone, or that it was
+		// ended itself, tells nothing more.
+		t.Warnings, t.Interrupted = nil, false
 		t.Warn(results.Warning{Code: CodeServerDied, Message: err.Error(), Invalid: true,
 			Hint: "run this trial's server command by hand and look at what it says"})
 	} else if exit.Killed {
@@ -84,7 +87,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	peaks := monitor.Stop()
 	t.Server.RSSPeakBytes, t.Server.ThreadsPeak, t.Server.ProcessesPeak = peaks.RSSBytes, peaks.Threads, peaks.Processes
 
-	if errors.Is(err, meter.ErrGone) { // it is dead, and about to be known to be
+	if proc.Dead() || errors.Is(err, meter.ErrGone) { // it is dead, and about to be known to be
 		select {
 		case <-proc.Done():
 		case <-time.After(s.Target.Drain):

@@ -11,6 +11,7 @@ import (
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/iouring"
 )
 
@@ -96,7 +97,7 @@ func (h *host) offer(ctx context.Context, o offer) (s seen, err error) {
 		s.stopped = <-held
 	}
 	if _, ended := server.Exit(); ended && ctx.Err() == nil {
-		return s, errors.New("the null engine died: " + server.Tail())
+		return s, errors.New("the null engine died: " + format.LastLines(server.Tail(), 10))
 	}
 	s.server = h.cpus.ServerShare(s.Used, s.OnServer)
 	return s, err

@@ -35,6 +35,7 @@ type Process struct {
 	ctx   context.Context
 	asked chan struct{} // closed: Stop has sent the signal
 	hurry chan struct{} // closed: do not wait for the drain
+	dead  chan struct{} // closed: the leader is dead, and the rest about to be
 	done  chan struct{}
 	ask   sync.Once
 	rush  sync.Once
@@ -90,7 +91,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	p := &Process{
 		c: c, ctx: ctx, mark: dog.mark(), tail: &tail{},
-		asked: make(chan struct{}), hurry: make(chan struct{}), done: make(chan struct{}),
+		asked: make(chan struct{}), hurry: make(chan struct{}), dead: make(chan struct{}), done: make(chan struct{}),
 	}
 	p.cmd = &exec.Cmd{
 		Path: path, Args: c.Argv, Dir: c.Dir,
@@ -166,6 +167,17 @@ func (p *Process) Tail() string { return p.tail.String() }
 // has then been killed.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// Dead tells whether the leader is dead. Done follows as soon as the rest of
+// the tree is.
+func (p *Process) Dead() bool {
+	select {
+	case <-p.dead:
+		return true
+	default:
+		return false
+	}
+}
+
 // Exit tells how the tree ended; ok is false while it lives.
 func (p *Process) Exit() (exit Exit, ok bool) {
 	select {
@@ -221,7 +233,7 @@ func (p *Process) Stop(ctx context.Context) (Exit, error) {
 // or a session holds it, so until then every signal to the group hits the
 // right one.
 func (p *Process) own(dog *watchdog) {
-	dead := make(chan struct{})
+	dead := p.dead
 	go func() { waitLeader(p.cmd); close(dead) }()
 
 	asked := false

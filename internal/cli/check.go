@@ -14,6 +14,7 @@ import (
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/conformance"
@@ -180,7 +181,7 @@ func (c *cli) checkEngine(ctx context.Context, spec string, f checkFlags) ([]con
 	results := c.judge(ctx, s, f)
 	exit, err := proc.Stop(ctx)
 	if err == nil && ctx.Err() == nil && (exit.Code != 0 || exit.Killed) {
-		err = fmt.Errorf("the engine did not end as asked (%v); its last output:\n%s", exit, proc.Tail())
+		err = fmt.Errorf("the engine did not end as asked (%v); its last output:\n%s", exit, format.LastLines(proc.Tail(), 20))
 	}
 	return results, err
 }

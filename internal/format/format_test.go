@@ -60,6 +60,25 @@ func TestLastLines(t *testing.T) {
 	}
 }
 
+// What a process wrote is told without being obeyed, and not at any length.
+func TestLastLinesForTerminals(t *testing.T) {
+	for text, want := range map[string]string{
+		"\x1b[31mred\x1b[0m":   `\x1b[31mred\x1b[0m`,
+		"a\rb\r\nc\x00\td\r\n": "a\\rb\nc\\x00\td",
+		"\u009b2J\xff\u202e":   `\u009b2J\xff\u202e`,
+		"wörter ✓":             "wörter ✓",
+	} {
+		if got := LastLines(text, 2); got != want {
+			t.Errorf("%q is told as %q, want %q", text, got, want)
+		}
+	}
+	long := strings.Repeat("ö", 5000) + "\n" + strings.Repeat("y", 400)
+	got := LastLines(long, 2)
+	if first, second, _ := strings.Cut(got, "\n"); !strings.HasSuffix(first, "ö… (10000 bytes)") || len(first) > 450 || len(second) != 400 {
+		t.Errorf("a line of 10000 bytes is told as %q", got)
+	}
+}
+
 func TestFileName(t *testing.T) {
 	for name, want := range map[string]string{"hello-rate_2": "hello-rate_2", "../a b": "___a_b", "threads,threads=4": "threads_threads_4", "wörter\n": "w_rter_"} {
 		if got := FileName(name); got != want {
