@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -83,80 +82,4 @@ func checkSchema(got, want string) error {
 		return fmt.Errorf("is %s; this dyno reads up to %s: upgrade dyno", got, want)
 	}
 	return nil
-}
-
-// Latest is the name by which Find knows the newest run.
-const Latest = "latest"
-
-// Find returns the folder or document that name means: a path to either, or
-// below the folder runs the id of a run, the start of an id that only one run
-// has, or "latest". A path goes first where both exist.
-func Find(runs, name string) (string, error) {
-	if name == "" {
-		return "", errors.New("no run named: give a folder, a run.json, an id or \"latest\"")
-	}
-	if _, err := os.Stat(name); err == nil {
-		return name, nil
-	}
-	if strings.ContainsRune(name, filepath.Separator) {
-		return "", fmt.Errorf("there is no run at %s", name)
-	}
-	ids, err := List(runs)
-	if err != nil {
-		return "", err
-	}
-	if len(ids) == 0 {
-		return "", fmt.Errorf("there is no run %q: %s holds no runs yet; dyno run makes one", name, runs)
-	}
-	if name == Latest {
-		return filepath.Join(runs, ids[0]), nil
-	}
-	var matches []string
-	for _, id := range ids {
-		if id == name {
-			matches = []string{id}
-			break
-		}
-		if strings.HasPrefix(id, name) {
-			matches = append(matches, id)
-		}
-	}
-	switch len(matches) {
-	case 1:
-		return filepath.Join(runs, matches[0]), nil
-	case 0:
-		return "", fmt.Errorf("there is no run %q in %s; the newest there: %s", name, runs, few(ids))
-	default:
-		return "", fmt.Errorf("%q may be any of %d runs in %s: %s", name, len(matches), runs, few(matches))
-	}
-}
-
-// few returns the first ids in a line.
-func few(ids []string) string {
-	const shown = 5
-	if len(ids) <= shown {
-		return strings.Join(ids, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(ids[:shown], ", "), len(ids)-shown)
-}
-
-// List returns the ids of the runs stored below the folder runs, newest first.
-// A folder that does not exist holds none.
-func List(runs string) ([]string, error) {
-	entries, err := os.ReadDir(runs)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list runs: %w", err)
-	}
-	var ids []string
-	for _, e := range entries {
-		if info, err := os.Stat(filepath.Join(runs, e.Name(), RunFile)); err == nil && info.Mode().IsRegular() {
-			ids = append(ids, e.Name())
-		}
-	}
-	slices.Sort(ids) // they start with the time
-	slices.Reverse(ids)
-	return ids, nil
 }

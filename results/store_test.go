@@ -277,3 +277,74 @@ var errFull = errors.New("no space left")
 type fullWriter struct{}
 
 func (fullWriter) Write([]byte) (int, error) { return 0, errFull }
+
+// The newest run is the one made last, whatever its folder is called, and never
+// what it is compared with.
+func TestLatestIsTheNewestOther(t *testing.T) {
+	dir := t.TempDir()
+	make := func(folder, id string, at int64) string {
+		s, err := results.Create(dir, &results.Run{ID: id, Created: time.Unix(at, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(s.Dir(), filepath.Join(dir, folder)); err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Join(dir, folder)
+	}
+	copied := func(from, to string) string {
+		b, err := os.ReadFile(filepath.Join(from, results.RunFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Ext(to) == "" {
+			if err := os.Mkdir(to, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			to = filepath.Join(to, results.RunFile)
+		}
+		if err := os.WriteFile(to, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return to
+	}
+	oldest := make("zzz-baseline", "20260101-000000-aaaa", 1000)
+	if _, _, err := results.FindPair(dir, results.Latest, results.Latest); err == nil || !strings.Contains(err.Error(), "no other run") || !strings.Contains(err.Error(), "zzz-baseline") {
+		t.Errorf("one run beside itself: %v", err)
+	}
+	newest := make("a-try", "20260103-000000-bbbb", 3000)
+	middle := make("mmm", "20260102-000000-cccc", 2000)
+	torn := make("zzzz-torn", "20260104-000000-dddd", 4000)
+	if err := os.WriteFile(filepath.Join(torn, results.RunFile), []byte(`{"schema":"dyno.run/1","id":`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := results.Find(dir, results.Latest); err != nil || got != newest {
+		t.Errorf("latest is %s, %v", got, err)
+	}
+	if ids, err := results.List(dir); err != nil || strings.Join(ids, " ") != "a-try mmm zzz-baseline zzzz-torn" {
+		t.Errorf("%v, %v", ids, err)
+	}
+	file := copied(newest, filepath.Join(t.TempDir(), "base.json"))
+	copied(newest, filepath.Join(dir, "zz-copy"))
+	if got, err := results.Find(dir, results.Latest); err != nil || filepath.Base(got) != "zz-copy" && got != newest {
+		t.Errorf("latest is %s, %v", got, err)
+	}
+	for _, c := range [][4]string{
+		{"latest", "latest", middle, filepath.Join(dir, "zz-copy")}, // of one run and its copy the later name
+		{"a-try", "latest", newest, middle}, {"latest", "a-try", middle, newest},
+		{file, "latest", file, middle}, {"mmm", "latest", middle, filepath.Join(dir, "zz-copy")},
+		{newest, "latest", newest, middle}, {filepath.Join(newest, "run.json"), "latest", filepath.Join(newest, "run.json"), middle},
+		{"zzz", "mmm", "", ""}, {"zzz-baseline", "mmm", oldest, middle},
+	} {
+		old, new, err := results.FindPair(dir, c[0], c[1])
+		if c[2] == "" {
+			if err == nil {
+				t.Errorf("%v: %s, %s", c, old, new)
+			}
+			continue
+		}
+		if err != nil || old != c[2] || new != c[3] {
+			t.Errorf("%v: %s, %s, %v", c, old, new, err)
+		}
+	}
+}

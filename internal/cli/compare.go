@@ -26,7 +26,8 @@ func (c *cli) compareCommand() *cobra.Command {
 change with its interval over trials, and says where two runs cannot tell.
 
 OLD and NEW are run folders, run.json files, or the ids (or beginnings of ids)
-of runs in the runs folder; "latest" is the newest one.
+of runs in the runs folder; "latest" is the one that was made last, and beside
+another run never that one: compare latest latest compares the newest two.
 
 It exits with 1 when a change for the worse is beyond doubt and above --floor.
 Two stored runs were measured at two times: see what it says it could have
@@ -34,11 +35,15 @@ detected before you trust a silence.`,
 		Example: "  dyno compare runs/20260101-120000-1a2b latest\n  dyno compare baseline/run.json latest --floor 0.05",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			before, err := readRun(runs, args[0])
+			oldPath, newPath, err := results.FindPair(runs, args[0], args[1])
 			if err != nil {
 				return usageError(err)
 			}
-			after, err := readRun(runs, args[1])
+			before, err := results.Read(oldPath)
+			if err != nil {
+				return usageError(err)
+			}
+			after, err := results.Read(newPath)
 			if err != nil {
 				return usageError(err)
 			}
