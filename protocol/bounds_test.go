@@ -1,10 +1,13 @@
 package protocol_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/fastcgi"
@@ -91,6 +94,80 @@ func TestMemoryIsBounded(t *testing.T) {
 					t.Errorf("answered %.60q, want %q", got, tt.want)
 				}
 			})
+		}
+	}
+}
+
+// TestHeldIsBounded has many clients upload and not finish, on connections that
+// share a limit, and ends them in every way there is.
+func TestHeldIsBounded(t *testing.T) {
+	const limit, body, part = 1 << 20, 512 << 10, 200 << 10
+	head := fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", body)
+	for name, end := range map[string]func(*client){
+		"aborted":  func(c *client) { c.Abort(errors.New("reset")) },
+		"gone":     func(c *client) { c.EOF() },
+		"too late": func(c *client) { c.Expire(time.Now().Add(time.Hour)); c.all() },
+		"released": func(c *client) { c.Release() },
+		"finished": func(c *client) { c.send(strings.Repeat("x", body-part)); c.all() },
+		"refused":  func(c *client) { c.send(strings.Repeat("x", body-part)); c.all(); c.send("nonsense\r\n\r\n"); c.all() },
+		"followed": func(c *client) { c.send(strings.Repeat("x", body-part)); c.all(); c.send(get + "GET"); c.all() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			svc := protocol.NewService(say("ok"), http1.Codec{})
+			svc.Log = slog.New(slog.DiscardHandler)
+			svc.Limits = protocol.Limits{Bodies: limit}
+			var open []*client
+			refused, held := 0, 0
+			for range 20 {
+				c := &client{t: t, Session: svc.NewSession(protocol.Peer{})}
+				c.send(head + strings.Repeat("x", part))
+				if c.Next() == protocol.Write {
+					if got := c.all(); !strings.HasPrefix(got, "HTTP/1.1 503 ") || !strings.Contains(got, "Retry-After: 1\r\n") {
+						t.Errorf("got %q", got)
+					}
+					c.next(protocol.Close)
+					refused++
+					continue
+				}
+				open = append(open, c)
+				held += c.Held()
+				if n := svc.Counters.Held.Load(); n > limit || held > limit+len(open)*protocol.HeldFree {
+					t.Fatalf("%d bytes held, and %d are known", held, n)
+				}
+			}
+			if len(open) < limit/body || refused == 0 || svc.Counters.Shed.Load() != int64(refused) {
+				t.Errorf("%d are taken and %d refused, %d shed", len(open), refused, svc.Counters.Shed.Load())
+			}
+			small := &client{t: t, Session: svc.NewSession(protocol.Peer{})}
+			for _, request := range []string{get, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n" + strings.Repeat("x", 30000)} {
+				small.send(request)
+				if got := small.all(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+					t.Errorf("small requests must be served: %q", got)
+				}
+			}
+			for _, c := range open {
+				end(c)
+			}
+			if n := svc.Counters.Held.Load(); n != 0 {
+				t.Errorf("%d bytes are not given back", n)
+			}
+		})
+	}
+}
+
+func TestMaxBodies(t *testing.T) {
+	for _, tt := range []struct {
+		limits protocol.Limits
+		want   int64
+	}{
+		{protocol.Limits{}, 256 << 20},
+		{protocol.Limits{Body: 1 << 30}, 1 << 30},
+		{protocol.Limits{Body: 1 << 30, Bodies: 1}, 1},
+		{protocol.Limits{Bodies: -1}, math.MaxInt64},
+		{protocol.Limits{Body: -1}, math.MaxInt64},
+	} {
+		if got := tt.limits.MaxBodies(); got != tt.want {
+			t.Errorf("%+v: %d, want %d", tt.limits, got, tt.want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ var (
 	errTimeout = &Error{Status: 408, Reason: "the request took too long to come"}
 	errFailed  = &Error{Status: 500, Reason: "the application failed"}
 
+	errFull     = &Error{Status: 503, Reason: "the server holds as many bytes of requests as it may: try again later"}
 	errOverload = &Error{Status: 503, Reason: "the server has more to do than it can: try again later"}
 )
 
@@ -90,6 +91,9 @@ func (s *Session) parse() {
 		s.begun = true
 	}
 	s.state = o.State
+	if !w.space(s.svc) {
+		s.refuse(errFull)
+	}
 }
 
 // refuse answers a request that does not reach the app.
@@ -100,11 +104,15 @@ func (s *Session) refuse(err error) {
 	}
 	s.svc.Log.Debug("request refused", "status", e.Status, "reason", e.Reason)
 	kind := &s.svc.Counters.BadRequests
-	if e.Status == errTimeout.Status {
+	header := plainText
+	switch e {
+	case errTimeout:
 		kind = &s.svc.Counters.Timeouts
+	case errFull:
+		kind, header = &s.svc.Counters.Shed, tryLater
 	}
 	s.svc.Counters.failed(kind)
-	s.answer(e, false)
+	s.reply(e, header, false)
 	s.closing, s.linger = true, true
 	s.w.forget()
 }

@@ -46,7 +46,7 @@ func NewService(app gateway.App, codec Codec) *Service {
 		Counters:  new(Counters),
 		lastCall:  new(atomic.Int64),
 	}
-	s.pool = &sync.Pool{New: func() any { return newWork(codec) }}
+	s.pool = &sync.Pool{New: func() any { return newWork(codec, &s.Counters.Held) }}
 	return s
 }
 
@@ -77,6 +77,7 @@ type Limits struct {
 	HeaderCount int           // fields; beyond: 431. Default 100
 	HeaderBytes int           // of the header section; beyond: 431. Default 64 KiB
 	Body        int64         // bytes of a body; beyond: 413. Default 16 MiB
+	Bodies      int64         // bytes that requests hold beyond 64 KiB each, over all connections of a Service; beyond: 503. Default 256 MiB, or Body if that is more
 	HeaderTime  time.Duration // from a request's first byte to the end of its header; beyond: 408. Default 10 s
 	BodyTime    time.Duration // from there to the end of its body; beyond: 408. Default 60 s
 	IdleTime    time.Duration // between requests; beyond: a silent close. Default 75 s
@@ -103,6 +104,17 @@ func (l *Limits) MaxBody() int64 {
 		return math.MaxInt64
 	}
 	return l.Body
+}
+
+// MaxBodies is the limit on what all requests hold together in bytes.
+func (l *Limits) MaxBodies() int64 {
+	switch {
+	case l.Bodies == 0:
+		return max(256<<20, l.MaxBody())
+	case l.Bodies < 0:
+		return math.MaxInt64
+	}
+	return l.Bodies
 }
 
 func limit(v, byDefault int) int {
@@ -140,7 +152,24 @@ type Counters struct {
 	ClientGone  atomic.Int64 // the client left before its request or its answer was whole
 	AppFailed   atomic.Int64 // the app panicked, or returned an error, or broke the contract
 
+	Held atomic.Int64 // bytes that requests hold now, of those that count: see Hold
+
 	Latency Latency // of the Requests, where the Service is Timed
+}
+
+// HeldFree is how much a request may hold without being asked after, so that
+// uploads which use up Limits.Bodies have no bearing on small requests.
+const HeldFree = keepMost
+
+// Hold asks for n more bytes of memory for a request, beyond HeldFree, and tells
+// whether Limits.Bodies has room for them; if not the request is to be
+// refused. Whoever has got them gives them back: with a negative n, which is always granted.
+func (s *Service) Hold(n int64) bool {
+	if held := s.Counters.Held.Add(n); n > 0 && held > s.Limits.MaxBodies() {
+		s.Counters.Held.Add(-n)
+		return false
+	}
+	return true
 }
 
 // failed counts an error of that kind.

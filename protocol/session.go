@@ -161,7 +161,7 @@ func (s *Session) Next() Action {
 func (s *Session) Buffer() []byte {
 	w := s.working()
 	if s.phase == receiving {
-		w.space()
+		w.space(s.svc) // parse has seen to it, but where next to nothing is needed
 	}
 	return w.in[w.end:]
 }

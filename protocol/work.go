@@ -5,6 +5,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -32,9 +33,11 @@ type work struct {
 
 	in         []byte // all of it in use; in[start:end] has been received and not been answered
 	start, end int
-	reqEnd     int  // where the request that is Done ends
-	need       int  // Outcome.Need of the request that is being received
-	seen       bool // the parser has seen something of it, which may count for nothing
+	reqEnd     int           // where the request that is Done ends
+	held       int64         // of in, as the Service knows it
+	all        *atomic.Int64 // what all requests hold
+	need       int           // Outcome.Need of the request that is being received
+	seen       bool          // the parser has seen something of it, which may count for nothing
 
 	came time.Time // when the request that is Done was whole; only of a Service that is Timed
 
@@ -47,8 +50,8 @@ type work struct {
 	extras gateway.Extras // of x, by way of ext
 }
 
-func newWork(c Codec) *work {
-	w := new(work)
+func newWork(c Codec, all *atomic.Int64) *work {
+	w := &work{all: all}
 	w.parser, w.enc = c.New()
 	if w.ext, _ = w.enc.(Extender); w.ext != nil {
 		w.extras = w.x.Extras(func(status int, header []gateway.Field) { w.out = w.ext.Interim(w.out, status, header) })
@@ -65,16 +68,16 @@ func (w *work) reset(limits *Limits) {
 // pending tells whether there is output.
 func (w *work) pending() bool { return w.sent < len(w.out) || len(w.big) > 0 }
 
-// space makes room behind in[:end], moving what is there. It must not be called
-// while a request runs, whose strings alias in.
-func (w *work) space() {
+// space makes room behind in[:end], moving what is there, and tells whether it
+// could. It must not be called while a request runs, whose strings alias in.
+func (w *work) space(svc *Service) bool {
 	held := w.in[w.start:w.end]
 	room := minRead
 	if w.need > len(held) {
 		room = min(room, w.need-len(held))
 	}
 	if len(w.in)-w.end >= room {
-		return
+		return true
 	}
 	if len(w.in)-len(held) >= room {
 		copy(w.in, held)
@@ -85,11 +88,19 @@ func (w *work) space() {
 		if w.need > 0 {
 			size = min(size, max(w.need, bufferSize))
 		}
-		in := make([]byte, max(size, len(held)+room))
+		size = max(size, len(held)+room)
+		if size > HeldFree {
+			if !svc.Hold(int64(size) - w.held) {
+				return false
+			}
+			w.held = int64(size)
+		}
+		in := make([]byte, size)
 		copy(in, held)
 		w.in = in
 	}
 	w.start, w.end = 0, len(held)
+	return true
 }
 
 // forget drops all input, and a buffer that a large request has left behind.
@@ -116,6 +127,10 @@ func (w *work) shrink() {
 // request, which would keep the old one alive.
 func (w *work) replace(in []byte) {
 	w.in = in
+	if w.held > 0 {
+		w.all.Add(-w.held)
+		w.held = 0
+	}
 	clear(w.env.Header[:cap(w.env.Header)])
 	clear(w.env.Vars[:cap(w.env.Vars)])
 	w.env = gateway.Environ{Header: w.env.Header[:0], Vars: w.env.Vars[:0]}

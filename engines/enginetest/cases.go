@@ -58,6 +58,7 @@ var cases = []testCase{
 	{"byte by byte", several, testByteByByte},
 	{"large bodies", nil, testLargeBodies},
 	{"body over the limit", nil, testBodyLimit},
+	{"bodies over the limit on all", nil, testBodiesLimit},
 	{"header over the limits", nil, testHeaderLimits},
 	{"paths", nil, testPaths},
 	{"a block is not delayed", nil, testBlocks},

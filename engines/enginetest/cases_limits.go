@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -17,6 +19,69 @@ func testBodyLimit(t *testing.T, s Subject) {
 	}
 	c.Close()
 	srv.alive()
+}
+
+// What uploads hold is bounded over all connections: one beyond that is
+// answered 503, others go on, and what is held is given back however they end.
+func testBodiesLimit(t *testing.T, s Subject) {
+	const bodies, part = 1 << 20, 300 << 10
+	srv := s.start(t, options{limits: protocol.Limits{Body: 4 << 20, Bodies: bodies}})
+	held := srv.svc.Counters.Held.Load
+	c := srv.dial()
+	c.send(request("POST", "/echo", strings.Repeat("x", 2*bodies)))
+	if r := c.receive("POST"); r.err != nil || r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("a body that there is no room for must be answered 503 with Retry-After: %+v", r)
+	}
+	c.Close()
+	srv.eventually("what a refused upload has held must be given back", func() bool { return held() == 0 })
+	if s.Traits.Slots != 1 {
+		type answer struct {
+			response
+			from *client
+		}
+		var clients []*client
+		answers := make(chan answer, 8)
+		for range 5 {
+			c := srv.dial()
+			clients = append(clients, c)
+			go func() { // the answer may come before all has been sent
+				io.WriteString(c, fmt.Sprintf("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", 2*part, strings.Repeat("x", part)))
+				answers <- answer{c.receive("POST"), c}
+			}()
+		}
+		for got := 0; got < 2; got++ { // no more than three fit
+			a := <-answers
+			if a.err != nil || a.StatusCode != 503 {
+				t.Errorf("an unfinished upload beyond the limit must be answered 503: %+v", a.response)
+			}
+			if n := held(); n > bodies {
+				t.Errorf("%d bytes are held, more than the %d of the limit", n, bodies)
+			}
+		}
+		srv.alive() // small requests are served meanwhile
+		for i, c := range clients {
+			if i%2 == 0 {
+				c.reset()
+			} else {
+				c.Close()
+			}
+		}
+		srv.eventually("what uploads have held whose clients are gone must be given back", func() bool { return held() == 0 })
+	}
+	for _, method := range []string{"chunked", "whole"} {
+		c := srv.dial()
+		body := strings.Repeat("0123456789", part/10)
+		if method == "whole" {
+			c.send(request("POST", "/echo", body))
+		} else {
+			c.send(fmt.Sprintf("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body))
+		}
+		if got := c.receive("POST").text(); got != body {
+			t.Errorf("%s: an upload that there is room for must be served: %d bytes", method, len(got))
+		}
+		c.Close()
+	}
+	srv.eventually("what is held for a request must be given back after its answer", func() bool { return held() == 0 })
 }
 
 func testHeaderLimits(t *testing.T, s Subject) {

@@ -182,6 +182,14 @@ func protocolRefusals(t *testing.T, s Subject, p Protocol) {
 		t.Errorf("a body over the limit must be answered 413: %+v, %v", r, err)
 	}
 	a.close()
+	full := newAsker(s.start(t, options{limits: protocol.Limits{Body: 1 << 20, Bodies: 1 << 18}}), p)
+	defer full.close()
+	if r, err := full.ask("POST", "/echo", strings.Repeat("x", 1<<19)); err != nil || r.Status != 503 {
+		t.Errorf("a body that there is no room for must be answered 503: %+v, %v", r, err)
+	}
+	full.close()
+	full.srv.eventually("what it has held must be given back", func() bool { return full.srv.svc.Counters.Held.Load() == 0 })
+	full.expect("POST", "/echo", strings.Repeat("x", 1<<17), 200, strings.Repeat("x", 1<<17))
 	c := srv.dial()
 	c.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
 	if _, err := io.ReadAll(c.r); err != nil {

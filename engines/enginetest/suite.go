@@ -133,6 +133,9 @@ func (s Subject) start(t *testing.T, o options) *server {
 			}
 		}
 		stats := e.Stats()
+		if n := srv.svc.Counters.Held.Load(); n != 0 {
+			t.Errorf("after Serve no request may hold memory, but %d bytes are held", n)
+		}
 		if stats.Busy != 0 || stats.Queue != 0 {
 			t.Errorf("after Serve nothing may be busy or queued: %+v", stats)
 		}

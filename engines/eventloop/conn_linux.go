@@ -2,6 +2,7 @@ package eventloop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,10 +29,11 @@ type conn struct {
 	fd int
 	s  *protocol.Session
 
-	blocked   bool // the client does not keep up: watched until it does
-	watched   bool // known to the watcher's epoll set
-	yielded   bool // a turn is due
-	fresh     bool // opened in the drain: nothing has been read
+	held      int64 // bytes in gnet's buffer that the Service knows of
+	blocked   bool  // the client does not keep up: watched until it does
+	watched   bool  // known to the watcher's epoll set
+	yielded   bool  // a turn is due
+	fresh     bool  // opened in the drain: nothing has been read
 	closed    bool
 	running   bool      // a worker has the Session
 	came      time.Time // that of the request it runs; kept if there is a gate
@@ -69,6 +71,7 @@ func (k *conn) turn() gnet.Action {
 		switch k.s.Next() {
 		case protocol.Read:
 			if k.c.InboundBuffered() == 0 {
+				k.account()
 				return gnet.None
 			}
 			k.read()
@@ -195,7 +198,25 @@ func (k *conn) hold() gnet.Action {
 		k.abort(fmt.Errorf("the client sends, without reading, more than the %d bytes that are held for it", held))
 		return gnet.Close
 	}
+	if !k.account() {
+		k.abort(errors.New("the client sends more than there is room for, with what is held for others"))
+		return gnet.Close
+	}
 	return gnet.None
+}
+
+// account tells the Service how much gnet holds of what the client sends, and
+// whether there is room for it.
+func (k *conn) account() bool {
+	n := int64(k.c.InboundBuffered())
+	if n <= protocol.HeldFree {
+		n = 0
+	}
+	if n != k.held && !k.l.e.svc.Hold(n-k.held) {
+		return false
+	}
+	k.held = n
+	return true
 }
 
 // writable is called on the loop when the client has made room.
@@ -224,6 +245,7 @@ func (k *conn) reset() {
 
 func (k *conn) release() {
 	k.s.Release()
+	k.l.e.svc.Hold(-k.held)
 	k.l.done()
 }
 

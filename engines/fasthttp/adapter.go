@@ -46,9 +46,16 @@ func (a *adapter) handle(ctx *fasthttp.RequestCtx) {
 	r.conn = ctx.Conn().(*yardstick.Conn)
 	r.conn.Busy.Store(true)
 	r.fill(ctx)
-	if status := r.tooLarge(); status != 0 {
+	status := r.tooLarge()
+	if status == 0 {
+		status = r.gather(ctx)
+	}
+	if status != 0 {
 		a.svc.Counters.Errors.Add(1)
 		ctx.Error(fasthttp.StatusMessage(status), status)
+		if status == fasthttp.StatusServiceUnavailable {
+			ctx.Response.Header.Set("Retry-After", "1")
+		}
 		ctx.SetConnectionClose()
 		r.release()
 		return
@@ -100,6 +107,7 @@ type request struct {
 	conn  *yardstick.Conn
 	x     gateway.Exchange
 	env   gateway.Environ
+	body  gateway.Gathered
 	input bytes.Reader
 	chunk []byte // to be written
 	end   error  // after it
@@ -119,14 +127,32 @@ func (r *request) fill(ctx *fasthttp.RequestCtx) {
 		e.Header = append(e.Header, gateway.Field{Name: text(name), Value: text(value)})
 	}
 	e.ContentType = text(h.ContentType())
-	body := ctx.Request.Body()
-	r.input.Reset(body)
-	e.ContentLength = int64(len(body))
 	e.Input, e.Errors = &r.input, r.a.errors
 	e.Flags = r.a.svc.Flags
 	e.MultiThread = true
 	e.LocalAddr = ctx.LocalAddr()
 	e.Context, e.Wait = r.a.inFlight, engines.Park{}
+}
+
+// gather reads the request's body, and returns the status to refuse it with, or 0.
+func (r *request) gather(ctx *fasthttp.RequestCtx) int {
+	err := error(nil)
+	if stream := ctx.RequestBodyStream(); stream != nil {
+		err = r.body.Gather(stream, int64(ctx.Request.Header.ContentLength()), r.a.svc.Limits.MaxBody(), r.a.svc.Hold)
+	} else {
+		r.body.Bytes = append(r.body.Bytes[:0], ctx.Request.Body()...)
+	}
+	r.input.Reset(r.body.Bytes)
+	r.env.ContentLength = int64(len(r.body.Bytes))
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, gateway.ErrTooLarge):
+		return fasthttp.StatusRequestEntityTooLarge
+	case errors.Is(err, gateway.ErrNoRoom):
+		return fasthttp.StatusServiceUnavailable
+	}
+	return statusOf(err)
 }
 
 // fillTarget takes the target apart. fasthttp's own path is another one: it
@@ -255,6 +281,7 @@ func (r *request) Close() error {
 func (r *request) release() {
 	r.env.Reset()
 	r.input.Reset(nil)
+	r.body.Release()
 	r.conn, r.chunk, r.end, r.cut = nil, nil, nil, false
 	r.a.requests.Put(r)
 }

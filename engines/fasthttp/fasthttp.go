@@ -9,7 +9,6 @@ package fasthttp
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -53,6 +52,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		Concurrency:                   math.MaxInt32,
 		ReadBufferSize:                l.MaxLine() + l.MaxHeaderBytes(), // it bounds the header
 		IdleTimeout:                   yardstick.Limit(l.IdleTime, 75*time.Second),
+		StreamRequestBody:             true, // so that it is the adapter that gathers, within what all may hold
 		MaxRequestBodySize:            int(min(l.MaxBody(), math.MaxInt)),
 		DisableKeepalive:              svc.NoKeepAlive,
 		CloseOnShutdown:               true,
@@ -103,20 +103,24 @@ func idle(c net.Conn, s fasthttp.ConnState) {
 func refuse(svc *protocol.Service) func(*fasthttp.RequestCtx, error) {
 	return func(ctx *fasthttp.RequestCtx, err error) {
 		svc.Counters.Errors.Add(1)
-		status := fasthttp.StatusBadRequest
-		var small *fasthttp.ErrSmallBuffer
-		var timeout net.Error
-		switch {
-		case errors.Is(err, fasthttp.ErrBodyTooLarge):
-			status = fasthttp.StatusRequestEntityTooLarge
-		case errors.As(err, &small):
-			status = fasthttp.StatusRequestHeaderFieldsTooLarge
-		case errors.As(err, &timeout) && timeout.Timeout():
-			status = fasthttp.StatusRequestTimeout
-		case errors.Is(err, io.ErrUnexpectedEOF):
-		}
+		status := statusOf(err)
 		ctx.Error(fasthttp.StatusMessage(status), status)
 	}
+}
+
+// statusOf is that of a request which could not be read.
+func statusOf(err error) int {
+	var small *fasthttp.ErrSmallBuffer
+	var timeout net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return fasthttp.StatusRequestEntityTooLarge
+	case errors.As(err, &small):
+		return fasthttp.StatusRequestHeaderFieldsTooLarge
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fasthttp.StatusRequestTimeout
+	}
+	return fasthttp.StatusBadRequest
 }
 
 type logger struct{ *slog.Logger }

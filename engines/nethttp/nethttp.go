@@ -52,6 +52,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			Flags:     svc.Flags,
 			Wait:      engines.Park{},
 			Errors:    svc.ErrorLog(),
+			Hold:      svc.Hold,
 			Done: func(answered bool, err error) {
 				if answered {
 					svc.Counters.Requests.Add(1)

@@ -75,6 +75,7 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.IntVar(&f.limits.HeaderBytes, "max-header", 0, "largest header section in `bytes` (0: 64 KiB)")
 	flags.IntVar(&f.limits.HeaderCount, "max-fields", 0, "most header fields (0: 100)")
 	flags.Int64Var(&f.limits.Body, "max-body", 0, "largest request body in `bytes` (0: 16 MiB)")
+	flags.Int64Var(&f.limits.Bodies, "max-bodies", 0, "most that all requests together may hold in `bytes`, of each process (0: 256 MiB, or --max-body if that is more)")
 	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take (0: 10s)")
 	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (0: 60s)")
 	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest an idle connection is kept (0: 75s)")
@@ -105,6 +106,9 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	app, err := c.lookup(f.app)
 	if err != nil {
 		return usageError(err)
+	}
+	if f.limits.Bodies > 0 && f.limits.Bodies < f.limits.MaxBody() {
+		return usageError(fmt.Errorf("--max-bodies %d: all requests together cannot hold less than the %d bytes that one may (--max-body)", f.limits.Bodies, f.limits.MaxBody()))
 	}
 	if f.lint {
 		app = gateway.Lint(app)

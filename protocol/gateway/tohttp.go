@@ -37,6 +37,10 @@ type Handler struct {
 	Wait      Waiter    // default: goroutines sleep, and Readable is not supported
 	Errors    io.Writer // default os.Stderr
 
+	// Hold, if not nil, bounds what all bodies take together, as Gathered.Gather
+	// says. The client of one that it refuses gets a 503.
+	Hold func(n int64) bool
+
 	// Done, if not nil, is called once for each request, at its end. answered
 	// tells that the app has run and the client been given a whole answer, be
 	// it the 500 in place of the app's; err is why a request was refused or its
@@ -49,7 +53,7 @@ type served struct {
 	x     Exchange
 	env   Environ
 	input bytes.Reader
-	body  []byte
+	body  Gathered
 
 	w      http.ResponseWriter
 	extras Extras // of x, by way of w
@@ -85,7 +89,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusRequestHeaderFieldsTooLarge, fmt.Errorf("the header has more than %d fields", h.MaxFields))
 		return
 	}
-	if !s.gather(w, r, h.MaxBody) {
+	if !s.gather(w, r, h.MaxBody, h.Hold) {
 		return
 	}
 	s.env.Flags = h.Flags
@@ -111,7 +115,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // errUnfinished is the failure of a request whose goroutine has ended before it.
 var errUnfinished = errors.New("gateway: the app has ended its goroutine")
 
-// release gives s back. Pooled memory stays bounded: a large body's buffer is not kept.
+// release gives s back.
 func (s *served) release(done func(bool, error)) {
 	if done != nil {
 		done(s.answered, s.failed)
@@ -119,9 +123,7 @@ func (s *served) release(done func(bool, error)) {
 	s.env.Reset()
 	s.input.Reset(nil)
 	s.failed, s.w = nil, nil
-	if cap(s.body) > keepBody {
-		s.body = nil
-	}
+	s.body.Release()
 	servedPool.Put(s)
 }
 
@@ -132,56 +134,36 @@ func (s *served) refuse(w http.ResponseWriter, status int, why error) {
 	http.Error(w, why.Error(), status)
 }
 
-// Sizes of the buffer that a body is gathered in. It grows with what has come,
-// whatever length is promised.
-const (
-	leastBody = 4 << 10
-	keepBody  = 64 << 10
-)
-
 // gather reads the request's body, or answers why it cannot be had.
-func (s *served) gather(w http.ResponseWriter, r *http.Request, limit int64) bool {
+func (s *served) gather(w http.ResponseWriter, r *http.Request, limit int64, hold func(int64) bool) bool {
 	if limit == 0 {
 		limit = DefaultMaxBody
 	}
-	s.body = s.body[:0]
-	if r.Body == nil || r.ContentLength == 0 {
-		s.setInput()
+	var err error
+	if s.body.Bytes = s.body.Bytes[:0]; r.Body != nil && r.ContentLength != 0 {
+		err = s.body.Gather(r.Body, r.ContentLength, limit, hold)
+	}
+	switch {
+	case err == nil:
+		s.input.Reset(s.body.Bytes)
+		s.env.ContentLength = int64(len(s.body.Bytes))
+		s.env.Input = &s.input
 		return true
+	case err == ErrTooLarge:
+		s.refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than %d bytes", limit))
+		return false
+	case err == ErrNoRoom:
+		w.Header().Set("Retry-After", "1")
+		s.refuse(w, http.StatusServiceUnavailable, errors.New("the server holds as many bytes of requests as it may: try again later"))
+		return false
 	}
-	tooLarge := limit >= 0 && r.ContentLength > limit
-	if !tooLarge {
-		s.body = slices.Grow(s.body, max(leastBody, int(min(r.ContentLength, keepBody))))
+	s.log(r, fmt.Errorf("request body: %w", err))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.refuse(w, http.StatusRequestTimeout, errors.New("the body took too long to come"))
+	} else {
+		s.refuse(w, http.StatusBadRequest, errors.New("the body could not be read"))
 	}
-	for !tooLarge {
-		if len(s.body) == cap(s.body) {
-			s.body = slices.Grow(s.body, len(s.body)) // twice as much
-		}
-		n, err := r.Body.Read(s.body[len(s.body):cap(s.body)])
-		s.body = s.body[:len(s.body)+n]
-		tooLarge = limit >= 0 && int64(len(s.body)) > limit
-		if err == io.EOF && !tooLarge {
-			s.setInput()
-			return true
-		}
-		if err != nil && !tooLarge {
-			s.log(r, fmt.Errorf("request body: %w", err))
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				s.refuse(w, http.StatusRequestTimeout, errors.New("the body took too long to come"))
-			} else {
-				s.refuse(w, http.StatusBadRequest, errors.New("the body could not be read"))
-			}
-			return false
-		}
-	}
-	s.refuse(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is longer than %d bytes", limit))
 	return false
-}
-
-func (s *served) setInput() {
-	s.input.Reset(s.body)
-	s.env.ContentLength = int64(len(s.body))
-	s.env.Input = &s.input
 }
 
 // fill makes the environ of r, but for its body. The strings are net/http's and stay what they are.
