@@ -62,7 +62,7 @@ func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 // here by themselves: what is new is this trial's disturbance. Above a bound
 // of its own the generator has already said so.
 func (p *Plan) gatePacing(t *results.Trial) {
-	if p.Calibration == nil || t.Generator != "native" || hasCode(t, load.CodeSendLag) {
+	if p.Calibration == nil || t.Generator != "native" || hasCode(&t.Load, load.CodeSendLag) {
 		return
 	}
 	c, ok := p.Calibration.PacingAt(t.RateRPS)
@@ -74,6 +74,6 @@ func (p *Plan) gatePacing(t *results.Trial) {
 	}
 }
 
-func hasCode(t *results.Trial, code string) bool {
-	return slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Code == code })
+func hasCode(l *results.Load, code string) bool {
+	return slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == code })
 }

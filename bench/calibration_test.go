@@ -92,7 +92,7 @@ func TestPacing(t *testing.T) {
 			trial.Warn(results.Warning{Code: load.CodeSendLag})
 		}
 		p.gate(trial, rig.Reading{Used: meter.Usage{Wall: time.Second}})
-		if got := hasCode(trial, CodePacing); got != test.want || !trial.Valid {
+		if got := hasCode(&trial.Load, CodePacing); got != test.want || !trial.Valid {
 			t.Errorf("%s: noted %v, valid %v; want %v and valid", name, got, trial.Valid, test.want)
 		}
 	}

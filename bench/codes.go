@@ -33,6 +33,7 @@ const (
 	maxForeign  = 0.05 // of a side's CPUs' time, as of steal
 	maxWaited   = 0.02 // of the window
 	maxHeldBack = 0.001
+	crowded     = 0.10 // of the CPUs' time idle, or less: whoever runs there is in the way
 	saturated   = 0.95 // of its CPUs' time used by the server: it could not have done more
 	nearBusy    = 0.85 // of a closed loop's generator, beside a server below nearIdle
 	nearIdle    = 0.90

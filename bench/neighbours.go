@@ -10,34 +10,74 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// JudgeSide marks l where somebody else disturbed the server or the generator
+// judgeSide marks l where somebody else disturbed the server or the generator
 // in its window: other processes used its CPUs, a thread of it waited for them,
 // or a quota held it back. busiest is whom the hint names.
-func JudgeSide(l *results.Load, s rig.Side, busiest meter.Neighbour) {
-	wall := s.Used.Wall
-	if wall <= 0 {
-		return
+func judgeSide(l *results.Load, s rig.Side, busiest meter.Neighbour) {
+	judgeForeign(l, s, busiest, true)
+	judgeWaiting(l, s, busiest, true)
+	judgeQuota(l, s.Name, s.Throttled, s.Used.Wall)
+}
+
+// JudgeAlone does the same for a generator without a harness. It shares its CPUs
+// with whoever is there: others' use of them is held against them only where
+// hardly anything was left, and not where they may work for the server, as a
+// database does on its host. That the generator itself waited, or was held back
+// by a quota, spoils what it saw, whoever it was.
+func JudgeAlone(l *results.Load, seen rig.AloneReading) {
+	JudgeSteal(l, seen.Host.StealPct)
+	for i, s := range seen.Sides {
+		if i == 0 && s.Idle() < crowded { // both are on the same CPUs
+			judgeForeign(l, s, seen.Busiest, !seen.Local)
+		}
+		judgeWaiting(l, s, seen.Busiest, s.Name == "generator")
+		if s.Name != "generator" {
+			judgeQuota(l, s.Name, s.Throttled, s.Used.Wall)
+		}
 	}
-	hint := "end what else runs here (top shows it)"
-	if busiest.PID != 0 {
-		hint = fmt.Sprintf("the busiest other process was %q (pid %d), with %.0f %% of a CPU: end it", busiest.Name, busiest.PID, 100*busiest.CPUs)
-	}
-	hint += ", or measure on CPUs that it does not use"
-	invalid := func(code, hint string, pct, limit float64, format string, a ...any) {
-		l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true, Measure: results.Above(pct, limit, "%")})
-	}
-	if pct, limit := foreignPct(s), foreignLimitPct(s); pct > limit {
-		invalid(CodeForeignLoad, hint, pct, limit, "other processes used %.1f %% of the time of the %s's CPUs (at most %.1f %% is allowed)", pct, s.Name, limit)
-	}
-	share := func(d time.Duration) float64 { return 100 * d.Seconds() / wall.Seconds() }
-	if pct, limit := share(s.Waited()), 100*maxWaited+share(waitedSlack); pct > limit {
-		invalid(CodeRunDelay, hint, pct, limit, "a thread of the %s waited for %.1f %% of the time for a CPU that others had (at most %.1f %% is allowed)", s.Name, pct, limit)
-	}
-	if q := s.Throttled; share(q.For) > 100*maxHeldBack {
-		invalid(CodeThrottled, "give it a larger quota, or none (cpu.max, docker run --cpus): what it would do without one cannot be told from this",
-			share(q.For), 100*maxHeldBack, "the quota of a control group (%s, %.3g CPUs) held the %s back for %v", q.Group, q.CPUs, s.Name, q.For.Round(time.Millisecond))
+	judgeQuota(l, "generator", seen.Held, seen.Host.Wall)
+}
+
+func judgeForeign(l *results.Load, s rig.Side, busiest meter.Neighbour, certain bool) {
+	if pct, limit := foreignPct(s), foreignLimitPct(s); s.Used.Wall > 0 && pct > limit {
+		l.Warn(results.Warning{Code: CodeForeignLoad, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
+			Message: fmt.Sprintf("other processes used %.1f %% of the time of the %s's CPUs (at most %.1f %% is allowed)", pct, s.Name, limit)})
 	}
 }
+
+func judgeWaiting(l *results.Load, s rig.Side, busiest meter.Neighbour, certain bool) {
+	if s.Used.Wall <= 0 {
+		return
+	}
+	pct, limit := sharePct(s.Waited(), s.Used.Wall), 100*maxWaited+sharePct(waitedSlack, s.Used.Wall)
+	if pct > limit {
+		l.Warn(results.Warning{Code: CodeRunDelay, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
+			Message: fmt.Sprintf("a thread of the %s waited for %.1f %% of the time for a CPU that others had (at most %.1f %% is allowed)", s.Name, pct, limit)})
+	}
+}
+
+func judgeQuota(l *results.Load, who string, q meter.Throttled, wall time.Duration) {
+	if pct := sharePct(q.For, wall); wall > 0 && pct > 100*maxHeldBack {
+		l.Warn(results.Warning{Code: CodeThrottled, Invalid: true, Measure: results.Above(pct, 100*maxHeldBack, "%"),
+			Message: fmt.Sprintf("the quota of a control group (%s, %.3g CPUs) held the %s back for %v", q.Group, q.CPUs, who, q.For.Round(time.Millisecond)),
+			Hint:    "give it a larger quota, or none (cpu.max, docker run --cpus): what it would do without one cannot be told from this"})
+	}
+}
+
+// neighbourHint says what to do about the busiest neighbour, who may be a part
+// of what is measured unless it is certain that it is not.
+func neighbourHint(n meter.Neighbour, certain bool) string {
+	who := "end what else runs here (top shows it)"
+	if n.PID != 0 {
+		who = fmt.Sprintf("the busiest other process was %q (pid %d), with %.0f %% of a CPU: end it", n.Name, n.PID, 100*n.CPUs)
+	}
+	if !certain {
+		who += " unless it works for the server"
+	}
+	return who + ", or measure on CPUs that it does not use"
+}
+
+func sharePct(d, of time.Duration) float64 { return 100 * d.Seconds() / max(1e-9, of.Seconds()) }
 
 // foreignPct is what others had of the time of a side's CPUs, foreignLimitPct
 // what they may have. Behind the bound stands what the ticks of the CPUs' idle

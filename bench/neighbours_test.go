@@ -45,7 +45,7 @@ func TestJudgeSide(t *testing.T) {
 	} {
 		test.side.Name = "server"
 		l := results.Load{Valid: true}
-		JudgeSide(&l, test.side, meter.Neighbour{PID: 7, Name: "make\x1b[31m", CPUs: 0.5})
+		judgeSide(&l, test.side, meter.Neighbour{PID: 7, Name: "make\x1b[31m", CPUs: 0.5})
 		var codes []string
 		for _, w := range l.Warnings {
 			codes = append(codes, w.Code)
@@ -65,6 +65,45 @@ func TestJudgeSide(t *testing.T) {
 	}
 }
 
+// A generator without a harness accuses others of what spoils its figures, and
+// not the server's own helpers.
+func TestJudgeAlone(t *testing.T) {
+	const s = time.Second
+	generator := func(waited time.Duration, threads time.Duration) rig.Side {
+		return rig.Side{Name: "generator", Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s/2 + waited}, Ours: s / 2, On: meter.HostUsage{CPUs: 2, Wall: s, Threads: threads}}
+	}
+	server := func(waited time.Duration) rig.Side {
+		return rig.Side{Name: "server", Used: meter.Usage{Wall: s, CPU: s / 4, Runnable: s/2 + waited}, Ours: s / 2, On: meter.HostUsage{CPUs: 2, Wall: s, Threads: s / 2}}
+	}
+	held := meter.Throttled{Group: "/g", CPUs: 0.1, For: s / 2}
+	for name, test := range map[string]struct {
+		seen  rig.AloneReading
+		want  string
+		valid bool
+	}{
+		"alone":                           {rig.AloneReading{Sides: []rig.Side{generator(0, s/2)}}, "", true},
+		"others, and room for all":        {rig.AloneReading{Sides: []rig.Side{generator(0, s)}}, "", true},
+		"others, and no room":             {rig.AloneReading{Sides: []rig.Side{generator(0, 2*s)}}, CodeForeignLoad, false},
+		"no room, beside the server":      {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, 2*s)}}, CodeForeignLoad, true},
+		"it had to wait":                  {rig.AloneReading{Local: true, Sides: []rig.Side{generator(s/10, s)}}, CodeRunDelay, false},
+		"the server waited for somebody":  {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, s/2), server(s / 10)}}, CodeRunDelay, true},
+		"a quota":                         {rig.AloneReading{Local: true, Held: held, Host: meter.HostUsage{Wall: s}}, CodeThrottled, false},
+		"steal":                           {rig.AloneReading{Host: meter.HostUsage{StealPct: 6}}, CodeSteal, false},
+		"nobody knows who the server is":  {rig.AloneReading{Local: true}, "", true},
+		"the server is held by its quota": {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, s/2), {Name: "server", Used: meter.Usage{Wall: s}, Ours: s, Throttled: held}}}, CodeThrottled, false},
+	} {
+		l := results.Load{Valid: true}
+		JudgeAlone(&l, test.seen)
+		var codes []string
+		for _, w := range l.Warnings {
+			codes = append(codes, w.Code)
+		}
+		if got := strings.Join(codes, " "); got != test.want || l.Valid != test.valid {
+			t.Errorf("%s: valid %v, codes %q; want %v, %q", name, l.Valid, got, test.valid, test.want)
+		}
+	}
+}
+
 // TestForeignLoadErrors simulates what the kernel's ticks do to the judgement:
 // idle and stolen time and interrupts in ticks of 10 ms of unknown phase, beside
 // a background of half a per cent. No more than one trial in a hundred may be
@@ -77,7 +116,7 @@ func TestForeignLoadErrors(t *testing.T) {
 				rng, n := rand.New(rand.NewPCG(7, uint64(cpus))), 0
 				for range trials {
 					l := results.Load{Valid: true}
-					JudgeSide(&l, simulated(rng, cpus, window, foreign), meter.Neighbour{})
+					judgeSide(&l, simulated(rng, cpus, window, foreign), meter.Neighbour{})
 					n += one(slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeForeignLoad }))
 				}
 				return n

@@ -154,7 +154,7 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 	}
 	JudgeSteal(&t.Load, t.Host.StealPct)
 	for _, side := range seen.Sides {
-		JudgeSide(&t.Load, side, seen.Busiest)
+		judgeSide(&t.Load, side, seen.Busiest)
 	}
 	if t.Model == string(load.Closed) {
 		p.gateGenerator(t, p.cpus.ServerShare(used, seen.OnServer))

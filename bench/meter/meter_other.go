@@ -49,3 +49,6 @@ func ReadQuotas(...int) Quotas { return Quotas{} }
 
 // Since knows of none.
 func (Quotas) Since() Throttled { return Throttled{} }
+
+// Listener finds nobody.
+func Listener(string, string) (int, bool) { return 0, false }

@@ -2,10 +2,15 @@ package cli
 
 import (
 	"context"
+	"net"
+	"slices"
+	"strconv"
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
+	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -27,17 +32,53 @@ func offering(tolerate []string) offer {
 	}
 }
 
-// offerAlone watches what the hypervisor takes within the window.
+// offerAlone watches the host within the window.
 func offerAlone(ctx context.Context, config load.Config) (*results.Load, error) {
-	var host []meter.HostSample
-	config.Phase = func(load.Phase) {
-		if now, err := readHost(); err == nil { // other systems do not tell
-			host = append(host, now)
-		}
-	}
+	local, server := serverOf(config.URL)
+	watch := rig.WatchAlone(local, server, readHost)
+	config.Phase = func(load.Phase) { watch.Edge() }
 	l, err := load.Run(ctx, config)
-	if err == nil && len(host) == 2 {
-		bench.JudgeSteal(l, host[1].Sub(host[0], nil).StealPct)
+	if err != nil {
+		return l, err
 	}
-	return l, err
+	if seen, ok := watch.End(); ok {
+		bench.JudgeAlone(l, seen)
+	}
+	return l, nil
+}
+
+// serverOf tells whether the server is on this host, and finds its process: 0
+// where that cannot be.
+func serverOf(url string) (local bool, pid int) {
+	at, err := client.ParseURL(url)
+	if err != nil { // with placeholders, or wrong: then nobody is accused
+		return true, 0
+	}
+	network, address := "unix", at.Unix
+	if at.Unix == "" {
+		if !ofThisHost(at.Hostname) {
+			return false, 0
+		}
+		network, address = "tcp", strconv.Itoa(int(at.Port))
+	}
+	pid, _ = meter.Listener(network, address)
+	return true, pid
+}
+
+// ofThisHost tells whether a name is, or may be, one of this host's.
+func ofThisHost(name string) bool {
+	ips, err := net.LookupIP(name)
+	if err != nil {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(ips, func(ip net.IP) bool {
+		return ip.IsLoopback() || ip.IsUnspecified() || slices.ContainsFunc(own, func(a net.Addr) bool {
+			n, ok := a.(*net.IPNet)
+			return ok && n.IP.Equal(ip)
+		})
+	})
 }
