@@ -33,15 +33,17 @@ func Main(own gateway.App) {
 
 // run is Main without the process: args in, exit code out.
 func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.Writer) int {
-	c := &cli{own: own, args: args, stdout: stdout, stderr: stderr}
+	out := &output{Writer: stdout}
+	c := &cli{own: own, args: args, stdout: out, stderr: stderr}
 	root := c.root()
 	root.SetArgs(args)
 	verb, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return 0
-	}
 	var coded *exitError
 	switch {
+	case out.err != nil && !errors.As(err, &coded):
+		coded = &exitError{code: exitFailed, err: fmt.Errorf("what was asked for could not be printed: %w", out.err)}
+	case err == nil:
+		return 0
 	case errors.As(err, &coded):
 	case !c.started: // cobra's own: an unknown verb or flag, too many arguments
 		coded = &exitError{code: exitUsage, err: fmt.Errorf("%w (%s -h shows the usage)", err, verb.CommandPath())}

@@ -103,13 +103,13 @@ func (c *cli) tune(ctx context.Context, args []string, f tuneFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
-	t.describe()
-	if f.plan {
-		if c.json {
-			return json.NewEncoder(c.stdout).Encode(t.terms)
-		}
-		return nil
+	switch {
+	case f.plan && c.json:
+		return json.NewEncoder(c.stdout).Encode(t.terms)
+	case f.plan:
+		return t.describe(c.stdout)
 	}
+	t.describe(c.stderr) //nolint:errcheck // it is said in passing
 	if err := t.open(); err != nil {
 		return failed(err)
 	}

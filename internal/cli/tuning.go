@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -120,14 +121,16 @@ func (t *tuning) length() time.Duration {
 }
 
 // describe says what will be measured.
-func (t *tuning) describe() {
-	w := t.c.stderr
-	fmt.Fprintf(w, "%s under %s, for %s: %s of %s and a confirmation, %s at most, about %v, seed %d\n",
+func (t *tuning) describe(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s under %s, for %s: %s of %s and a confirmation, %s at most, about %v, seed %d\n",
 		t.terms.Engine, t.options.Scenarios[0].Name, t.terms.Objective, count(t.terms.Rounds, "round"),
 		count(t.terms.Candidates(), "candidate"), count(t.terms.Trials(), "trial"), t.length().Round(time.Second), t.first.Seed)
 	for _, k := range t.terms.Knobs {
-		fmt.Fprintf(w, "  %s=%s, and %s\n", k.Key, k.Default, strings.Join(k.Values, ", "))
+		fmt.Fprintf(&b, "  %s=%s, and %s\n", k.Key, k.Default, strings.Join(k.Values, ", "))
 	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // open makes the run that the trials go into.
