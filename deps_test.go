@@ -19,15 +19,17 @@ const module = "github.com/dynobench/dyno/"
 // engines on one side; a generator and a harness on the other, which know each
 // other only as processes; results between them and the reader.
 var mayImport = map[string][]string{
-	"protocol/gateway": {},
-	"internal/suggest": {},
-	"internal/shell":   {},
-	"internal/format":  {},
-	"internal/peer":    {},
-	"internal/systemd": {},
+	"protocol/gateway":  {},
+	"internal/suggest":  {},
+	"internal/shell":    {},
+	"internal/format":   {},
+	"internal/peer":     {},
+	"internal/systemd":  {},
+	"internal/number":   {},
+	"internal/yamlfile": {"internal/number", "internal/suggest"},
 	// Two little languages, of rates and of texts that differ from request to
 	// request: scenarios are written in them, the generator speaks them.
-	"internal/profile":  {},
+	"internal/profile":  {"internal/number"},
 	"internal/template": {"internal/suggest"},
 	// The kernel's interface, which the generator and the server that does
 	// nothing are built on.
@@ -45,7 +47,7 @@ var mayImport = map[string][]string{
 	"protocol/client":       {"protocol/cgi", "protocol/http1", "protocol/uwsgi", "protocol/scgi", "protocol/fastcgi"},
 	"protocol/protocoltest": {"protocol", "protocol/gateway"},
 
-	"engines":            {"protocol", "protocol/gateway", "internal/suggest"},
+	"engines":            {"protocol", "protocol/gateway", "internal/number", "internal/suggest"},
 	"engines/blocking":   {"engines", "protocol", "protocol/gateway"},
 	"engines/sync":       {"engines", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/threads":    {"engines", "engines/blocking", "protocol", "protocol/gateway"},
@@ -64,7 +66,7 @@ var mayImport = map[string][]string{
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
-	"scenarios":      {"internal/suggest", "internal/profile", "internal/template"},
+	"scenarios":      {"internal/suggest", "internal/yamlfile", "internal/number", "internal/profile", "internal/template"},
 	"scenarios/apps": {"protocol/gateway", "protocol/conformance", "internal/suggest"},
 
 	"results":             {},
@@ -75,13 +77,13 @@ var mayImport = map[string][]string{
 	"results/report/plot": {"results/stats", "internal/format"},
 	"results/resultstest": {"results"},
 
-	"bench/target": {"internal/shell", "internal/format"},
+	"bench/target": {"internal/shell", "internal/format", "internal/suggest", "internal/yamlfile"},
 	"bench/meter":  {},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
+	"bench/load": {"internal/number", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
-	"bench/load/objective": {"results", "internal/suggest"},
+	"bench/load/objective": {"internal/number", "results", "internal/suggest"},
 	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},
 	"bench/gauge":          {},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},

@@ -239,19 +239,11 @@ func (p *Plan) Load(s Step, addr string) target.Command {
 		"--duration", p.duration(s.Scenario).String(),
 		"--warmup", p.warmup(s.Scenario).String(),
 		"--seed", strconv.FormatUint(p.loadSeed(s), 10),
-		"--threads", strconv.Itoa(p.threads()),
+		"--threads", strconv.Itoa(p.cpus.Threads()),
 		"--generator", p.Generator,
 		"--json",
 	}
 	return target.Command{Name: "generator", Argv: argv, CPUs: p.GeneratorCPUs}
-}
-
-// threads is how many a generator gets: vegeta has none of its own.
-func (p *Plan) threads() int {
-	if p.Generator == "vegeta" {
-		return 1
-	}
-	return p.cpus.Threads()
 }
 
 // loadSeed differs from trial to trial and is the same for all targets, so

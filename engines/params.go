@@ -3,10 +3,10 @@ package engines
 import (
 	"fmt"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
@@ -70,14 +70,14 @@ func (p *Params) Int(key string, least, most int) int {
 	if v == CPUs {
 		return min(max(Processors(), least), most)
 	}
-	n, err := strconv.Atoi(v)
+	n, err := number.Whole(v)
 	switch {
 	case err != nil:
-		p.fail(fmt.Errorf("%s=%s: not an integer", key, v))
-	case n < least || n > most:
+		p.fail(fmt.Errorf("%s=%s: %w", key, v, err))
+	case n < uint64(least) || n > uint64(most):
 		p.fail(fmt.Errorf("%s=%s: must be between %d and %d", key, v, least, most))
 	default:
-		return n
+		return int(n)
 	}
 	return least
 }
@@ -86,10 +86,10 @@ func (p *Params) Int(key string, least, most int) int {
 // least and most.
 func (p *Params) Duration(key string, least, most time.Duration) time.Duration {
 	v := p.value(key)
-	d, err := time.ParseDuration(v)
+	d, err := number.Duration(v)
 	switch {
 	case err != nil:
-		p.fail(fmt.Errorf("%s=%s: not a time such as 1ms", key, v))
+		p.fail(fmt.Errorf("%s=%s: %w", key, v, err))
 	case d < least || d > most:
 		p.fail(fmt.Errorf("%s=%s: must be between %v and %v", key, v, least, most))
 	default:

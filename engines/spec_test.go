@@ -97,9 +97,9 @@ func TestParams(t *testing.T) {
 	for text, want := range map[string]string{
 		"x,sise=3":          `engine x: unknown key "sise": did you mean "size"? Known: loops, mode, size`,
 		"x,size=10":         "engine x: size=10: must be between 1 and 9",
-		"x,size=many":       "engine x: size=many: not an integer",
+		"x,size=many":       "engine x: size=many: not a whole number",
 		"x,mode=c":          `unknown value of mode "c"`,
-		"x,size=,mode=what": "size=: not an integer",
+		"x,size=,mode=what": "size=: empty",
 	} {
 		p := params(text)
 		n, _ := p.Int("size", 1, 9), p.Choice("mode", "a", "b")

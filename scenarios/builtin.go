@@ -3,7 +3,6 @@ package scenarios
 import (
 	"embed"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/internal/yamlfile"
 )
 
 //go:embed hello.yaml json.yaml wait.yaml block.yaml cpu.yaml mixed.yaml hello-rate.yaml hello-bursts.yaml
@@ -50,7 +50,7 @@ func List() []*Scenario {
 func Load(nameOrPath string) (*Scenario, error) {
 	ext := path.Ext(nameOrPath)
 	if strings.ContainsRune(filepath.ToSlash(nameOrPath), '/') || ext == ".yaml" || ext == ".yml" {
-		data, err := os.ReadFile(nameOrPath)
+		data, err := yamlfile.ReadFile(nameOrPath)
 		if err != nil {
 			return nil, fmt.Errorf("scenario: %w", err)
 		}

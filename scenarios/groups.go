@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/internal/yamlfile"
 )
 
 // groupKeys are the keys of each kind of group beyond kind and name, as the
@@ -34,41 +33,24 @@ const (
 	maxEvery            = 24 * time.Hour
 )
 
-func (d *decoder) groups(into *[]Group) set {
-	return func(path string, n ast.Node) {
-		list, ok := d.value(n).(*ast.SequenceNode)
-		if !ok {
-			d.fault(n, "%s: %s; write a list of groups", path, describe(n))
-			return
-		}
-		for i, item := range list.Values {
-			var g Group
-			d.object(fmt.Sprintf("%s[%d]", path, i), item, "a group", map[string]set{
-				"kind":        d.text(&g.Kind),
-				"name":        d.text(&g.Name),
-				"connections": d.integer(&g.Connections),
-				"path":        d.text(&g.Path),
-				"every":       d.duration(&g.Every),
-				"rate":        d.float(&g.Rate),
-				"part":        d.text(&g.Part),
-				"size":        d.integer(&g.Size),
-				"request":     d.boolean(&g.Request),
-				"abort":       d.boolean(&g.Abort),
-				"limit":       d.integer(&g.Limit),
-			}, "kind")
-			*into = append(*into, g)
-		}
-	}
-}
-
-func (d *decoder) boolean(into *bool) set {
-	return func(path string, n ast.Node) {
-		if v, ok := d.value(n).(*ast.BoolNode); ok {
-			*into = v.Value
-			return
-		}
-		d.fault(n, "%s: %s; write true or false", path, describe(n))
-	}
+func (d decoder) groups(into *[]Group) yamlfile.Set {
+	return d.Each("groups", func(path string, n *yamlfile.Node) {
+		var g Group
+		d.Object(path, n, "a group", map[string]yamlfile.Set{
+			"kind":        d.Text(&g.Kind),
+			"name":        d.Text(&g.Name),
+			"connections": d.Integer(&g.Connections),
+			"path":        d.Text(&g.Path),
+			"every":       d.Duration(&g.Every),
+			"rate":        d.Decimal(&g.Rate),
+			"part":        d.Text(&g.Part),
+			"size":        d.Integer(&g.Size),
+			"request":     d.Bool(&g.Request),
+			"abort":       d.Bool(&g.Abort),
+			"limit":       d.Integer(&g.Limit),
+		}, "kind")
+		*into = append(*into, g)
+	})
 }
 
 func (l *Offer) groupProblems(given func(path string) bool) []problem {

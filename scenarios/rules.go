@@ -15,13 +15,12 @@ import (
 
 // The patterns and bounds here and in scenario.schema.json are the same; a test holds them together.
 var (
-	namePattern     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	methodPattern   = regexp.MustCompile(`^[A-Z]+$`)
-	pathPattern     = regexp.MustCompile(`^(/|\$\{data\.)[^\x00-\x20\x7f]*$`)
-	tokenPattern    = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-	valuePattern    = regexp.MustCompile(`^[^\x00\r\n]*$`)
-	sha256Pattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	durationPattern = regexp.MustCompile(`^([0-9]{1,5}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h)){1,3}$`)
+	namePattern   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	methodPattern = regexp.MustCompile(`^[A-Z]+$`)
+	pathPattern   = regexp.MustCompile(`^(/|\$\{data\.)[^\x00-\x20\x7f]*$`)
+	tokenPattern  = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+	valuePattern  = regexp.MustCompile(`^[^\x00\r\n]*$`)
+	sha256Pattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 const (
@@ -30,8 +29,9 @@ const (
 	maxRate        = 10_000_000
 )
 
-// generatorHeaders are those that the generator writes itself.
-var generatorHeaders = []string{"connection", "content-length", "host", "transfer-encoding"}
+// generatorHeaders are those that the generator writes itself, as they frame
+// the body.
+var generatorHeaders = []string{"content-length", "transfer-encoding"}
 
 // problem is a broken rule and the path of the value that breaks it.
 type problem struct{ path, msg string }

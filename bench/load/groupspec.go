@@ -2,12 +2,13 @@ package load
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
@@ -90,8 +91,8 @@ var groupKeys = []groupKey{
 	{
 		name: "every",
 		set: func(g *Group, v string) string {
-			d, err := time.ParseDuration(v)
-			if g.Every = d; err != nil || d <= 0 || strings.ContainsAny(v, "+-") {
+			d, err := number.Duration(v)
+			if g.Every = d; err != nil || d <= 0 {
 				return "a duration with its unit, as 100ms"
 			}
 			return ""
@@ -106,8 +107,8 @@ var groupKeys = []groupKey{
 	{
 		name: "rate",
 		set: func(g *Group, v string) string {
-			f, err := strconv.ParseFloat(v, 64)
-			if g.Rate = f; err != nil || f <= 0 || !numberPattern.MatchString(v) {
+			f, err := number.Decimal(v)
+			if g.Rate = f; err != nil || f <= 0 {
 				return "a number above 0, as 100 or 0.5"
 			}
 			return ""
@@ -131,9 +132,6 @@ var groupKeys = []groupKey{
 	},
 }
 
-// numberPattern leaves out what only programs write: signs, exponents, "inf".
-var numberPattern = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]+)?$`)
-
 func textKey(name string, at func(*Group) *string) groupKey {
 	return groupKey{
 		name: name,
@@ -151,8 +149,8 @@ func countKey(name string, at func(*Group) *int) groupKey {
 	return groupKey{
 		name: name,
 		set: func(g *Group, v string) string {
-			n, err := strconv.ParseUint(v, 10, 31)
-			if *at(g) = int(n); err != nil || n == 0 {
+			n, err := number.Whole(v)
+			if *at(g) = int(n & math.MaxInt32); err != nil || n == 0 || n > math.MaxInt32 {
 				return "a whole number from 1"
 			}
 			return ""

@@ -61,7 +61,11 @@ func ReadTrace(name string, r io.Reader) (*Trace, error) {
 	}
 	for lines.Scan() {
 		n++
-		line := bytes.TrimSpace(lines.Bytes())
+		line := lines.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		line = bytes.TrimSpace(line)
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
@@ -131,7 +135,7 @@ func readTraceText(line []byte) (at float64, class string, err error) {
 		}
 	}
 	at, err = strconv.ParseFloat(text, 64)
-	if err != nil {
+	if err != nil || strings.ContainsAny(text, "xX_pP") { // an exponent is what programs write
 		return 0, "", fmt.Errorf("%.80q is no number of seconds; %s", text, traceText)
 	}
 	return at, class, nil

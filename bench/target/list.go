@@ -1,246 +1,187 @@
 package target
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/internal/yamlfile"
 )
 
 // SyntaxError is a fault in a list of targets and where it is.
-type SyntaxError struct {
-	File         string
-	Line, Column int // from 1; 0 where unknown
-	Msg          string
-}
+type SyntaxError = yamlfile.Error
 
-func (e *SyntaxError) Error() string {
-	if e.Line == 0 {
-		return e.File + ": " + e.Msg
+// LoadList reads the list in the file at path: see ParseList.
+func LoadList(path string) ([]Target, error) {
+	data, err := yamlfile.ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
-}
-
-func syntaxError(file string, t *token.Token, msg string) *SyntaxError {
-	e := &SyntaxError{File: file, Msg: msg}
-	if t != nil && t.Position != nil {
-		e.Line, e.Column = t.Position.Line, t.Position.Column
-	}
-	return e
+	return ParseList(path, data)
 }
 
 // ParseList decodes a YAML sequence of targets strictly and fills in the
 // defaults. Name is for the error messages: an unknown key, a wrong type or a
-// value that makes no sense is a *SyntaxError with line and column. Faults in
-// values are reported all at once (joined), each as a *SyntaxError.
-func ParseList(name string, data []byte) (list []Target, err error) {
-	// goccy/go-yaml panics on some input that no one writes in earnest, such
-	// as a tag before a scalar where a sequence is wanted (found by fuzzing).
-	defer func() {
-		if r := recover(); r != nil {
-			list, err = nil, &SyntaxError{File: name, Msg: fmt.Sprintf("cannot be read as YAML: %v", r)}
-		}
-	}()
-	file, err := parser.ParseBytes(data, 0)
+// value that makes no sense is a *SyntaxError with line and column. Faults are
+// reported all at once (joined).
+func ParseList(name string, data []byte) ([]Target, error) {
+	root, err := yamlfile.Parse(name, data)
 	if err != nil {
-		return nil, decodeError(name, nil, err)
+		return nil, err
 	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+	if root.Kind == yamlfile.Null {
 		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Msg: "holds no targets"}
 	}
-	if len(file.Docs) > 1 {
-		return nil, syntaxError(name, file.Docs[1].Start, "a second document; one list is expected")
+	d := yamlfile.NewDecoder(name)
+	var list []Target
+	d.Each("targets", func(path string, n *yamlfile.Node) {
+		t := Target{}
+		decode(d, path, n, &t)
+		list = append(list, t)
+	})("targets", root)
+	if d.Faulty() { // rules about values make sense once the values are there
+		return nil, d.Err()
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
-	if err := dec.Decode(&list); err != nil && !errors.Is(err, io.EOF) {
-		return nil, decodeError(name, file, err)
-	}
-	l := &listChecker{name: name, file: file}
 	seen := map[string]int{}
 	for i := range list {
-		t := &list[i]
-		l.check(i, t)
-		if first, ok := seen[t.Name]; ok && t.Name != "" {
-			l.fault(fmt.Sprintf("$[%d].name", i), "a target named %q is already in row %d", t.Name, first+1)
+		t, at := &list[i], fmt.Sprintf("targets[%d]", i)
+		if d.Given(at+".drain") && t.Drain == 0 {
+			t.Drain = 1 // killed at once; 0 is what nobody has set
+		}
+		for key, v := range map[string]string{"protocol": t.Protocol, "ready": t.Ready, "signal": t.Signal} {
+			if v == "" && d.Given(at+"."+key) {
+				d.FaultAt(at+"."+key, "%s is empty; write a value, or leave it out", key)
+			}
+		}
+		t.setDefaults()
+		t.problems(func(key, format string, args ...any) { d.FaultAt(at+"."+key, format, args...) })
+		if first, ok := seen[t.Name]; ok {
+			d.FaultAt(at+".name", "a target named %q is already in row %d", t.Name, first+1)
 		} else {
 			seen[t.Name] = i
 		}
-		t.setDefaults()
 	}
-	if len(l.faults) > 0 {
-		return nil, errors.Join(l.faults...)
-	}
-	return list, nil
+	return list, d.Err()
 }
 
-// decodeError gives the library's error a place. An error from a value's own
-// parser (a duration) has no token: the place is then found by the text which
-// the message quotes.
-func decodeError(name string, file *ast.File, err error) error {
-	// These two would talk of Go, and not of what is allowed.
-	var wrong *yaml.TypeError
-	if errors.As(err, &wrong) {
-		want := wrong.DstType.Kind().String()
-		if wrong.DstType == reflect.TypeFor[time.Duration]() {
-			want = "duration such as 500ms or 5s"
+// decode fills t, whose values at are in n.
+func decode(d *yamlfile.Decoder, path string, n *yamlfile.Node, t *Target) {
+	d.Object(path, n, "a target", map[string]yamlfile.Set{
+		"name":     d.Text(&t.Name),
+		"summary":  d.Text(&t.Summary),
+		"kind":     d.Text(&t.Kind),
+		"spec":     d.Text(&t.Spec),
+		"command":  d.Words(&t.Command),
+		"env":      d.Named(&t.Env, d.Word),
+		"protocol": d.Text(&t.Protocol),
+		"ready":    d.Text(&t.Ready),
+		"drain":    d.Duration(&t.Drain),
+		"signal":   d.Text(&t.Signal),
+		"requires": d.Each("requirements", func(path string, n *yamlfile.Node) {
+			var r Requirement
+			d.Object(path, n, "a requirement", map[string]yamlfile.Set{
+				"program": d.Text(&r.Program),
+				"file":    d.Text(&r.File),
+				"glob":    d.Text(&r.Glob),
+				"install": d.Text(&r.Install),
+			})
+			t.Requires = append(t.Requires, r)
+		}),
+	}, "name", "kind", "command")
+}
+
+var (
+	nameRE  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+	readyRE = regexp.MustCompile(`^/[^\x00-\x20\x7f]*$`)
+)
+
+// Protocols are those that a target can be asked in.
+var Protocols = []string{"http", "uwsgi", "scgi", "fastcgi"}
+
+// Validate holds t, wherever it comes from, against the rules of a row.
+func (t Target) Validate() error {
+	var first error
+	t.problems(func(key, format string, args ...any) {
+		if first == nil {
+			first = fmt.Errorf("target %s: %s: "+format, append([]any{t.Name, key}, args...)...)
 		}
-		return syntaxError(name, wrong.Token, fmt.Sprintf("%q is no %s", wrong.Token.Value, want))
-	}
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) {
-		return syntaxError(name, unknown.Token, fmt.Sprintf("unknown key %q (known: %s)", unknown.Token.Value, knownKeys(file, unknown.Token)))
-	}
-	var e yaml.Error
-	if errors.As(err, &e) {
-		return syntaxError(name, e.GetToken(), e.GetMessage())
-	}
-	var found *token.Token
-	if file != nil {
-		ast.Walk(visitor(func(n ast.Node) {
-			if t := n.GetToken(); found == nil && t.Value != "" && n.Type() == ast.StringType &&
-				strings.Contains(err.Error(), fmt.Sprintf("%q", t.Value)) {
-				found = t
-			}
-		}), file.Docs[0].Body)
-	}
-	return syntaxError(name, found, strings.TrimPrefix(err.Error(), "time: "))
+	})
+	return first
 }
 
-// knownKeys lists the keys that are allowed beside the unknown one.
-func knownKeys(file *ast.File, unknown *token.Token) string {
-	typ := reflect.TypeFor[Target]()
-	if file != nil {
-		ast.Walk(visitor(func(n ast.Node) {
-			t := n.GetToken()
-			if t != nil && t.Position.Offset == unknown.Position.Offset && strings.Contains(n.GetPath(), ".requires") {
-				typ = reflect.TypeFor[Requirement]()
-			}
-		}), file.Docs[0].Body)
-	}
-	var names []string
-	for i := range typ.NumField() {
-		names = append(names, typ.Field(i).Tag.Get("yaml"))
-	}
-	return strings.Join(names, ", ")
-}
-
-type visitor func(ast.Node)
-
-func (v visitor) Visit(n ast.Node) ast.Visitor { v(n); return v }
-
-// listChecker gathers faults with their places.
-type listChecker struct {
-	name   string
-	file   *ast.File
-	faults []error
-}
-
-// fault records a fault at the YAML path, or at the nearest parent which is
-// there: a missing key is reported at the row that misses it.
-func (l *listChecker) fault(path, format string, args ...any) {
-	msg := fmt.Sprintf(format, args...)
-	for p := path; ; p = p[:strings.LastIndexAny(p, ".[")] {
-		if yp, err := yaml.PathString(p); err == nil {
-			if n, err := yp.FilterFile(l.file); err == nil && n != nil {
-				l.faults = append(l.faults, syntaxError(l.name, firstToken(n), msg))
-				return
-			}
-		}
-		if !strings.ContainsAny(p, ".[") {
-			l.faults = append(l.faults, &SyntaxError{File: l.name, Msg: msg})
-			return
-		}
-	}
-}
-
-// firstToken is where a reader would look for n. A mapping's own token is the
-// colon of its first pair.
-func firstToken(n ast.Node) *token.Token {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		if len(n.Values) > 0 {
-			return n.Values[0].Key.GetToken()
-		}
-	case *ast.MappingValueNode:
-		return n.Key.GetToken()
-	}
-	return n.GetToken()
-}
-
-var nameRE = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
-
-func (l *listChecker) check(i int, t *Target) {
-	at := func(format string, args ...any) string {
-		return fmt.Sprintf("$[%d]", i) + fmt.Sprintf(format, args...)
-	}
-	switch {
-	case t.Name == "":
-		l.fault(at(".name"), "a target needs a name")
-	case !nameRE.MatchString(t.Name):
-		l.fault(at(".name"), "name %q: use lower-case letters, digits, '.', '_' and '-'", t.Name)
-	}
+// problems are the rules beyond the types. add takes the key at fault.
+func (t Target) problems(add func(key, format string, args ...any)) {
 	switch t.Kind {
 	case Engine, Yardstick:
 		if t.Spec == "" {
-			l.fault(at(".spec"), "a target of kind %s needs a spec", t.Kind)
+			add("spec", "a target of kind %s needs a spec", t.Kind)
 		}
 	case Outside:
 		if t.Spec != "" {
-			l.fault(at(".spec"), "a target of kind outside has no spec")
+			add("spec", "a target of kind outside has no spec")
+		}
+		// The name of an engine is its spec, which has its own rules.
+		if !nameRE.MatchString(t.Name) {
+			add("name", "name %q: use lower-case letters, digits, '.', '_' and '-'", t.Name)
 		}
 	default:
-		l.fault(at(".kind"), "kind %q is none of %s, %s and %s", t.Kind, Engine, Yardstick, Outside)
+		add("kind", "kind %q is none of %s, %s and %s", t.Kind, Engine, Yardstick, Outside)
 	}
 	if len(t.Command) == 0 || t.Command[0] == "" {
-		l.fault(at(".command"), "a target needs a command: a list, the program first")
+		add("command", "a target needs a command: a list, the program first")
+	} else if !t.Takes("addr") && !t.Takes("port") {
+		add("command", "the command has no {addr} in it: put it where the address goes that the server shall listen on")
 	}
-	for j, arg := range t.Command {
+	for i, arg := range t.Command {
+		at := fmt.Sprintf("command[%d]", i)
 		if err := checkTemplate(arg); err != nil {
-			l.fault(at(".command[%d]", j), "%v", err)
+			add(at, "%v", err)
+		} else if strings.Contains(arg, "\x00") {
+			add(at, "a NUL byte: no program can be given one")
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(t.Env)) {
-		if k == "" || strings.ContainsAny(k, "=\x00") {
-			l.fault(at(".env"), "%q is no name for an environment variable", k)
-		} else if err := checkTemplate(t.Env[k]); err != nil {
-			l.fault(at(".env.'%s'", k), "%v", err)
+		switch v := t.Env[k]; {
+		case k == "" || strings.ContainsAny(k, "=\x00"):
+			add("env", "%q is no name for an environment variable", k)
+		case strings.Contains(v, "\x00"):
+			add("env."+k, "a NUL byte: no environment can hold one")
+		default:
+			if err := checkTemplate(v); err != nil {
+				add("env."+k, "%v", err)
+			}
 		}
 	}
-	if t.Ready != "" && !strings.HasPrefix(t.Ready, "/") {
-		l.fault(at(".ready"), "ready %q is no path: it starts with '/'", t.Ready)
+	if !slices.Contains(Protocols, t.Protocol) {
+		add("protocol", "%v", suggest.Unknown("protocol", t.Protocol, Protocols))
 	}
-	if t.Drain < 0 {
-		l.fault(at(".drain"), "drain %v is negative", t.Drain)
+	if !readyRE.MatchString(t.Ready) {
+		add("ready", "ready %q is no path: it starts with '/' and has no blanks", t.Ready)
 	}
-	if _, ok := signals[t.Signal]; !ok && t.Signal != "" {
-		l.fault(at(".signal"), "signal %q is none of TERM, INT and QUIT", t.Signal)
+	if _, ok := signals[t.Signal]; !ok {
+		add("signal", "signal %q is none of TERM, INT and QUIT", t.Signal)
 	}
-	for j, r := range t.Requires {
-		set := 0
+	if strings.ContainsAny(t.Summary, "\r\n") {
+		add("summary", "the summary is not one line")
+	}
+	for i, r := range t.Requires {
+		at, set := fmt.Sprintf("requires[%d]", i), 0
 		for _, s := range []string{r.Program, r.File, r.Glob} {
 			if s != "" {
 				set++
 			}
 			if err := checkTemplate(s); err != nil {
-				l.fault(at(".requires[%d]", j), "%v", err)
+				add(at, "%v", err)
 			}
 		}
 		if set != 1 {
-			l.fault(at(".requires[%d]", j), "a requirement has exactly one of program, file and glob")
+			add(at, "a requirement has exactly one of program, file and glob")
 		}
 		if r.Install == "" {
-			l.fault(at(".requires[%d]", j), "say how to get it: install")
+			add(at, "say how to get it: install")
 		}
 	}
 }

@@ -27,10 +27,10 @@ import (
 
 // Target is a row of scenarios/targets.yaml: a server that can be measured.
 type Target struct {
-	Name    string `yaml:"name"`
-	Summary string `yaml:"summary"`
-	Kind    string `yaml:"kind"` // engine: one of dyno's; yardstick: the same app on a well-known Go server; outside: everything else
-	Spec    string `yaml:"spec"` // engine and yardstick: what --engine takes
+	Name    string
+	Summary string
+	Kind    string // engine: one of dyno's; yardstick: the same app on a well-known Go server; outside: everything else
+	Spec    string // engine and yardstick: what --engine takes
 	// Command is the argv template. {dyno} is this binary, {addr} host:port,
 	// {port} the port, {app} the app's name, {dir} the folder of the twins in
 	// other languages (scenarios/apps, unpacked), {cpus} the number of CPUs
@@ -38,22 +38,22 @@ type Target struct {
 	// or what else the run is over. A server whose command or environment has
 	// {stats} tells at that host:port how full it is, as uWSGI's stats server
 	// does; one with {pprof} serves Go's profiles there.
-	Command  []string          `yaml:"command"`
-	Env      map[string]string `yaml:"env"`      // added to dyno's own; values are templates too
-	Protocol string            `yaml:"protocol"` // default http
-	Ready    string            `yaml:"ready"`    // path of the readiness request; default /hello
-	Requires []Requirement     `yaml:"requires"`
-	Drain    time.Duration     `yaml:"drain"`  // how long after Signal before it is killed; default 5s
-	Signal   string            `yaml:"signal"` // that asks for an orderly end: TERM (default), INT or QUIT
+	Command  []string
+	Env      map[string]string // added to dyno's own; values are templates too
+	Protocol string            // default http
+	Ready    string            // path of the readiness request; default /hello
+	Requires []Requirement
+	Drain    time.Duration // how long after Signal before it is killed; default 5s
+	Signal   string        // that asks for an orderly end: TERM (default), INT or QUIT
 }
 
 // Requirement is something that must be installed. Exactly one of Program,
 // File and Glob is set; each may hold the placeholders of Target.Command.
 type Requirement struct {
-	Program string `yaml:"program"` // found on PATH, or a path with a slash
-	File    string `yaml:"file"`    // exists
-	Glob    string `yaml:"glob"`    // matches something
-	Install string `yaml:"install"` // the command that gets it
+	Program string // found on PATH, or a path with a slash
+	File    string // exists
+	Glob    string // matches something
+	Install string // the command that gets it
 }
 
 // String names what is required, without how to get it.

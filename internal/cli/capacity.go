@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/dynobench/dyno/bench/load/capacity"
 	"github.com/dynobench/dyno/bench/load/objective"
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/report"
 	"github.com/dynobench/dyno/results/report/plot"
@@ -79,7 +79,7 @@ func sweepRates(text string) ([]float64, error) {
 		return fmt.Errorf("--sweep %s: expected low..high/number, as 1000..50000/8, or a list of rates, as 1000,2000,5000", text)
 	}
 	rate := func(s string) (float64, bool) {
-		v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		v, err := number.Decimal(strings.TrimSpace(s))
 		return v, err == nil && v > 0 && v <= 1e9
 	}
 	var rates []float64
@@ -87,7 +87,7 @@ func sweepRates(text string) ([]float64, error) {
 		from, to, dots := strings.Cut(span, "..")
 		low, ok1 := rate(from)
 		high, ok2 := rate(to)
-		n, err := strconv.Atoi(count)
+		n, err := whole(count)
 		if !dots || !ok1 || !ok2 || err != nil {
 			return nil, bad()
 		}

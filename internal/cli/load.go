@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -286,7 +286,7 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 
 // open tells whether there is a rate: 0 asks for the closed loop.
 func (f loadFlags) open() bool {
-	rate, err := strconv.ParseFloat(f.rate, 64)
+	rate, err := number.Decimal(f.rate)
 	return f.rate != "" && (err != nil || rate != 0)
 }
 

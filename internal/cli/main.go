@@ -98,6 +98,7 @@ the command line comes first, then the environment, then the file.`,
 	root.PersistentFlags().BoolVar(&c.json, "json", false, "print one JSON document on standard output and nothing else there")
 	root.PersistentFlags().String("config", "", "YAML `file` of flag names and values")
 	root.AddCommand(c.runCommand(), c.tuneCommand(), c.serveCommand(), c.loadCommand(), c.compareCommand(), c.reportCommand(), c.listCommand(), c.doctorCommand(), c.checkCommand())
+	strict(root)
 	return root
 }
 

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/dynobench/dyno/bench/load"
@@ -113,13 +112,13 @@ func (b *bodies) request(text string) (load.Request, error) {
 		case !ok:
 			return r, fmt.Errorf("%q is no key=value (known: weight, class, status, body; the body comes last)", word)
 		case key == "weight":
-			if r.Weight, err = strconv.Atoi(value); err != nil || r.Weight < 1 {
+			if r.Weight, err = whole(value); err != nil || r.Weight < 1 {
 				return r, fmt.Errorf("weight=%s: expected a whole number, at least 1", value)
 			}
 		case key == "class":
 			r.Class = value
 		case key == "status":
-			if r.Status, err = strconv.Atoi(value); err != nil {
+			if r.Status, err = whole(value); err != nil {
 				return r, fmt.Errorf("status=%s: expected a number, 200 to 599", value)
 			}
 		case key == "body":

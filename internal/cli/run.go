@@ -64,6 +64,7 @@ type runFlags struct {
 	readyTimeout  time.Duration
 	tolerate      []string
 	plan          bool
+	given         func(flag string) bool
 }
 
 func (c *cli) runCommand() *cobra.Command {
@@ -90,16 +91,19 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
   dyno run hello --protocol uwsgi --targets goroutine,eventloop,uwsgi-gevent
   dyno run ./checkout.yaml --targets uwsgi-gevent,gunicorn-gthread
   dyno run hello --plan`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.given = cmd.Flags().Changed
+			return c.run(cmd.Context(), args, f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.targets, "targets", "T", nil, "`names` or engine specs; may be repeated (default: all engines and yardsticks)")
 	flags.StringVar(&f.targetsFile, "targets-file", "", "YAML `file` with further targets, in the form of the built-in ones")
 	flags.StringArrayVar(&f.commands, "command", nil, "a server of your own, as `'name=command line with {addr}'`; may be repeated")
-	flags.IntVarP(&f.trials, "trials", "n", 0, "fresh processes per scenario and target (0: 3, or 4 without SCENARIO)")
-	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load; 0 draws one")
-	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (0: the scenario's)")
-	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (0: the scenario's)")
+	flags.IntVarP(&f.trials, "trials", "n", 0, "fresh processes per scenario and target (default 3, or 4 without SCENARIO)")
+	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load (default: drawn)")
+	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (default: the scenario's)")
+	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (default: the scenario's)")
 	flags.StringVar(&f.generator, "generator", "native", "native or vegeta")
 	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what all targets are asked in: http, uwsgi, scgi or fastcgi; those that cannot are skipped")
 	flags.StringVar(&f.profile, "profile", "", "take a `kind` of profile in each trial of a Go target: "+strings.Join(bench.Profiles, ", ")+"; its figures then hold what that costs")
@@ -142,6 +146,11 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 			}
 			s.Duration, s.Warmup = stop.duration, tourWarmup
 			o.Scenarios = append(o.Scenarios, s)
+		}
+	}
+	if f.given("warmup") { // bench takes 0 for the scenario's
+		for _, s := range o.Scenarios {
+			s.Warmup = f.warmup
 		}
 	}
 	o.Trials = cmp.Or(o.Trials, runTrials)
@@ -334,13 +343,9 @@ func (f runFlags) choose(asked []*scenarios.Scenario) ([]target.Target, error) {
 	}
 	var chosen []target.Target
 	if f.targetsFile != "" {
-		data, err := os.ReadFile(f.targetsFile)
+		own, err := target.LoadList(f.targetsFile)
 		if err != nil {
 			return nil, fmt.Errorf("--targets-file: %w", err)
-		}
-		own, err := target.ParseList(f.targetsFile, data)
-		if err != nil {
-			return nil, err
 		}
 		if len(f.targets) == 0 {
 			chosen = own
@@ -458,9 +463,6 @@ func ownServer(command, protocol string, asked []*scenarios.Scenario) (target.Ta
 	if !ok || name == "" || strings.TrimSpace(line) == "" {
 		return target.Target{}, fmt.Errorf("--command %q: expected 'name=command line with {addr}'", command)
 	}
-	if !strings.Contains(line, "{addr}") && !strings.Contains(line, "{port}") {
-		return target.Target{}, fmt.Errorf("--command %q: nothing tells the server where to listen; put {addr} or {port} into it", command)
-	}
 	// A shell splits the line into words as its author expects; exec keeps
 	// the server the process that is signalled, and env takes assignments
 	// that stand before it.
@@ -469,7 +471,7 @@ func ownServer(command, protocol string, asked []*scenarios.Scenario) (target.Ta
 		Drain: target.DefaultDrain, Signal: target.DefaultSignal,
 		Command: []string{"/bin/sh", "-c", "exec env " + line},
 	}
-	if _, err := t.Expand(target.Vars{}); err != nil {
+	if err := t.Validate(); err != nil {
 		return target.Target{}, fmt.Errorf("--command %q: %w", command, err)
 	}
 	return t, nil

@@ -71,15 +71,15 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.BoolVar(&f.lint, "lint", false, "watch app and engine for breaches of the gateway's contract")
 	flags.IntVar(&f.backlog, "backlog", 4096, "connections that may wait to be accepted (the kernel caps it at net.core.somaxconn)")
 	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long requests in flight may take after SIGTERM")
-	flags.IntVar(&f.limits.Line, "max-line", 0, "longest request line in `bytes` (0: 8 KiB)")
-	flags.IntVar(&f.limits.HeaderBytes, "max-header", 0, "largest header section in `bytes` (0: 64 KiB)")
-	flags.IntVar(&f.limits.HeaderCount, "max-fields", 0, "most header fields (0: 100)")
-	flags.Int64Var(&f.limits.Body, "max-body", 0, "largest request body in `bytes` (0: 16 MiB)")
-	flags.Int64Var(&f.limits.Bodies, "max-bodies", 0, "most that all requests together may hold in `bytes`, of each process (0: 256 MiB, or --max-body if that is more)")
-	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take (0: 10s)")
-	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (0: 60s)")
-	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest an idle connection is kept (0: 75s)")
-	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (0: 60s)")
+	flags.IntVar(&f.limits.Line, "max-line", 0, "longest request line in `bytes` (default 8 KiB)")
+	flags.IntVar(&f.limits.HeaderBytes, "max-header", 0, "largest header section in `bytes` (default 64 KiB)")
+	flags.IntVar(&f.limits.HeaderCount, "max-fields", 0, "most header fields (default 100)")
+	flags.Int64Var(&f.limits.Body, "max-body", 0, "largest request body in `bytes` (default 16 MiB)")
+	flags.Int64Var(&f.limits.Bodies, "max-bodies", 0, "most that all requests together may hold in `bytes`, of each process (default 256 MiB, or --max-body if that is more)")
+	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take (default 10s)")
+	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (default 60s)")
+	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest an idle connection is kept (default 75s)")
+	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (default 60s)")
 	f.supervise.add(flags)
 	return cmd
 }
@@ -116,7 +116,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	svc := protocol.NewService(app, codec)
 	svc.Limits = f.limits
 	svc.Proxied = f.proxied
-	svc.DrainTime = f.drain
+	svc.DrainTime = max(f.drain, 1) // the zero value is the default: 0 cuts at once
 	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
 
 	worker, isWorker := supervise.Self()

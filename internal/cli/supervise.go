@@ -29,7 +29,7 @@ type superviseFlags struct {
 
 func (f *superviseFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.master, "master", false, "serve in worker processes under a supervisor, as --engine prefork:… does")
-	flags.IntVar(&f.processes, "processes", 0, "worker processes, as the key of prefork (0: one for each CPU)")
+	flags.IntVar(&f.processes, "processes", 0, "worker processes, as the key of prefork (default: one for each CPU)")
 	flags.Int64Var(&f.limits.MaxRequests, "max-requests", 0, "replace a worker that has answered so many requests (0: never)")
 	flags.Int64Var(&f.limits.Jitter, "max-requests-jitter", 0, "up to so many more, drawn for each worker")
 	flags.Int64Var(&f.maxRSS, "max-rss", 0, "replace a worker that has more than so many `MiB` in memory (0: never)")

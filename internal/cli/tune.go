@@ -36,6 +36,7 @@ const (
 )
 
 type tuneFlags struct {
+	given         func(flag string) bool
 	objective     string
 	sweep         []string
 	budget        time.Duration
@@ -78,17 +79,20 @@ It exits with 3 if too few trials count to say anything.`,
   dyno tune pool wait --sweep size=64,128,256,512 --sweep GOGC
   dyno tune threads --plan`,
 		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.tune(cmd.Context(), args, f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.given = cmd.Flags().Changed
+			return c.tune(cmd.Context(), args, f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.objective, "for", "", "what shall be best: cpu (per request), throughput or p99 (default: by the scenario's load)")
 	flags.StringArrayVar(&f.sweep, "sweep", nil, "a `SETTING`, or SETTING=VALUE,… with the values to try; may be repeated (default: all that matter for speed)")
 	flags.DurationVar(&f.budget, "budget", 5*time.Minute, "about how long it may take")
-	flags.IntVarP(&f.rounds, "trials", "n", 0, "fresh processes for each value (0: as many as the budget allows, 4 to 9)")
+	flags.IntVarP(&f.rounds, "trials", "n", 0, "fresh processes for each value (default: as many as the budget allows, 4 to 9)")
 	flags.Float64Var(&f.floor, "floor", 0.02, "smallest improvement that matters, as a share")
-	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load; 0 draws one")
-	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (0: the scenario's, 1.2s at most)")
-	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (0: the scenario's, 300ms at most)")
+	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load (default: drawn)")
+	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (default: the scenario's, 1.2s at most)")
+	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (default: the scenario's, 300ms at most)")
 	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what the engine is asked in: http, uwsgi, scgi or fastcgi")
 	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")

@@ -57,6 +57,9 @@ func (c *cli) newTuning(args []string, f tuneFlags) (*tuning, error) {
 		return nil, err
 	}
 	asked.Duration, asked.Warmup = min(asked.Duration, tuneDuration), min(asked.Warmup, tuneWarmup)
+	if f.given("warmup") { // bench takes 0 for the scenario's
+		asked.Warmup = f.warmup
+	}
 	t.options = bench.Options{
 		Scenarios: []*scenarios.Scenario{asked}, Duration: f.duration, Warmup: f.warmup,
 		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Tolerate: f.tolerate,

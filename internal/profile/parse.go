@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dynobench/dyno/internal/number"
 )
 
 // Bounds of what can be written.
@@ -16,8 +18,7 @@ const (
 )
 
 var (
-	ratePattern     = regexp.MustCompile(`^[0-9]{1,10}(\.[0-9]{1,9})?k?$`)
-	durationPattern = regexp.MustCompile(`^([0-9]{1,5}(\.[0-9]{1,9})?(ns|us|µs|ms|s|m|h)){1,3}$`)
+	ratePattern = regexp.MustCompile(`^[0-9]{1,10}(\.[0-9]{1,9})?k?$`)
 )
 
 // Error is a fault in the text of a profile.
@@ -83,9 +84,9 @@ func parseSegment(part string) (s Segment, msg string) {
 	if !timed {
 		return s, ""
 	}
-	d, err := time.ParseDuration(duration)
+	d, err := number.Duration(duration)
 	switch {
-	case err != nil || !durationPattern.MatchString(duration):
+	case err != nil:
 		return s, fmt.Sprintf("duration %q; write one with its unit and without a sign, as 5s or 100ms", duration)
 	case d < minDuration:
 		return s, fmt.Sprintf("duration %q; write %v or more", duration, minDuration)

@@ -35,9 +35,9 @@ func (p Profile) String() string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(number(s.From))
+		b.WriteString(digits(s.From))
 		if s.To != s.From {
-			b.WriteString(".." + number(s.To))
+			b.WriteString(".." + digits(s.To))
 		}
 		if s.Duration > 0 {
 			b.WriteString("@" + s.Duration.String())
@@ -46,7 +46,7 @@ func (p Profile) String() string {
 	return b.String()
 }
 
-func number(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }
+func digits(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }
 
 // Constant returns the rate if it is the same all the time.
 func (p Profile) Constant() (rate float64, ok bool) {

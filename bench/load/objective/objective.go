@@ -6,13 +6,10 @@
 package objective
 
 import (
-	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
-	"time"
 
+	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 )
@@ -114,7 +111,7 @@ func parseTerm(text string) (term, error) {
 	case rate:
 		if t.share = strings.HasSuffix(value, "%"); t.share {
 			t.bound, err = percent(value)
-		} else if t.bound, err = number(value); err != nil {
+		} else if t.bound, err = number.Decimal(value); err != nil {
 			err = fmt.Errorf("%q: expected requests per second such as 5000, or a share of the rate offered such as 99%%", value)
 		}
 	default:
@@ -134,8 +131,8 @@ func (t term) side() string {
 func (t term) name() string { return t.text[:strings.IndexAny(t.text, "<>=")] }
 
 func duration(s string) (us float64, err error) {
-	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
+	d, err := number.Duration(s)
+	if err != nil || d == 0 {
 		return 0, fmt.Errorf("%q: expected a time such as 10ms", s)
 	}
 	return float64(d) / 1e3, nil
@@ -143,21 +140,9 @@ func duration(s string) (us float64, err error) {
 
 func percent(s string) (float64, error) {
 	digits, ok := strings.CutSuffix(s, "%")
-	v, err := number(digits)
+	v, err := number.Decimal(digits)
 	if !ok || err != nil || v > 100 {
 		return 0, fmt.Errorf("%q: expected per cent, such as 0.1%%", s)
-	}
-	return v, nil
-}
-
-// number reads a number as people write it: nothing but digits and a point.
-func number(s string) (float64, error) {
-	if strings.Trim(s, "0123456789.") != "" {
-		return 0, errors.New("not a number")
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsInf(v, 0) {
-		return 0, errors.New("not a number")
 	}
 	return v, nil
 }
