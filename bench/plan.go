@@ -11,6 +11,7 @@ package bench
 import (
 	"cmp"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/protocol/client"
@@ -59,6 +61,8 @@ type Options struct {
 	// Calibration is what dyno doctor found of this host's generator, for the
 	// gates that need it; see CheckCalibration. May be nil.
 	Calibration *results.Calibration
+
+	Trust load.Trust // of targets that are asked by https
 
 	// Seen tells what happens while it happens; may be nil. It is called from
 	// one goroutine.
@@ -99,9 +103,14 @@ type Step struct {
 // Plan is Options with every choice made.
 type Plan struct {
 	Options
-	Steps []Step // in the order in which they run
-	cpus  rig.CPUs
+	Steps   []Step // in the order in which they run
+	cpus    rig.CPUs
+	trusted *tls.Config // by Trust
 }
+
+// HTTPS is the protocol of a target that is asked in HTTP over TLS. None of
+// dyno's engines speaks it.
+const HTTPS = "https"
 
 // NewPlan fills the defaults in and draws the order. Equal options and seed
 // give the equal plan.
@@ -149,7 +158,7 @@ func NewPlan(o Options) (*Plan, error) {
 		return nil, err
 	}
 	o.ServerCPUs, o.GeneratorCPUs = cpus.Server, cpus.Generator
-	names := map[string]bool{}
+	names, secure := map[string]bool{}, false
 	o.Targets = slices.Clone(o.Targets) // the caller's stay as they are
 	for i := range o.Targets {
 		t := &o.Targets[i]
@@ -158,9 +167,17 @@ func NewPlan(o Options) (*Plan, error) {
 			return nil, fmt.Errorf("target %q is there twice: give each its own name", t.Name)
 		}
 		names[t.Name] = true
-		if client.Lookup(t.Protocol) == nil {
-			return nil, fmt.Errorf("target %q: unknown protocol %q (known: http, uwsgi, scgi, fastcgi)", t.Name, t.Protocol)
+		secure = secure || t.Protocol == HTTPS
+		if t.Protocol != HTTPS && client.Lookup(t.Protocol) == nil {
+			return nil, fmt.Errorf("target %q: unknown protocol %q (known: http, https, uwsgi, scgi, fastcgi)", t.Name, t.Protocol)
 		}
+	}
+	trusted, err := o.Trust.Config()
+	switch {
+	case err != nil:
+		return nil, err
+	case trusted != nil && !secure:
+		return nil, errors.New("whom to trust and certificates are for targets that are asked by https, and none is: give --protocol https")
 	}
 	names = map[string]bool{}
 	for _, s := range o.Scenarios {
@@ -170,7 +187,7 @@ func NewPlan(o Options) (*Plan, error) {
 		names[s.Name] = true
 	}
 
-	p := &Plan{Options: o, cpus: cpus}
+	p := &Plan{Options: o, cpus: cpus, trusted: trusted}
 	for _, s := range o.Scenarios {
 		if d := p.duration(s); s.Load.Profile != "" && s.Load.Mean(d) == 0 {
 			return nil, fmt.Errorf("scenario %q: nothing is due within %v of rate %s: a longer duration is needed", s.Name, d, s.Load.Profile)
@@ -242,6 +259,9 @@ func (p *Plan) Load(s Step, addr string) target.Command {
 		"--threads", strconv.Itoa(p.cpus.Threads()),
 		"--generator", p.Generator,
 		"--json",
+	}
+	if s.Target.Protocol == HTTPS {
+		argv = append(argv, p.Trust.Args()...)
 	}
 	return target.Command{Name: "generator", Argv: argv, CPUs: p.GeneratorCPUs}
 }

@@ -123,7 +123,7 @@ func (p *Plan) verifyTarget(ctx context.Context, t target.Target, ref reference)
 				if s.App != first.App {
 					continue
 				}
-				if err := verify(ctx, t.Protocol+"://"+at.Serve, t.Name, s, p.Seed, ref); err != nil {
+				if err := verify(ctx, p.trusted, t.Protocol+"://"+at.Serve, t.Name, s, p.Seed, ref); err != nil {
 					return err
 				}
 			}

@@ -27,7 +27,7 @@ func (p *Plan) serve(ctx context.Context, s Step, use func(*target.Process, Addr
 			}
 			return p.Server(s, at)
 		},
-		Scheme: s.Target.Protocol, Path: s.Target.Ready, Timeout: p.ReadyTimeout, Client: newTransport(),
+		Scheme: s.Target.Protocol, Path: s.Target.Ready, Timeout: p.ReadyTimeout, Client: newTransport(p.trusted),
 	})
 	if err != nil {
 		return exit, err

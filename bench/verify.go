@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/client"
@@ -46,8 +48,8 @@ type answer struct {
 //
 // net/http is the client: an implementation that is not dyno's own, but for the
 // other protocols than http. server is a URL up to its path.
-func verify(ctx context.Context, server, target string, s *scenarios.Scenario, seed uint64, ref reference) error {
-	transport := newTransport()
+func verify(ctx context.Context, trusted *tls.Config, server, target string, s *scenarios.Scenario, seed uint64, ref reference) error {
+	transport := newTransport(trusted)
 	defer transport.CloseIdleConnections()
 	client := &http.Client{
 		Transport: transport, Timeout: verifyTimeout,
@@ -68,10 +70,21 @@ func verify(ctx context.Context, server, target string, s *scenarios.Scenario, s
 }
 
 // newTransport is a client for all protocols, with a connection for each request.
-func newTransport() *http.Transport {
-	t := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
+func newTransport(trusted *tls.Config) *advisor {
+	t := &http.Transport{DisableKeepAlives: true, DisableCompression: true, TLSClientConfig: trusted.Clone()}
 	client.Register(t, &client.Transport{DisableKeepAlives: true})
-	return t
+	return &advisor{t}
+}
+
+// advisor says what to do where TLS could not be agreed on.
+type advisor struct{ *http.Transport }
+
+func (a *advisor) RoundTrip(q *http.Request) (*http.Response, error) {
+	resp, err := a.Transport.RoundTrip(q)
+	if advice := load.TLSAdvice(err); advice != "" {
+		err = fmt.Errorf("%w: %s", err, advice)
+	}
+	return resp, err
 }
 
 // request renders r for a draw.

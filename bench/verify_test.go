@@ -75,10 +75,10 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ref := reference{}
-			if err := verify(context.Background(), "http://"+answers(t, nil), "first", s, 1, ref); err != nil {
+			if err := verify(context.Background(), nil, "http://"+answers(t, nil), "first", s, 1, ref); err != nil {
 				t.Fatalf("the right server was refused: %v", err)
 			}
-			err := verify(context.Background(), "http://"+answers(t, test.change), "second", s, 1, ref)
+			err := verify(context.Background(), nil, "http://"+answers(t, test.change), "second", s, 1, ref)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
@@ -131,7 +131,7 @@ load: {model: closed}
 	defer server.Close()
 	ref := reference{}
 	check := func(target string, seed uint64) error {
-		return verify(t.Context(), server.URL, target, s, seed, ref)
+		return verify(t.Context(), nil, server.URL, target, s, seed, ref)
 	}
 	if err := errors.Join(check("first", 5), check("second", 5)); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
@@ -22,7 +23,7 @@ import (
 
 type checkFlags struct {
 	protocol, format, output string
-	trust                    trustFlags
+	trust                    load.Trust
 	probe                    bool
 	timeout, patience        time.Duration
 }
@@ -67,7 +68,7 @@ do not count.`,
 	flags.BoolVar(&f.probe, "probe", false, "the server at URL runs dyno's app \"conformance\", so that it can be asked all")
 	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "longest the whole may take; what is left then is not judged")
 	flags.DurationVar(&f.patience, "patience", 3*time.Second, "longest to wait for what a server does at once")
-	f.trust.flags(flags)
+	trustFlags(flags, &f.trust)
 	return cmd
 }
 
@@ -99,7 +100,7 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 		if err := checkable(subject, f.protocol); err != nil {
 			return usageError(err)
 		}
-		if f.probe || f.trust.given() {
+		if f.probe || f.trust != (load.Trust{}) {
 			return usagef("--probe and the flags for https are for a URL; an engine is started with that app anyway")
 		}
 		results, err = c.checkEngine(ctx, subject, f)

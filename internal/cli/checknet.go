@@ -27,7 +27,7 @@ func (f checkFlags) endpoint(url string) (client.Endpoint, *tls.Config, error) {
 	if err != nil {
 		return at, nil, err
 	}
-	trusted, err := f.trust.config()
+	trusted, err := f.trust.Config()
 	switch {
 	case err != nil:
 	case trusted != nil && !at.TLS:

@@ -37,7 +37,7 @@ type loadFlags struct {
 	fresh, resume bool
 	spin          time.Duration
 	sources       []string
-	trust         trustFlags
+	trust         load.Trust
 	progress      string
 	files         loadFiles
 	tolerate      []string
@@ -121,7 +121,7 @@ arrivals unless --arrivals says otherwise.`,
 	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
 	flags.StringSliceVar(&f.sources, "source", nil, "local `address` or prefix that connections come from; several take turns")
 	flags.DurationVar(&f.spin, "spin", 0, "open loop: how long before a request is due the generator stays awake, burning a CPU")
-	f.trust.flags(flags)
+	trustFlags(flags, &f.trust)
 	flags.BoolVar(&f.resume, "tls-resume", false, "https: later connections resume the session of earlier ones (default: a full handshake for each)")
 	flags.StringVar(&f.body, "body", "", "request body; `text`, or @FILE for a file's content, @- for standard input")
 	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path, as `'METHOD PATH ...'` and then weight=N, class=NAME, status=CODE, body=TEXT, the body last; may be repeated")

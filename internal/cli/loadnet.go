@@ -30,6 +30,6 @@ func (f loadFlags) network(config *load.Config) error {
 	}
 	config.Resume = f.resume
 	var err error
-	config.TLS, err = f.trust.config()
+	config.TLS, err = f.trust.Config()
 	return err
 }

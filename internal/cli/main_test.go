@@ -26,7 +26,7 @@ import (
 // TestMain makes the test binary both dyno itself and a server with faults.
 func TestMain(m *testing.M) {
 	target.MaybeWatchdog()
-	testscript.Main(m, map[string]func(){"dyno": func() { Main(nil) }, "faulty": faulty})
+	testscript.Main(m, map[string]func(){"dyno": func() { Main(nil) }, "faulty": faulty, "secure": secure})
 }
 
 // TestScripts runs testdata/script: the command line as its users see it. Two

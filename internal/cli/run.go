@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/suggest"
@@ -63,6 +64,7 @@ type runFlags struct {
 	generatorCPUs []int
 	readyTimeout  time.Duration
 	tolerate      []string
+	trust         load.Trust
 	plan          bool
 	given         func(flag string) bool
 }
@@ -105,13 +107,14 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (default: the scenario's)")
 	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (default: the scenario's)")
 	flags.StringVar(&f.generator, "generator", "native", "native or vegeta")
-	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what all targets are asked in: http, uwsgi, scgi or fastcgi; those that cannot are skipped")
+	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what all targets are asked in: http, https, uwsgi, scgi or fastcgi; those that cannot are skipped")
 	flags.StringVar(&f.profile, "profile", "", "take a `kind` of profile in each trial of a Go target: "+strings.Join(bench.Profiles, ", ")+"; its figures then hold what that costs")
 	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
 	flags.DurationVar(&f.readyTimeout, "ready-timeout", 15*time.Second, "longest a server may take to give its first right answer")
 	tolerateFlag(flags, &f.tolerate)
+	trustFlags(flags, &f.trust)
 	flags.BoolVar(&f.plan, "plan", false, "print every command line that would be started, and exit")
 	return cmd
 }
@@ -119,7 +122,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	o := bench.Options{
 		Trials: f.trials, Seed: f.seed, Duration: f.duration, Warmup: f.warmup, Generator: f.generator, ReadyTimeout: f.readyTimeout,
-		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile, Tolerate: f.tolerate,
+		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile, Tolerate: f.tolerate, Trust: f.trust,
 	}
 	if f.trials < 0 {
 		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)
@@ -379,12 +382,13 @@ func (f runFlags) choose(asked []*scenarios.Scenario) ([]target.Target, error) {
 // over makes all targets speak --protocol, if it is given. Of those that nobody
 // has named it leaves out what cannot.
 func (f runFlags) over(all []target.Target) (able []target.Target, skipped []results.Skip, err error) {
-	if _, err := codecOf(f.protocol); err != nil {
+	secure := f.protocol == bench.HTTPS
+	if _, err := codecOf(f.protocol); err != nil && !secure {
 		return nil, nil, err
 	}
 	for _, t := range all {
 		over, ok := t.Over(f.protocol)
-		if t.Spec != "" && catalog.Speaks(t.Spec, f.protocol) != nil {
+		if t.Spec != "" && (secure || catalog.Speaks(t.Spec, f.protocol) != nil) {
 			ok = false
 		}
 		switch {
