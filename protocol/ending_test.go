@@ -197,10 +197,12 @@ func TestExpire(t *testing.T) {
 		c.Expire(c.Deadline().Add(-1))
 		c.next(action)
 	}
-	in(3 * time.Hour)
-	c.send("POST / HT")
-	in(1 * time.Hour)
+	in(1 * time.Hour) // nothing has come, ever
 	d := c.Deadline()
+	c.send("POST / HT")
+	if !c.Deadline().Equal(d) {
+		t.Error("the first byte moves the deadline of the first request")
+	}
 	c.send("TP/1.1\r\nHost: a\r\nContent-Length: 2\r\n")
 	if !c.Deadline().Equal(d) {
 		t.Error("the deadline moves while the header comes in")
@@ -216,9 +218,15 @@ func TestExpire(t *testing.T) {
 	in(4 * time.Hour)
 	c.all()
 	in(3 * time.Hour)
+	c.send("POST / HT")
+	in(1 * time.Hour)
+	c.send("TP/1.1\r\nHost: a\r\n\r\n")
+	c.run()
+	c.all()
+	in(3 * time.Hour)
 	c.Expire(c.Deadline())
 	c.next(protocol.Close)
-	c.counted(1, 0)
+	c.counted(2, 0)
 
 	t.Run("408", func(t *testing.T) {
 		for _, part := range []string{"G", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nh"} {
@@ -263,7 +271,7 @@ func TestExpire(t *testing.T) {
 		c.next(protocol.Close)
 	})
 	t.Run("never", func(t *testing.T) {
-		c := connect(t, say("ok"), func(s *protocol.Service) { s.Limits.IdleTime = -1 })
+		c := connect(t, say("ok"), func(s *protocol.Service) { s.Limits.IdleTime, s.Limits.HeaderTime = -1, -1 })
 		if !c.Deadline().IsZero() {
 			t.Error("a deadline without a limit")
 		}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"github.com/dynobench/dyno/protocol/proxy"
 )
@@ -27,7 +26,7 @@ func (s *Session) unwrap() bool {
 	if size == 0 {
 		return false
 	}
-	s.proxied, s.since = false, time.Now()
+	s.proxied = false
 	if h.Source.IsValid() {
 		a := new(addresses)
 		a.serverName, a.serverPort = addrPort(h.Destination)

@@ -78,7 +78,7 @@ func (s *Session) parse() {
 		return
 	case o.State == Done:
 		w.reqEnd = w.start + o.Size
-		s.phase, s.state, s.begun = ready, Done, false
+		s.phase, s.state, s.begun, s.first = ready, Done, false, false
 		if s.svc.Timed {
 			w.came = time.Now()
 		}
@@ -87,7 +87,9 @@ func (s *Session) parse() {
 	w.end, w.need = w.start+o.Size, o.Need
 	w.seen = true
 	if o.Size > 0 && (!s.begun || s.state != o.State) {
-		s.since = time.Now()
+		if !s.first || o.State != InHead {
+			s.since = time.Now()
+		}
 		s.begun = true
 	}
 	s.state = o.State

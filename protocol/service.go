@@ -65,7 +65,7 @@ func (s *Service) NewSession(peer Peer) *Session {
 	if s.pool == nil {
 		panic("protocol: a Service is made by NewService")
 	}
-	t := &Session{svc: s, peer: peer, since: time.Now(), proxied: s.Proxied}
+	t := &Session{svc: s, peer: peer, since: time.Now(), proxied: s.Proxied, first: true}
 	t.ctx.parent = peer.Context
 	return t
 }
@@ -78,7 +78,7 @@ type Limits struct {
 	HeaderBytes int           // of the header section; beyond: 431. Default 64 KiB
 	Body        int64         // bytes of a body; beyond: 413. Default 16 MiB
 	Bodies      int64         // bytes that requests hold beyond 64 KiB each, over all connections of a Service; beyond: 503. Default 256 MiB, or Body if that is more
-	HeaderTime  time.Duration // from a request's first byte to the end of its header; beyond: 408. Default 10 s
+	HeaderTime  time.Duration // from the accept to the end of the first request's header, and from a further one's first byte to its end; beyond: 408, or a silent close if nothing has come. Default 10 s
 	BodyTime    time.Duration // from there to the end of its body; beyond: 408. Default 60 s
 	IdleTime    time.Duration // between requests; beyond: a silent close. Default 75 s
 	WriteTime   time.Duration // for output to be taken, or each 16 KiB of more; beyond: the connection is cut. Default 60 s
@@ -137,6 +137,14 @@ func after(t time.Time, d, byDefault time.Duration) time.Time {
 		return time.Time{}
 	}
 	return t.Add(d)
+}
+
+// earlier is the earlier of two times, of which either may be zero, for never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Counters are the Service's own counts, safe for concurrent use.

@@ -98,6 +98,7 @@ type Session struct {
 	eof      bool
 	linger   bool
 	proxied  bool // the PROXY header has yet to come
+	first    bool // so has the first request, of which nothing counts as idle
 	draining atomic.Bool
 
 	since     time.Time // start of the present wait for the client's bytes
@@ -310,9 +311,9 @@ func (s *Session) Sent(n int) {
 // time to begin anew: with a byte now and then it would keep its slot for ever.
 const leastProgress = 16 << 10
 
-// Deadline is when the client's patience with us, or ours with it, ends: for the whole of a request from its
-// first byte, for the PROXY header from the start, for the next request on an idle connection, for the progress of a write. Zero means never.
-// While the app runs there is none.
+// Deadline is when the client's patience with us, or ours with it, ends: for the header of the first request, and
+// the PROXY header before it, from the start, for that of each further one from its first byte, for the next request
+// on an idle connection, for the progress of a write. Zero means never. While the app runs there is none.
 //
 // It moves on with every request. An engine therefore sets no timer by it: it looks at it once in a while
 // (engines.Tick), or lets a read or a write end by one that it was told earlier and looks then.
@@ -324,6 +325,8 @@ func (s *Session) Deadline() time.Time {
 	case Read:
 		switch {
 		case s.proxied: // since it has been accepted
+		case s.first && s.Idle(): // likewise: to say nothing must not hold a slot for longer than to say little
+			return earlier(after(s.since, l.HeaderTime, 10*time.Second), after(s.since, l.IdleTime, 75*time.Second))
 		case s.Idle():
 			return after(s.since, l.IdleTime, 75*time.Second)
 		case s.state == InBody:

@@ -55,7 +55,7 @@ func (g *Group) Hold() (done func()) {
 
 // Open takes a connection that has been accepted. The caller holds the Group.
 func (g *Group) Open(conn Conn, local, remote net.Addr) *Talk {
-	t := &Talk{g: g, conn: conn, local: local, remote: remote}
+	t := &Talk{g: g, conn: conn, local: local, remote: remote, opened: time.Now(), silent: true}
 	g.meter.Accepted.Add(1)
 	g.meter.Queue.Add(1)
 	g.wg.Add(1)
@@ -103,6 +103,7 @@ func (g *Group) begin(t *Talk, wait gateway.Waiter) {
 	s := svc.NewSession(protocol.Peer{Local: t.local, Remote: t.remote, Wait: wait, Watch: t.conn, Context: g.ctx})
 	g.mu.Lock()
 	t.s = s
+	t.queued = time.Since(t.opened)
 	t.fresh = g.half.Load() != nil
 	g.mu.Unlock()
 }

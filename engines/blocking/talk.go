@@ -32,6 +32,10 @@ type Talk struct {
 	// a while and look again (BenchmarkDeadline).
 	readBy, writeBy time.Time
 	fresh           bool // opened before the drain, served in it: nothing has been read
+
+	opened time.Time
+	queued time.Duration // how long it has waited for its slot then
+	silent bool          // nothing has come yet
 }
 
 // Serve talks to the client until the connection has ended, and closes it. It
@@ -137,6 +141,14 @@ func (t *Talk) request() {
 
 func (t *Talk) read() {
 	by := t.s.Deadline()
+	var due time.Time
+	if t.silent && !by.IsZero() {
+		// Its time has run since it was accepted, also in the queue: many who say
+		// nothing must not hold slots one after the other. What has come meanwhile
+		// is there to be read.
+		due = later(by.Add(-t.queued), time.Now().Add(freshGrace))
+		by = due
+	}
 	if half := t.g.half.Load(); half != nil {
 		// In the drain: what has not come by then is not waited for.
 		if t.fresh {
@@ -151,6 +163,8 @@ func (t *Talk) read() {
 		t.readBy = by
 	}
 	n, err := t.conn.Fill(t.s)
+	silent := t.silent && n <= 0
+	t.silent = false
 	if n > 0 {
 		t.s.Received(n)
 	}
@@ -167,7 +181,11 @@ func (t *Talk) read() {
 		}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.readBy = time.Time{}
-		t.s.Expire(time.Now())
+		now := time.Now()
+		if t.silent = silent; silent && !due.IsZero() && !now.Before(due) {
+			now = later(now, t.s.Deadline())
+		}
+		t.s.Expire(now)
 	case err == io.EOF:
 		t.s.EOF()
 	default:
@@ -205,8 +223,8 @@ func (t *Talk) lingerTime() time.Duration {
 	return engines.LingerTime
 }
 
-// freshGrace is how long a connection that was accepted before the drain, and
-// gets its turn in it, has to show its request.
+// freshGrace is how long a connection whose time was over before it got its turn,
+// or that gets it in the drain, has to show its request.
 const freshGrace = 10 * time.Millisecond
 
 func (t *Talk) linger() {

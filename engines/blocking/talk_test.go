@@ -5,9 +5,15 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/protocol"
+	"github.com/dynobench/dyno/protocol/gateway"
+	"github.com/dynobench/dyno/protocol/http1"
 )
 
 func pair(tb testing.TB) (client, server net.Conn) {
@@ -67,6 +73,33 @@ func TestCut(t *testing.T) {
 	}
 	if _, err := io.ReadAll(client); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the client of a connection that is cut must see it: %v", err)
+	}
+}
+
+// TestQueuedTime serves connections that were accepted an hour ago and had to wait
+// for a slot: who has said something is answered, who has not goes at once, although
+// the time of a slot has only begun.
+func TestQueuedTime(t *testing.T) {
+	app := func(_ *gateway.Environ, start gateway.StartResponse) gateway.Body {
+		if err := start(200, nil, nil); err != nil {
+			return gateway.Fail(err)
+		}
+		return gateway.String("served")
+	}
+	for text, want := range map[string]string{"GET / HTTP/1.0\r\n\r\n": "served", "": ""} {
+		svc := protocol.NewService(app, http1.Codec{})
+		svc.Limits = protocol.Limits{HeaderTime: 30 * time.Minute, IdleTime: 45 * time.Minute}
+		g := NewGroup(svc, new(engines.Meter))
+		client, server := pair(t)
+		if _, err := io.WriteString(client, text); err != nil {
+			t.Fatal(err)
+		}
+		k := g.Open(Net(server), server.LocalAddr(), server.RemoteAddr())
+		k.opened = time.Now().Add(-time.Hour)
+		k.Serve(engines.Park{})
+		if got, err := io.ReadAll(client); err != nil || !strings.HasSuffix(string(got), want) || want == "" && len(got) > 0 {
+			t.Errorf("%q got %q, %v; want %q", text, got, err, want)
+		}
 	}
 }
 

@@ -156,6 +156,68 @@ func testSilent(t *testing.T, s Subject) {
 	})
 }
 
+// silent is a client that never says a word, after what, and must be closed for it.
+func silent(t *testing.T, what string) func(*client) {
+	return func(c *client) {
+		if _, err := io.WriteString(c, what); err != nil {
+			t.Error(err)
+		}
+		b, err := io.ReadAll(c.r)
+		if err != nil || len(b) > 0 && !strings.HasPrefix(string(b), "HTTP/1.1 408 ") {
+			t.Errorf("a silent client must be closed silently, or by a 408: %q, %v", b, err)
+		}
+	}
+}
+
+// Until its first request a client has the time of a header, and not that of a
+// connection that is kept.
+func testNeverSpoken(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief}})
+	besiege(srv, srv.alive, silent(t, ""))
+	if s.Codec != nil {
+		return
+	}
+	part := silent(t, "GET /hello HTTP/1.1\r\n")
+	if s.Traits.NoTimeout {
+		part = func(c *client) {
+			c.send("GET /hello HTTP/1.1\r\n")
+			if err := c.closedByServer(); err != nil {
+				t.Errorf("half a header must be closed: %v", err)
+			}
+		}
+	}
+	besiege(srv, srv.alive, part)
+}
+
+// From its first request on a client has the time of a connection that is kept.
+func testHasSpoken(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief}})
+	c := srv.dial()
+	for range 2 {
+		if got := c.get("/hello").text(); got != Hello {
+			t.Fatal(got)
+		}
+		time.Sleep(3 * brief) // nothing is to happen in it
+	}
+}
+
+// The same before and behind a PROXY header.
+func testNeverProxied(t *testing.T, s Subject) {
+	srv := s.start(t, options{limits: protocol.Limits{HeaderTime: brief}, proxied: true})
+	const header = "PROXY TCP4 10.0.0.1 10.0.0.2 1234 80\r\n"
+	healthy := func() {
+		c := srv.dial()
+		defer c.Close()
+		c.send(header + request("GET", "/hello", ""))
+		if got := c.receive("GET").text(); got != Hello {
+			t.Error(got)
+		}
+	}
+	for _, what := range []string{"", header[:10], header} {
+		besiege(srv, healthy, silent(t, what))
+	}
+}
+
 // protocolSlow has the four forms over another protocol, whose requests are
 // slow by their own bytes: anything else might be refused for what it is.
 func protocolSlow(t *testing.T, s Subject, p Protocol) {

@@ -25,6 +25,7 @@ type Listener struct {
 	ctx   context.Context // of Serve
 	log   *slog.Logger
 	write time.Duration // limit on the progress of a write; 0 none
+	first time.Duration // limit on the silence of a new client; 0 none
 
 	mu   sync.Mutex
 	open map[*Conn]struct{}
@@ -39,6 +40,7 @@ func Listen(ctx context.Context, sock *engines.Socket, meter *engines.Meter, svc
 		ctx:      ctx,
 		log:      svc.Log,
 		write:    Limit(svc.Limits.WriteTime, 60*time.Second),
+		first:    Limit(svc.Limits.HeaderTime, 10*time.Second),
 		open:     make(map[*Conn]struct{}),
 	}
 }
@@ -53,6 +55,35 @@ type Conn struct {
 	Busy atomic.Bool
 
 	remoteAddr, remotePort string // as CGI has them, once Remote has been asked
+
+	// Until the client has said something, reads end by due at the latest. The
+	// servers may have asked for a later time, which holds from then on.
+	due   time.Time // zero: no such limit, or no longer
+	asked time.Time
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.due.IsZero() {
+		c.due = time.Time{}
+		c.Conn.SetReadDeadline(c.asked) //nolint:errcheck // the next read tells
+	}
+	return n, err
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.asked = t
+	if !c.due.IsZero() && (t.IsZero() || c.due.Before(t)) {
+		t = c.due
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // Remote is the client's address and port in text, "" for a unix socket. It is
@@ -78,6 +109,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &Conn{Conn: inner, ln: l}
+	if l.first > 0 {
+		c.due = time.Now().Add(l.first)
+		c.SetReadDeadline(time.Time{}) //nolint:errcheck // reading tells
+	}
 	if l.write > 0 {
 		c.SetWriteDeadline(time.Now().Add(l.write)) // for the first Write that blocks
 	}

@@ -76,9 +76,9 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.IntVar(&f.limits.HeaderCount, "max-fields", 0, "most header fields (default 100)")
 	flags.Int64Var(&f.limits.Body, "max-body", 0, "largest request body in `bytes` (default 16 MiB)")
 	flags.Int64Var(&f.limits.Bodies, "max-bodies", 0, "most that all requests together may hold in `bytes`, of each process (default 256 MiB, or --max-body if that is more)")
-	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take (default 10s)")
+	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take, from the accept for the first one (default 10s)")
 	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (default 60s)")
-	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest an idle connection is kept (default 75s)")
+	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest a connection is kept between requests (default 75s)")
 	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (default 60s)")
 	f.supervise.add(flags)
 	return cmd
