@@ -51,7 +51,7 @@ const (
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
 // away from server, generator or harness. A trial that is invalid for these
 // alone is worth running again.
-var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped}
+var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped, load.CodeStalled}
 
 // limitCodes are findings about the pair of server and generator rather than
 // failures: the trial does not count, and the report says why.

@@ -108,8 +108,8 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	t.Server.CPUS = used.CPU.Seconds()
 	t.Server.CPUUserS, t.Server.CPUSystemS = used.User.Seconds(), used.System.Seconds()
 	t.Server.CtxSwitchesVoluntary, t.Server.CtxSwitchesInvoluntary = used.Voluntary, used.Involuntary
-	if t.Requests > 0 {
-		t.Server.CPUUSPerRequest = used.CPU.Seconds() * 1e6 / float64(t.Requests)
+	if n := t.Answered(); n > 0 {
+		t.Server.CPUUSPerRequest = used.CPU.Seconds() * 1e6 / n
 	}
 	t.Host = results.Host{StealPct: seen.Host.StealPct, PSICPUSomePct: seen.Host.PSICPUSomePct, Sides: hostSides(seen.Sides)}
 	p.gate(t, seen)

@@ -48,9 +48,14 @@ type Load struct {
 	WindowStart   time.Time `json:"window_start,omitzero"` // of the measured window, in UTC
 	WarmupS       float64   `json:"warmup_s"`              // what went before and is not counted below
 	DurationS     float64   `json:"duration_s"`            // the measured window
-	Requests      int64     `json:"requests"`              // answered, right or wrong, within the window
+	Requests      int64     `json:"requests"`              // due in the window and answered, right or wrong
+	// WindowAnswers are the answers, right or wrong, each by the share of its
+	// time (sent to done) that lies within the window. What happens per unit of
+	// time, a rate or CPU, is for this number of requests: those due in the
+	// window are more or fewer by the ones across its edges.
+	WindowAnswers float64 `json:"window_answers,omitempty"`
 	BytesRead     int64     `json:"bytes_read"`
-	ThroughputRPS float64   `json:"throughput_rps"` // right answers per second of the window
+	ThroughputRPS float64   `json:"throughput_rps"` // right answers per second of the window, counted as WindowAnswers are
 	Errors        Errors    `json:"errors"`
 
 	LatencyUS Quantiles `json:"latency_us"`  // done − intended: what a user waits
@@ -74,10 +79,41 @@ type Load struct {
 	Resent      int64        `json:"resent,omitempty"`       // requests sent again, since an idle close had cut them
 	TLS         *TLS         `json:"tls,omitempty"`          // native generator, https: what was agreed on
 	Interrupted bool         `json:"interrupted,omitempty"`  // stopped before its time; what is here is what was seen
+	Cut         int64        `json:"cut,omitempty"`          // due in the window and under way when the run was interrupted: no errors
+	WholeRun    WholeRun     `json:"whole_run,omitzero"`     // what the server can have seen
 
 	Objective *Objective `json:"objective,omitempty"` // what was asked of the server
 	Valid     bool       `json:"valid"`
 	Warnings  []Warning  `json:"warnings,omitempty"`
+}
+
+// WholeRun counts what was sent from the beginning of a run to its end, the
+// warm-up and what lies across the window's edges included: Sent is the sum of
+// the others. What a server has counted itself lies between Answered and Sent.
+type WholeRun struct {
+	Sent     int64 `json:"sent"`             // a request that was sent again counts again
+	Answered int64 `json:"answered"`         // right or wrong
+	Again    int64 `json:"again,omitempty"`  // sent for nothing, since their connection ended, and then sent again
+	Failed   int64 `json:"failed,omitempty"` // sent and not answered: connection lost, timed out
+	Cut      int64 `json:"cut,omitempty"`    // sent and given up when the run was over
+}
+
+// Add adds what another thread has sent.
+func (w *WholeRun) Add(o WholeRun) {
+	w.Sent += o.Sent
+	w.Answered += o.Answered
+	w.Again += o.Again
+	w.Failed += o.Failed
+	w.Cut += o.Cut
+}
+
+// Answered is how many answers the window holds, for what is spent per answer.
+// Documents from before WindowAnswers have only those due in the window.
+func (l *Load) Answered() float64 {
+	if l.WindowAnswers > 0 {
+		return l.WindowAnswers
+	}
+	return float64(l.Requests)
 }
 
 // Objective is a service level objective and what came of it.

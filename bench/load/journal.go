@@ -177,6 +177,8 @@ func (k kind) describe(status int) string {
 		return "no whole answer in time"
 	case neverSent:
 		return "due in the window and never sent"
+	case cutShort:
+		return "under way when the run was interrupted"
 	}
 	return ""
 }

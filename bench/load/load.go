@@ -135,15 +135,12 @@ const (
 )
 
 // Run offers the load and returns what was seen. It returns early with
-// Interrupted set, and no error, when ctx ends. An error means that nothing
+// Interrupted set, and no error, when ctx ends, at whatever moment; what is then
+// under way counts as cut. An error means that nothing
 // was measured: a bad Config (*ConfigError), a limit of this process, or a
 // server that could not be reached at all.
 func Run(ctx context.Context, c Config) (*results.Load, error) {
 	c, err := c.withDefaults()
-	if err != nil {
-		return nil, err
-	}
-	to, err := c.resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -152,13 +149,33 @@ func Run(ctx context.Context, c Config) (*results.Load, error) {
 			return nil, err
 		}
 	}
-	run := runNative
-	if c.Generator == "vegeta" {
-		run = runVegeta
-	}
-	l, err := run(ctx, &c, to)
-	if err == nil {
-		suspectTLS(ctx, &c, to, l)
+	l, err := run(ctx, &c)
+	if err != nil && ctx.Err() != nil { // before the load began
+		return nothing(&c)
 	}
 	return l, err
+}
+
+func run(ctx context.Context, c *Config) (*results.Load, error) {
+	to, err := c.resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	generate := runNative
+	if c.Generator == "vegeta" {
+		generate = runVegeta
+	}
+	l, err := generate(ctx, c, to)
+	if err == nil {
+		suspectTLS(ctx, c, to, l)
+	}
+	return l, err
+}
+
+// nothing is the result of a run that was interrupted before its load began.
+func nothing(c *Config) (*results.Load, error) {
+	w, at := newWindow(), now()
+	w.start.Store(at)
+	w.end.Store(at)
+	return summarise(c, []*recorder{newRecorder(w, len(c.Requests), 0)}, reading{start: at, end: at, interrupted: true})
 }

@@ -113,6 +113,7 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	read := conductor.run(ctx)
 	running.Wait()
 	crowd.end()
+	read.interrupted = read.interrupted || ctx.Err() != nil // while the last answers were waited for
 
 	recs := make([]*recorder, len(threads))
 	for i, t := range threads {

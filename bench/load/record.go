@@ -18,6 +18,7 @@ const (
 	failedWrite
 	timedOut
 	neverSent
+	cutShort // under way when the run was over
 	kinds
 )
 
@@ -44,6 +45,11 @@ type outcome struct {
 type recorder struct {
 	window  *window
 	busy    int64 // ns that requests were under way within the window, all added up
+	quiet   quietness
+	gaveUp  int64   // when the last request timed out
+	within  float64 // answers, each by the share of its time that lies within the window
+	right   float64 // of them, the right ones
+	run     results.WholeRun
 	total   int64
 	kinds   [kinds]int64
 	bytes   int64
@@ -68,6 +74,7 @@ type recorder struct {
 type classRecord struct {
 	answers, errors int64
 	latency         *hdrhistogram.Histogram
+	service         octaves
 }
 
 func newRecorder(w *window, classes, conns int) *recorder {
@@ -97,11 +104,23 @@ func (r *recorder) record(o *outcome) {
 
 func (r *recorder) count(o *outcome) {
 	start, end := r.window.start.Load(), r.window.end.Load()
+	answer := o.kind <= wrongBody
+	r.countRun(o)
 	if o.kind != neverSent {
 		r.busy += max(0, min(o.done, end)-max(o.intended, start))
+		r.quiet.ended(o.begun(), o.done, answer, start, end)
+	}
+	if o.kind == timedOut {
+		r.gaveUp = max(r.gaveUp, o.done)
 	}
 	latency := o.done - o.intended
-	if o.kind <= wrongBody && o.done >= start && o.done < end {
+	if answer {
+		share := o.within(start, end)
+		if r.within += share; o.kind == answered {
+			r.right += share
+		}
+	}
+	if answer && o.done >= start && o.done < end {
 		r.series.answer(o.done-start, latency, o.kind != answered)
 		if o.conn >= 0 {
 			r.conns[o.conn]++
@@ -112,6 +131,9 @@ func (r *recorder) count(o *outcome) {
 		if left = o.sent; left >= start && left < end {
 			r.series.sent(left - start)
 		}
+	}
+	if o.intended < start && start != never && o.done >= end && o.kind != cutShort {
+		r.starving(o.class, latency)
 	}
 	if o.intended < start || o.intended >= end {
 		return
@@ -126,7 +148,7 @@ func (r *recorder) count(o *outcome) {
 		r.resent++
 	}
 	class := &r.classes[o.class]
-	if o.kind != answered {
+	if o.kind != answered && o.kind != cutShort {
 		class.errors++
 	}
 	switch o.kind {
@@ -137,8 +159,10 @@ func (r *recorder) count(o *outcome) {
 		class.answers++
 		r.bytes += o.bytes
 		results.RecordNS(r.service, o.done-o.sent)
+		class.service.add(o.done - o.sent)
 		results.RecordNS(r.sendLag, o.sent-o.intended)
 		results.RecordNS(r.ownLag, o.acted-o.ready)
+	case cutShort:
 	case timedOut, neverSent:
 		r.series.fail(o.done - start)
 	default:
@@ -149,9 +173,48 @@ func (r *recorder) count(o *outcome) {
 	results.RecordNS(class.latency, latency)
 }
 
-// starving counts a request that was due before the window and still has no
+// begun is when the generator began to act on the request.
+func (o *outcome) begun() int64 {
+	if o.acted == 0 {
+		return o.intended
+	}
+	return o.acted
+}
+
+// within is the share of the request's time that lies within the window. Added
+// up over all answers that is their rate, without a bias by the edges: each
+// answer spreads over its time what it counts for, and none of it is counted
+// twice or left out.
+func (o *outcome) within(start, end int64) float64 {
+	begun := o.begun()
+	if o.done <= begun {
+		if o.done >= start && o.done < end {
+			return 1
+		}
+		return 0
+	}
+	return float64(max(0, min(o.done, end)-max(begun, start))) / float64(o.done-begun)
+}
+
+// countRun counts what was sent from the beginning of the run to its end, the
+// warm-up included: what the server can have seen.
+func (r *recorder) countRun(o *outcome) {
+	if o.sent == 0 || o.kind == failedConnect {
+		return
+	}
+	switch {
+	case o.kind <= wrongBody:
+		r.run.Answered++
+	case o.kind == cutShort:
+		r.run.Cut++
+	case o.kind != neverSent:
+		r.run.Failed++
+	}
+}
+
+// starving counts a request that was due before the window and still had no
 // answer at its end: no failure yet, but a wait, and the longest there is. It
-// enters the latency with its age, or a server that serves a few connections
+// enters the latency, with its age where it never got one, or a server that serves a few connections
 // and forgets the others would look like one that serves a few.
 func (r *recorder) starving(class int, age int64) {
 	results.RecordNS(r.latency, age)
@@ -161,6 +224,11 @@ func (r *recorder) starving(class int, age int64) {
 // add takes what another recorder of the same window has.
 func (r *recorder) add(from *recorder) {
 	r.busy += from.busy
+	r.quiet.both(&from.quiet)
+	r.gaveUp = max(r.gaveUp, from.gaveUp)
+	r.within += from.within
+	r.right += from.right
+	r.run.Add(from.run)
 	r.total += from.total
 	for i, n := range from.kinds {
 		r.kinds[i] += n
@@ -174,6 +242,7 @@ func (r *recorder) add(from *recorder) {
 		r.classes[i].answers += from.classes[i].answers
 		r.classes[i].errors += from.classes[i].errors
 		r.classes[i].latency.Merge(from.classes[i].latency)
+		r.classes[i].service.merge(&from.classes[i].service)
 	}
 	r.conns = append(r.conns, from.conns...)
 	r.series.add(&from.series)

@@ -31,11 +31,11 @@ func TestRecorderAccounts(t *testing.T) {
 		r.record(&outcome{intended: intended, done: 5000 * ms})
 	}
 	want := results.Errors{Status: 2, Body: 3, Connect: 4, Read: 5, Write: 6, Timeout: 7, Unsent: 8}
-	if r.errors() != want || r.answers() != 6 || r.total != 36 || r.bytes != 6*7 {
+	if r.errors() != want || r.answers() != 6 || r.kinds[cutShort] != 9 || r.total != 45 || r.bytes != 6*7 {
 		t.Errorf("%+v, %d answers of %d, %d bytes", r.errors(), r.answers(), r.total, r.bytes)
 	}
 	// Lost connections have no latency; vain waits have.
-	if n := r.latency.TotalCount(); n != 6+7+8 {
+	if n := r.latency.TotalCount(); n != 6+7+8+9+2 { // and two had begun before the window and lasted beyond it
 		t.Errorf("%d latencies", n)
 	}
 	if n := r.service.TotalCount(); n != 6 {
@@ -43,6 +43,9 @@ func TestRecorderAccounts(t *testing.T) {
 	}
 	if a, e := r.classes[0].answers+r.classes[1].answers, r.classes[0].errors+r.classes[1].errors; a != 6 || e != want.Total() {
 		t.Errorf("by class %d answers and %d errors", a, e)
+	}
+	if want := (results.WholeRun{Answered: 6, Failed: 5 + 6 + 7, Cut: 9}); r.run != want {
+		t.Errorf("of the whole run %+v, expected %+v", r.run, want)
 	}
 	if r.conns[1] != 6 || r.conns[0] != 0 {
 		t.Errorf("by connection %v", r.conns)

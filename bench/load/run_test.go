@@ -66,7 +66,7 @@ func consistent(t *testing.T, l *results.Load) {
 	}
 	// Each connection may have had its requests from before the window.
 	carried := int64(l.Connections * max(1, l.Pipeline))
-	if n, want := h.TotalCount(), l.Requests+l.Errors.Timeout+l.Errors.Unsent; n < want || n > want+carried {
+	if n, want := h.TotalCount(), l.Requests+l.Errors.Timeout+l.Errors.Unsent+l.Cut; n < want || n > want+carried {
 		t.Errorf("the histogram has %d latencies, expected %d and up to %d from before", n, want, carried)
 	}
 	var answers, failures, done int64
@@ -83,6 +83,9 @@ func consistent(t *testing.T, l *results.Load) {
 	// What vegeta was late with before the window is answered within it.
 	if done > l.Requests+carried && (l.Generator == "native" || l.Model == string(Closed)) {
 		t.Errorf("the series has %d answers, the whole %d and up to %d from before", done, l.Requests, carried)
+	}
+	if w := l.WholeRun; w.Sent != w.Answered+w.Again+w.Failed+w.Cut || w.Answered < l.Requests {
+		t.Errorf("of the whole run %+v, of the window %d answers", w, l.Requests)
 	}
 	if l.Schema != results.LoadSchema {
 		t.Errorf("schema %q", l.Schema)

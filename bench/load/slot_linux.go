@@ -119,6 +119,7 @@ func (t *thread) send(s *slot) {
 	for ; s.unsent > 0; s.unsent-- {
 		q := t.at(s, s.n-s.unsent)
 		q.sent = at
+		t.rec.run.Sent++
 		if q.acted == 0 {
 			q.acted = at
 		}
@@ -393,6 +394,10 @@ func (t *thread) move(s *slot, sent int, end ending, at int64) {
 			continue
 		}
 		q.resent = q.resent || sent >= 0 && end == unannounced
+		if q.sent != 0 {
+			t.rec.run.Again++
+			q.sent = 0
+		}
 		if s.head++; s.head == t.depth {
 			s.head = 0
 		}

@@ -20,6 +20,9 @@ type reading struct {
 
 // summarise makes the result out of the recorders of all threads.
 func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
+	for _, one := range recs {
+		one.quiet.finish(m.start, m.end, one.gaveUp)
+	}
 	r := recs[0]
 	for _, other := range recs[1:] {
 		r.add(other)
@@ -38,15 +41,16 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		GeneratorCPUUtilisation: math.Round(m.utilisation*1e4) / 1e4,
 		Connection:              fairness(r.conns),
 		Reconnects:              r.reconnects, Resent: r.resent, Interrupted: m.interrupted,
+		WindowAnswers: r.within, Cut: r.kinds[cutShort], WholeRun: r.run,
 	}
 	if c.Pipeline > 1 {
 		l.Pipeline = c.Pipeline
 	}
 	if length > 0 {
-		l.ThroughputRPS = float64(r.kinds[answered]) / l.DurationS
+		l.ThroughputRPS = r.right / l.DurationS
 	}
-	if l.Requests > 0 {
-		l.GeneratorCPUUSPerRequest = float64(m.processCPU) / 1e3 / float64(l.Requests)
+	if r.within > 0 {
+		l.GeneratorCPUUSPerRequest = float64(m.processCPU) / 1e3 / r.within
 	}
 	var err error
 	if l.Series, err = r.series.points(length, c.Model == Open, c.Steps); err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/dynobench/dyno/internal/template"
 )
@@ -169,7 +170,7 @@ func (t *thread) offer() {
 		if at >= end && t.wallEnd == 0 {
 			t.leave(end, at)
 		}
-		if t.wallEnd != 0 && t.counted == 0 || at >= t.window.abort.Load() || t.broken != nil {
+		if t.wallEnd != 0 && t.waitedEnough(at) || at >= t.window.abort.Load() || t.broken != nil {
 			break
 		}
 		if at >= t.nextTick {
@@ -183,10 +184,28 @@ func (t *thread) offer() {
 		if t.wallEnd != 0 {
 			edge = never
 		}
-		t.transport.wait(min(t.nextTick, due, edge))
+		until := min(t.nextTick, due, edge)
+		t.transport.wait(until)
+		if late := now() - max(until, at); late > asleep {
+			t.rec.quiet.away += late
+		}
 		t.answers.Store(t.seen)
 	}
 	t.settle()
+}
+
+// asleep is by how many ns a thread that wakes up late was kept from running.
+const asleep = int64(5e6)
+
+// waitedEnough tells, after the window, whether nothing is outstanding that
+// matters: what was due in the window or, where nothing was, since all of it is
+// taken up by requests from before, those, for as long again.
+func (t *thread) waitedEnough(at int64) bool {
+	if t.counted > 0 {
+		return false
+	}
+	return t.rec.total > 0 || t.outstanding == 0 ||
+		at-t.wallEnd > max(int64(t.config.Duration), int64(time.Second))
 }
 
 // enter is called once, when the window has begun.
@@ -233,7 +252,7 @@ func (t *thread) settle() {
 			if q := t.at(s, 0); q.intended < start && start != never {
 				t.rec.starving(q.class, min(at, end)-q.intended)
 			}
-			t.finish(s, timedOut, at, 0)
+			t.finish(s, cutShort, at, 0)
 		}
 	}
 	if t.config.Model != Open || start == never {

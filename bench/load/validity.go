@@ -66,6 +66,9 @@ func judge(l *results.Load, c *Config, r *recorder) {
 		invalid(CodeInterrupted, "", "stopped after %.1f s of %v", l.DurationS, c.Duration).Measure = results.Below(l.DurationS, c.Duration.Seconds(), "s")
 	}
 	judgeErrors(l, r, invalid)
+	if !judgeAnswers(l, c, r, invalid, warn) {
+		return
+	}
 
 	limit := maxBusyClosed
 	if c.Model == Open {

@@ -11,6 +11,13 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
+// judged is a recorder of 10000 answers in a window of a second.
+func judged() *recorder {
+	r := newRecorder(opened(0, 1000*ms), 1, 64)
+	r.total, r.within = 10000, 10000
+	return r
+}
+
 func TestJudge(t *testing.T) {
 	closed := func() *results.Load {
 		return &results.Load{Requests: 10000, DurationS: 1, LatencyUS: results.Quantiles{Mean: 6400, P99: 9000}, Connection: results.Fairness{Min: 1, P50: 150, Max: 160}}
@@ -52,9 +59,36 @@ func TestJudge(t *testing.T) {
 		{"level", Closed, func(l *results.Load, r *recorder) { l.Series = steps(300, 330) }, "", false},
 		{"rising", Closed, func(l *results.Load, r *recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},
 		{"few", Closed, func(l *results.Load, r *recorder) { l.Requests = 999 }, CodeTooFew, false},
+		{"no answers", Closed, func(l *results.Load, r *recorder) { l.Requests, r.within = 0, 0 }, CodeNoAnswers, true},
+		{"none was due", Open, func(l *results.Load, r *recorder) { l.Requests, r.within, r.total = 0, 0, 0 }, CodeNoAnswers, true},
+		{"stood still", Closed, func(l *results.Load, r *recorder) {
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 201 * ms, busy: 100 * ms}}, 1000*ms
+		}, CodeStalled, true},
+		{"stood still, open", Open, func(l *results.Load, r *recorder) {
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 201 * ms, busy: 100 * ms}}, 1000*ms
+		}, CodeStalled, true},
+		{"stood still for less", Closed, func(l *results.Load, r *recorder) {
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 199 * ms, busy: 100 * ms}}, 1000*ms
+		}, "", false},
+		{"nothing was under way", Open, func(l *results.Load, r *recorder) {
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 900 * ms, busy: 850 * ms}}, 1000*ms
+		}, "", false},
+		{"the generator did not run", Closed, func(l *results.Load, r *recorder) {
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 300 * ms, busy: 100 * ms, away: 110 * ms}}, 1000*ms
+		}, "", false},
+		{"stands still", Closed, func(l *results.Load, r *recorder) {
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 850 * ms, to: 1000 * ms, busy: 850 * ms}}, 850*ms
+		}, CodeNoAnswers, true},
+		{"slow, and slow again", Closed, func(l *results.Load, r *recorder) {
+			for range 100 {
+				r.classes[0].service.add(20 * ms)
+			}
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 400 * ms, busy: 100 * ms}}, 1000*ms
+		}, "", false},
+		{"long answers", Closed, func(l *results.Load, r *recorder) { results.RecordNS(r.service, 150*ms) }, CodeEdges, false},
 		{"cut short", Closed, func(l *results.Load, r *recorder) { l.Interrupted = true }, CodeInterrupted, true},
 	} {
-		l, r := closed(), &recorder{total: 10000}
+		l, r := closed(), judged()
 		r.busy = int64(64 * l.DurationS * 1e9)
 		test.change(l, r)
 		judge(l, &Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native", Duration: 2 * time.Second}, r)
@@ -77,7 +111,8 @@ func TestJudge(t *testing.T) {
 
 // Connections that could not be made have a reason, and a remedy for it.
 func TestJudgeTellsTheCause(t *testing.T) {
-	l, r := &results.Load{Requests: 10000, Errors: results.Errors{Connect: 100}}, &recorder{total: 10100, cause: syscall.EADDRNOTAVAIL}
+	l, r := &results.Load{Requests: 10000, Errors: results.Errors{Connect: 100}}, judged()
+	r.total, r.cause = 10100, syscall.EADDRNOTAVAIL
 	judge(l, &Config{Model: Closed, Connections: 64, Pipeline: 1}, r)
 	if w := l.Warnings[0]; w.Code != CodeErrors || !strings.Contains(w.Message, "cannot assign requested address") || !strings.Contains(w.Hint, "ip_local_port_range") {
 		t.Errorf("%+v", w)

@@ -38,6 +38,7 @@ type attack struct {
 	aims   []aim
 
 	dials, reconnects, answers atomic.Int64
+	open                       openConns
 
 	// The pacer makes hits, the targeter takes them in the same order, and the
 	// fragment of the URL, which leaves no client, tells the result whose it is.
@@ -120,9 +121,16 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 			a.collect(r)
 		}
 	}()
+	stop := context.AfterFunc(ctx, func() {
+		a.window.abort.CompareAndSwap(never, now()+int64(interruptGrace)+2*int64(lead))
+		sleepUntil(a.window.abort.Load())
+		a.open.end()
+	})
+	defer stop()
 	read := conductor.run(ctx)
 	attacker.Stop()
 	<-collected // what is outstanding is waited for, Timeout bounds it
+	read.interrupted = read.interrupted || ctx.Err() != nil
 	a.settle()
 	read.utilisation = float64(read.processCPU) / float64(max(1, read.end-read.start)) / float64(runtime.GOMAXPROCS(0))
 	return summarise(c, []*recorder{a.rec}, read)
@@ -144,8 +152,51 @@ func (a *attack) dialer(to endpoint) dialFunc {
 		if a.dials.Add(1) > int64(a.config.Connections) && a.window.holds(now()) {
 			a.reconnects.Add(1)
 		}
-		return conn, nil
+		return a.open.add(conn), nil
 	}
+}
+
+// openConns are connections that can be ended all together: of an interrupted
+// run nothing else ends what is under way.
+type openConns struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+	over  bool
+}
+
+func (o *openConns) add(conn net.Conn) net.Conn {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over {
+		conn.Close()
+		return conn
+	}
+	if o.conns == nil {
+		o.conns = map[net.Conn]bool{}
+	}
+	o.conns[conn] = true
+	return openConn{conn, o}
+}
+
+func (o *openConns) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
+	for conn := range o.conns {
+		conn.Close()
+	}
+}
+
+type openConn struct {
+	net.Conn
+	of *openConns
+}
+
+func (c openConn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns, c.Conn)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
 }
 
 // longestBody is enough to see that a body is longer than it has to be.
@@ -237,11 +288,17 @@ func (a *attack) collect(r *vegeta.Result) {
 		o.intended, o.ready = taken, taken
 	}
 	o.ready = min(o.ready, taken)
+	if r.Code == 0 && o.done >= a.window.abort.Load() {
+		o.kind = cutShort
+	}
 	if r.Code == 0 && o.intended >= a.window.start.Load() {
 		a.failure = r.Error
 	}
 	if o.kind <= wrongBody {
 		a.answers.Add(1)
+	}
+	if o.kind != failedConnect {
+		a.rec.run.Sent++
 	}
 	a.rec.record(&o)
 }

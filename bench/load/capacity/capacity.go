@@ -173,7 +173,7 @@ func code(d *results.Capacity, code string) bool {
 
 // serverFaults are the reasons for which a window is not valid by the server's
 // own doing. All others are the generator's or the host's.
-var serverFaults = []string{load.CodeErrors, load.CodeWrongBytes, load.CodeStarvation}
+var serverFaults = []string{load.CodeErrors, load.CodeWrongBytes, load.CodeStarvation, load.CodeNoAnswers, load.CodeStalled}
 
 // spoiled tells whether l says nothing about the server.
 func spoiled(l *results.Load) bool {
@@ -246,7 +246,7 @@ func (s *survey) store(a Ask, l *results.Load) (verdict string, err error) {
 		case spoiled(l):
 			p.Verdict = results.VerdictSpoiled
 		case p.Objective == nil:
-		case has(l, load.CodeWrongBytes) || has(l, load.CodeStarvation):
+		case slices.ContainsFunc(serverFaults, func(code string) bool { return code != load.CodeErrors && has(l, code) }):
 			p.Verdict = results.VerdictMissed
 		default:
 			p.Verdict = verdictOf(p.Objective)

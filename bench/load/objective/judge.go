@@ -3,6 +3,7 @@ package objective
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -23,6 +24,9 @@ func (o Objective) Judge(l *results.Load) (*results.Objective, error) {
 	for _, t := range o.terms {
 		judged := results.Term{Text: t.text}
 		seen, reason := t.see(l, h)
+		if reason == "" && l.Requests == 0 && t.holds(seen) {
+			reason = unanswered // nothing is kept by a server that answers nobody
+		}
 		if reason == "" {
 			judged.Seen, judged.Met = &seen, t.holds(seen)
 		}
@@ -64,12 +68,10 @@ func (t term) holds(seen float64) bool {
 func (t term) see(l *results.Load, h *hdrhistogram.Histogram) (seen float64, reason string) {
 	switch t.figure {
 	case failures:
-		// Wrong answers are answers, the other failures are not.
-		due := l.Requests + l.Errors.Total() - l.Errors.Status - l.Errors.Body
-		if due == 0 {
-			return 0, "nothing was due"
+		if due(l) == 0 {
+			return 0, nothingDue
 		}
-		return 100 * float64(l.Errors.Total()) / float64(due), ""
+		return 100 * float64(l.Errors.Total()) / float64(due(l)), ""
 	case rate:
 		switch {
 		case l.DurationS <= 0:
@@ -81,12 +83,49 @@ func (t term) see(l *results.Load, h *hdrhistogram.Histogram) (seen float64, rea
 		}
 		// What was due, and not the rate: chance alone makes a Poisson schedule
 		// offer a few per cent more or fewer in a short window.
-		due := l.Requests + l.Errors.Total() - l.Errors.Status - l.Errors.Body
-		if due == 0 {
-			return 0, "nothing was due"
+		if due(l) == 0 {
+			return 0, nothingDue
 		}
-		return 100 * l.ThroughputRPS * l.DurationS / float64(due), ""
+		return 100 * float64(l.Requests-l.Errors.Status-l.Errors.Body) / float64(due(l)), ""
 	}
+	if l.Requests == 0 {
+		return 0, unanswered
+	}
+	if seen, reason = t.seeTime(l, h); reason == "" && t.holds(seen) && t.open(l) {
+		return 0, fmt.Sprintf("at least %s, but %d requests were never answered", time.Duration(seen*1e3), neverAnswered(l))
+	}
+	return seen, reason
+}
+
+const (
+	nothingDue = "nothing was due"
+	unanswered = "no request was answered"
+)
+
+// due is how many requests were due and not cut short. Wrong answers are
+// answers, the other failures are not.
+func due(l *results.Load) int64 { return l.Requests + neverAnswered(l) }
+
+func neverAnswered(l *results.Load) int64 { return l.Errors.Total() - l.Errors.Status - l.Errors.Body }
+
+// open tells whether a figure that holds may be beyond the bound in truth. What
+// was never answered counts with its age, or not at all: the figure is then the
+// least that it can be, where it hangs on more than so many requests.
+func (t term) open(l *results.Load) bool {
+	missing := float64(neverAnswered(l)) / float64(due(l))
+	switch t.figure {
+	case maximum:
+		return missing > 0
+	case percentile:
+		return missing > 1-levels[strings.TrimPrefix(t.name(), "service.")]/100
+	}
+	return missing > maxMissing
+}
+
+// maxMissing is the share of requests whose answer a mean can do without.
+const maxMissing = 0.001
+
+func (t term) seeTime(l *results.Load, h *hdrhistogram.Histogram) (us float64, reason string) {
 	if t.service {
 		return t.seeService(l)
 	}

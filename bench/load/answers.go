@@ -1,0 +1,148 @@
+package load
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// Codes of what was not answered.
+const (
+	CodeNoAnswers = "no-answers" // none in the window, or none any more from some moment on
+	CodeStalled   = "stalled"    // nobody was answered for a while that is long against the latency
+	CodeEdges     = "edges"      // answers take so long that many lie across an edge of the window
+)
+
+// Bounds of what is told about stretches without an answer. simulate_test.go
+// has the rates of false alarms.
+const (
+	minStall   = int64(100 * time.Millisecond)
+	maxStall   = 20.0 // times the median service time of the slowest class
+	tailFactor = 5.0  // a stall is at least this far beyond what the tail of the service times explains
+	maxByTail  = 1.0  // stretches that the tail may be expected to bring
+	maxEdge    = 0.10 // of the window that a request takes on average
+)
+
+// judgeAnswers asks whether there was anybody to answer. It tells whether there
+// are figures to be judged at all.
+func judgeAnswers(l *results.Load, c *Config, r *recorder, invalid, warn say) bool {
+	if l.Requests == 0 && r.within == 0 {
+		if !l.Interrupted && !unreached(l, r) {
+			what := fmt.Sprintf("%d requests were sent in the whole run", r.run.Sent)
+			hint := "does the server work at all? Ask it by hand, with a time limit (curl -m 5); if its answers take longer, give a longer duration and timeout"
+			if c.Model == Open && r.total == 0 {
+				what, hint = "none was due in it", "a longer duration, or a higher rate"
+			}
+			invalid(CodeNoAnswers, hint, "no request was answered in the window of %.3g s: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
+		}
+		return false
+	}
+	if !unreached(l, r) {
+		judgeQuiet(l, c, r, invalid, warn)
+	}
+	if mean := meanTime(r); mean > maxEdge*l.DurationS*1e9 {
+		warn(CodeEdges, "a longer duration: at least ten times what a request takes",
+			"a request takes %.3g s on average, %.0f %% of the window: the throughput counts those across its edges by the share of their time within it, and percentiles are of few",
+			mean/1e9, 100*mean/(l.DurationS*1e9)).Measure = results.Above(100*mean/(l.DurationS*1e9), 100*maxEdge, "%")
+	}
+	return true
+}
+
+// unreached tells whether connections failed, which says more than that nothing
+// was answered.
+func unreached(l *results.Load, r *recorder) bool {
+	return float64(l.Errors.Connect+l.Errors.Read+l.Errors.Write) > maxErrors*float64(r.total)
+}
+
+// meanTime is what a request takes from sent to done, in ns; where none was
+// due in the window, what those from before took.
+func meanTime(r *recorder) float64 {
+	if r.service.TotalCount() > 0 {
+		return r.service.Mean()
+	}
+	if r.latency.TotalCount() > 0 {
+		return r.latency.Mean()
+	}
+	return 0
+}
+
+// judgeQuiet finds a server that stood still. In the closed loop nothing else
+// does: each connection has one slow request, which is in no percentile.
+func judgeQuiet(l *results.Load, c *Config, r *recorder, invalid, warn say) {
+	q := r.quiet.longest()
+	ns := q.length()
+	slowest := 0.0 // a server that does one thing at a time answers nobody while a slow request runs
+	for i := range r.classes {
+		slowest = max(slowest, r.classes[i].service.median())
+	}
+	bound := max(float64(minStall), maxStall*slowest)
+	start, end := r.window.start.Load(), r.window.end.Load()
+	if float64(ns) <= bound || byTail(l, c, r, float64(ns)) {
+		return
+	}
+	seconds, from := float64(ns)/1e9, float64(max(q.busy, start)-start)/1e9
+	measure := results.Above(seconds*1e3, bound/1e6, "ms")
+	if q.to >= end && r.quiet.last < end && !l.Interrupted { // and never again
+		invalid(CodeNoAnswers, "the server stands still or has ended: see its log",
+			"from %.2f s into the window on no request was answered any more, though some were under way for up to %.2f s", from, seconds).Measure = measure
+		return
+	}
+	say := invalid
+	hint := "see what the server waits for; or a quieter host"
+	if len(c.Groups) > 0 {
+		say, hint = warn, "that may be what the other connections do to the server"
+	}
+	say(CodeStalled, hint, "nobody was answered for %.2f s, from %.2f s into the window on, where a request usually takes %s: %s",
+		seconds, from, time.Duration(slowest).Round(time.Microsecond), hidden(c)).Measure = measure
+}
+
+// hidden says what a standstill does to the figures.
+func hidden(c *Config) string {
+	if c.Model == Open {
+		return "the latencies of what was due meanwhile have it in them"
+	}
+	return "a closed loop asks nothing meanwhile, so that percentiles hardly show it"
+}
+
+// byTail tells whether single slow requests explain a stretch of g ns without an
+// answer: whether the service times, but for those of the stretch itself, are
+// such that at least one of a fifth of it was to be expected. In the closed loop
+// the other connections have to be in the middle of a slow one at the same time;
+// in the open one nothing else may be due.
+func byTail(l *results.Load, c *Config, r *recorder, g float64) bool {
+	g /= tailFactor
+	slots := c.Connections * c.Pipeline
+	beyond, excess, all := tail(r.service, g, int64(slots))
+	if beyond == 0 || all == 0 {
+		return false
+	}
+	alone := math.Pow(excess/all, float64(slots-1))
+	if c.Model == Open && l.DurationS > 0 {
+		alone = max(alone, math.Exp(-g*r.within/(l.DurationS*1e9)))
+	}
+	return beyond*alone >= maxByTail
+}
+
+// tail returns, of the values of h without its highest few, how many are beyond
+// x, by how much in all, and the sum of all.
+func tail(h *hdrhistogram.Histogram, x float64, without int64) (beyond, excess, all float64) {
+	bars := h.Distribution()
+	for i := len(bars) - 1; i >= 0; i-- {
+		b := bars[i]
+		v := float64(b.From+b.To) / 2
+		n := b.Count
+		if v > x {
+			drop := min(n, without)
+			without -= drop
+			n -= drop
+			beyond += float64(n)
+			excess += float64(n) * (v - x)
+		}
+		all += float64(n) * v
+	}
+	return beyond, excess, all
+}
