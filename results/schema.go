@@ -45,18 +45,18 @@ type Load struct {
 	RateRPS     float64 `json:"rate_rps"`               // offered rate, the mean of a profile; 0 in the closed model
 	RateProfile string  `json:"rate_profile,omitempty"` // where the rate changes over the window
 
-	WindowStart   time.Time `json:"window_start,omitzero"` // of the measured window, in UTC
-	WarmupS       float64   `json:"warmup_s"`              // what went before and is not counted below
-	DurationS     float64   `json:"duration_s"`            // the measured window
-	Requests      int64     `json:"requests"`              // due in the window and answered, right or wrong
+	WindowStart time.Time `json:"window_start,omitzero"` // of the measured window, in UTC
+	WarmupS     float64   `json:"warmup_s"`              // what went before and is not counted below
+	DurationS   float64   `json:"duration_s"`            // the measured window
+	Requests    int64     `json:"requests"`              // due in the window and answered, right or wrong
 	// WindowAnswers are the answers, right or wrong, each by the share of its
 	// time (sent to done) that lies within the window. What happens per unit of
 	// time, a rate or CPU, is for this number of requests: those due in the
 	// window are more or fewer by the ones across its edges.
 	WindowAnswers float64 `json:"window_answers,omitempty"`
-	BytesRead     int64     `json:"bytes_read"`
-	ThroughputRPS float64   `json:"throughput_rps"` // right answers per second of the window, counted as WindowAnswers are
-	Errors        Errors    `json:"errors"`
+	BytesRead     int64   `json:"bytes_read"`
+	ThroughputRPS float64 `json:"throughput_rps"` // right answers per second of the window, counted as WindowAnswers are
+	Errors        Errors  `json:"errors"`
 
 	LatencyUS Quantiles `json:"latency_us"`  // done − intended: what a user waits
 	ServiceUS Quantiles `json:"service_us"`  // done − sent: what the server adds

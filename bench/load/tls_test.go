@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -484,8 +483,8 @@ func TestHTTPSStalled(t *testing.T) {
 		mu.Unlock()
 		ctx, interrupt = context.WithCancel(t.Context()) // now at the probe
 		time.AfterFunc(10*time.Millisecond, interrupt)
-		if _, err := Run(ctx, c); !errors.Is(err, context.Canceled) {
-			t.Errorf("at the probe: %v", err)
+		if l, err := Run(ctx, c); err != nil || !l.Interrupted || l.Requests > 0 {
+			t.Errorf("at the probe: %v, %+v", err, l)
 		}
 	})
 }

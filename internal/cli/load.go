@@ -180,12 +180,12 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	if err := hold(result, slo); err != nil {
 		return failed(err)
 	}
-	if err := c.writeLoad(result, files); err != nil {
-		return failed(err)
-	}
+	err = c.writeLoad(result, files)
 	switch {
 	case result.Interrupted:
-		return errInterrupted
+		return &exitError{code: exitInterrupted, err: err}
+	case err != nil:
+		return failed(err)
 	case !result.Valid || result.Objective != nil && !result.Objective.Met:
 		return &exitError{code: exitFailed}
 	}

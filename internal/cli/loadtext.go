@@ -24,9 +24,11 @@ type loadText struct {
 // printLoad writes the summary.
 func printLoad(w io.Writer, l *results.Load, width int, plain bool) error {
 	t := &loadText{load: l, width: max(width, 80), plain: plain}
+	t.alarm()
 	t.title()
 	t.rate()
 	t.table()
+	t.caveat()
 	t.percentiles()
 	t.connections()
 	t.groups()
@@ -73,6 +75,23 @@ func (t *loadText) line(text string) { t.wrap(text, "  ", "    ") }
 // fact is a line with a name in front.
 func (t *loadText) fact(name, text string) {
 	t.wrap(text, fmt.Sprintf("  %-13s", name), strings.Repeat(" ", 15))
+}
+
+// alarm comes before everything else: the other figures look as if the server
+// had worked.
+func (t *loadText) alarm() {
+	for _, w := range t.load.Warnings {
+		if w.Code == load.CodeNoAnswers || w.Code == load.CodeStalled {
+			t.wrap(fmt.Sprintf("%s [%s]", w.Message, w.Code), "! ", "  ")
+		}
+	}
+}
+
+// caveat says what percentiles of a closed loop do not show.
+func (t *loadText) caveat() {
+	if t.load.Model == string(load.Closed) && t.load.LatencyUS.Max > 0 {
+		t.line("Closed loop: a stall counts once per connection, however long it lasts; an open loop (--rate) has the requests that would have come during it.")
+	}
 }
 
 func (t *loadText) title() {
@@ -219,11 +238,31 @@ func (t *loadText) connections() {
 		}
 		t.fact("reconnected", text)
 	}
+	if n := l.Cut; n > 0 {
+		t.fact("cut short", counted(n, "request")+" under way when the run was interrupted")
+	}
+	if w := l.WholeRun; w.Sent > 0 {
+		t.fact("whole run", wholeRun(w))
+	}
 	cost := fmt.Sprintf("busiest thread %.0f %% busy", 100*l.GeneratorCPUUtilisation)
 	if l.Requests > 0 {
 		cost = fmt.Sprintf("%.1f µs of CPU per request, %s", l.GeneratorCPUUSPerRequest, cost)
 	}
 	t.fact("generator", cost)
+}
+
+// wholeRun is what the server can have counted, warm-up and all.
+func wholeRun(w results.WholeRun) string {
+	text := counted(w.Sent, "request") + " sent, " + format.Count(w.Answered) + " answered"
+	for _, part := range []struct {
+		n    int64
+		what string
+	}{{w.Again, "sent again"}, {w.Failed, "failed"}, {w.Cut, "given up at its end"}} {
+		if part.n > 0 {
+			text += ", " + format.Count(part.n) + " " + part.what
+		}
+	}
+	return text
 }
 
 // offered is a rate that was asked for: 500 is no 500.0.

@@ -49,7 +49,8 @@ func sample(t *testing.T, answers int) *results.Load {
 			{Class: "a-class-whose-name-is-much-too-long-for-any-table", LatencyUS: results.QuantilesOf(latency)},
 		},
 		Series:     []results.Point{{TS: 0, Backlog: 3}, {TS: 0.1, Backlog: 1530}, {TS: 0.2, Backlog: 1203}},
-		Connection: results.Fairness{Min: 0, P50: 1560, Max: 1602, Starved: 2, Jain: 0.9688}, Reconnects: 1204, Resent: 1,
+		Connection: results.Fairness{Min: 0, P50: 1560, Max: 1602, Starved: 2, Jain: 0.9688}, Reconnects: 1204, Resent: 1, Cut: 12,
+		WholeRun: results.WholeRun{Sent: 110020, Answered: 110000, Again: 1, Failed: 4, Cut: 15},
 		Groups: []results.Group{
 			{Name: "idle", Kind: "idle", Connections: 1000, Opened: 1000, Closed: 12},
 			{Name: "slowloris", Kind: "slow-send", Connections: 50, Opened: 61, Refused: 3, Requests: 412, Errors: 9, LatencyUS: results.Quantiles{P50: 1.2e6, P99: 4e6}},
@@ -60,6 +61,7 @@ func sample(t *testing.T, answers int) *results.Load {
 		}},
 		Warnings: []results.Warning{
 			{Code: "errors", Message: "1224 of 100000 requests failed (timeout 4, status 17, the last one 503)", Hint: "ask the server for that path and look at the answer: an error, a redirect?", Invalid: true},
+			{Code: "stalled", Message: "nobody was answered for 1.21 s, from 3.40 s into the window on, where a request usually takes 300µs: the latencies of what was due meanwhile have it in them", Hint: "see what the server waits for; or a quieter host", Invalid: true},
 			{Code: "saturated", Message: "1.2 % of the requests due were never sent, since all 64 connections were busy", Hint: "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections"},
 		},
 	}
