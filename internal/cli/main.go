@@ -60,6 +60,7 @@ func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.
 type cli struct {
 	own            gateway.App // the program's, nil for dyno itself
 	args           []string    // the command line, without the program
+	filled         []string    // flags that came from the environment or a file, as words of a command line
 	stdout, stderr io.Writer
 	json           bool
 	started        bool // flags and arguments were fine, the verb runs
@@ -85,7 +86,7 @@ the command line comes first, then the environment, then the file.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fillFlags(cmd); err != nil {
+			if err := c.fill(cmd); err != nil {
 				return usageError(err)
 			}
 			c.started = true

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -198,10 +197,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, folder string) error {
 	described := plan.Describe()
 	described.Skipped = skipped
-	described.Command = append([]string{c.program()}, c.args...)
-	if !slices.ContainsFunc(c.args, func(arg string) bool { return arg == "--seed" || strings.HasPrefix(arg, "--seed=") }) {
-		described.Command = append(described.Command, "--seed", strconv.FormatUint(plan.Seed, 10))
-	}
+	described.Command = c.commandLine(plan.Seed)
 	env := plan.Environment()
 	c.calibrate(plan, env, folder)
 	store, err := results.Create(folder, &results.Run{Dyno: build(), Environment: env, Plan: described, Calibration: plan.Calibration})

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -142,10 +141,7 @@ func (t *tuning) open() error {
 	t.c.calibrate(t.first, env, t.f.out)
 	t.options.Calibration = t.first.Calibration
 	described := t.first.Describe()
-	described.Command = append([]string{t.c.program()}, t.c.args...)
-	if t.f.seed == 0 {
-		described.Command = append(described.Command, "--seed", strconv.FormatUint(t.first.Seed, 10))
-	}
+	described.Command = t.c.commandLine(t.first.Seed)
 	var err error
 	t.store, err = results.Create(t.f.out, &results.Run{Dyno: build(), Environment: env, Plan: described, Calibration: t.first.Calibration})
 	return err

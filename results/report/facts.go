@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/internal/format"
-	"github.com/dynobench/dyno/internal/shell"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -103,41 +102,6 @@ func order(run *results.Run) string {
 		parts = append(parts, fmt.Sprintf("%s %s #%d", t.Scenario, t.Target, t.Trial))
 	}
 	return strings.Join(parts, " · ")
-}
-
-// commands are what was started, as it can be started again.
-type commands struct {
-	Again   string // the whole run
-	Servers []fact
-	Loads   []fact
-}
-
-// reproduce collects the command lines. One trial stands for those of its
-// target or scenario: they differ in nothing but the port.
-func reproduce(run *results.Run) commands {
-	var c commands
-	c.Again = shell.Join(run.Plan.Command)
-	targets, scenarios := map[string]bool{}, map[string]bool{}
-	for _, p := range run.Plan.Targets { // for the order
-		for i := range run.Trials {
-			if t := &run.Trials[i]; t.Target == p.Name && !targets[p.Name] {
-				targets[p.Name] = true
-				c.Servers = append(c.Servers, fact{t.Target, shell.Join(t.ServerCommand)})
-			}
-		}
-	}
-	for i := range run.Trials {
-		t := &run.Trials[i]
-		if !targets[t.Target] {
-			targets[t.Target] = true
-			c.Servers = append(c.Servers, fact{t.Target, shell.Join(t.ServerCommand)})
-		}
-		if !scenarios[t.Scenario] {
-			scenarios[t.Scenario] = true
-			c.Loads = append(c.Loads, fact{t.Scenario, shell.Join(t.LoadCommand)})
-		}
-	}
-	return c
 }
 
 // limits says what the numbers do not show, and method how they are made; both
