@@ -17,7 +17,7 @@ import (
 )
 
 func (c *cli) compareCommand() *cobra.Command {
-	var o compare.Options
+	o := compare.Defaults()
 	var runs string
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW",
@@ -29,10 +29,16 @@ OLD and NEW are run folders, run.json files, or the ids (or beginnings of ids)
 of runs in the runs folder; "latest" is the one that was made last, and beside
 another run never that one: compare latest latest compares the newest two.
 
-It exits with 1 when a change for the worse is beyond doubt and above --floor.
-Two stored runs were measured at two times: see what it says it could have
+It exits with 1 when a change for the worse is beyond doubt and above --floor, or
+when requests or trials fail that did not fail before. It exits with 3 when
+nothing could be compared, or when OLD measured what NEW lacks or cannot tell;
+--allow-missing accepts that of a part.
+
+Two stored runs were measured at two times. How much that matters is estimated
+from other runs of the same targets on this host in the runs folder, else from
+how far all targets moved, else a lot is assumed: see what it says it could have
 detected before you trust a silence.`,
-		Example: "  dyno compare runs/20260101-120000-1a2b latest\n  dyno compare baseline/run.json latest --floor 0.05",
+		Example: "  dyno compare runs/20260101-120000-1a2b latest\n  dyno compare baseline/run.json latest --floor 5% --metrics cpu,p99,memory",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			oldPath, newPath, err := results.FindPair(runs, args[0], args[1])
@@ -47,13 +53,36 @@ detected before you trust a silence.`,
 			if err != nil {
 				return usageError(err)
 			}
+			o.History = history(runs)
 			return c.compare(before, after, o)
 		},
 	}
 	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
-	cmd.Flags().Float64Var(&o.Floor, "floor", 0.02, "smallest change that matters, as a share")
-	cmd.Flags().Float64Var(&o.Confidence, "confidence", 0.99, "over all comparisons together")
+	cmd.Flags().Var(share{&o.Floor}, "floor", "smallest change that matters, as 0.05 or 5%; 0: any")
+	cmd.Flags().Var(share{&o.Confidence}, "confidence", "over all comparisons together, as 0.99 or 99%")
+	cmd.Flags().StringSliceVar(&o.Metrics, "metrics", nil, "what is judged, of "+strings.Join(compare.MetricNames, ", ")+" (default: cpu and throughput of a closed loop, p99, p50 and cpu of an open one); the others inform")
+	cmd.Flags().BoolVar(&o.AllowMissing, "allow-missing", false, "do not exit with 3 for targets or scenarios of OLD that NEW lacks or cannot tell")
 	return cmd
+}
+
+// maxHistory is how many stored runs are read for the noise between runs. More
+// of them would know the noise of last year.
+const maxHistory = 30
+
+// history reads the newest runs of a folder. One that cannot be read shows
+// nothing.
+func history(runs string) []*results.Run {
+	ids, err := results.List(runs)
+	if err != nil {
+		return nil
+	}
+	var all []*results.Run
+	for _, id := range ids[:min(len(ids), maxHistory)] {
+		if run, err := results.Read(filepath.Join(runs, id)); err == nil {
+			all = append(all, run)
+		}
+	}
+	return all
 }
 
 func (c *cli) compare(before, after *results.Run, o compare.Options) error {
@@ -69,8 +98,11 @@ func (c *cli) compare(before, after *results.Run, o compare.Options) error {
 	if err != nil {
 		return failed(err)
 	}
-	if n := len(r.Regressions()); n > 0 {
-		return failed(fmt.Errorf("%s for the worse, beyond doubt", count(n, "change")))
+	switch r.Conclusion {
+	case compare.Regression:
+		return failed(fmt.Errorf("%s for the worse, beyond doubt", count(len(r.Regressions()), "change")))
+	case compare.Inconclusive:
+		return &exitError{exitUndecided, fmt.Errorf("inconclusive: %s", strings.Join(r.Reasons, "; "))}
 	}
 	return nil
 }

@@ -89,7 +89,8 @@ It exits with 3 if too few trials count to say anything.`,
 	flags.StringArrayVar(&f.sweep, "sweep", nil, "a `SETTING`, or SETTING=VALUE,… with the values to try; may be repeated (default: all that matter for speed)")
 	flags.DurationVar(&f.budget, "budget", 5*time.Minute, "about how long it may take")
 	flags.IntVarP(&f.rounds, "trials", "n", 0, "fresh processes for each value (default: as many as the budget allows, 4 to 9)")
-	flags.Float64Var(&f.floor, "floor", 0.02, "smallest improvement that matters, as a share")
+	f.floor = 0.02
+	flags.Var(share{&f.floor}, "floor", "smallest improvement that matters, as 0.05 or 5%")
 	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load (default: drawn)")
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (default: the scenario's, 1.2s at most)")
 	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (default: the scenario's, 300ms at most)")

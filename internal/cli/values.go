@@ -73,6 +73,10 @@ func (v *value) Set(text string) error {
 		var x float64
 		x, err = number.Decimal(text)
 		zero, text = x == 0, strconv.FormatFloat(x, 'g', -1, 64)
+	case "share":
+		var x float64
+		x, err = parseShare(text)
+		zero = x == 0
 	case "intSlice":
 		for part := range strings.SplitSeq(text, ",") {
 			if _, err := number.Whole(part); err != nil {

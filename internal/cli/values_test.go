@@ -52,7 +52,7 @@ func give(t *testing.T, way, verb, flag, text string) (*pflag.Flag, error) {
 var ways = []string{"flag", "environment", "file", "quoted in a file"}
 
 func numeric(f *pflag.Flag) bool {
-	return slices.Contains([]string{"int", "int64", "uint", "uint64", "float64", "duration", "intSlice"}, f.Value.Type())
+	return slices.Contains([]string{"int", "int64", "uint", "uint64", "float64", "share", "duration", "intSlice"}, f.Value.Type())
 }
 
 // TestWrongValues gives every numeric flag what no rule allows, in all ways.
@@ -82,7 +82,7 @@ func TestLeadingZeros(t *testing.T) {
 		want := map[string]string{"duration": "10s", "intSlice": "[10]"}[f.Value.Type()]
 		text := "010"
 		switch {
-		case !numeric(f):
+		case !numeric(f) || f.Value.Type() == "share": // ten is none
 			return
 		case f.Value.Type() == "duration":
 			text = "010s"

@@ -3,12 +3,16 @@
 // cannot tell.
 //
 // Two runs are measured at two times, and on a shared machine the time alone
-// moves every figure by several per cent. The trials of a run cannot show
-// that, so each comparison carries a part of noise between runs (BetweenRuns)
-// on top of what the trials show; and since a comparison of two runs asks
+// moves every figure by several per cent. The trials of a run cannot show that,
+// so each comparison estimates the noise between runs from what does (noise.go)
+// and adds it to what the trials show; and since a comparison of two runs asks
 // many questions at once, p-values are Holm's. What remains of the resolution
 // is printed with every result. To resolve a few per cent, both versions must
 // be measured interleaved in one run.
+//
+// Silence is no pass: what the old run tells of a target and the new one does
+// not makes the comparison inconclusive, and failures that are new are a change
+// for the worse whatever the figures say.
 package compare
 
 import (
@@ -22,57 +26,25 @@ import (
 	"github.com/dynobench/dyno/results/stats"
 )
 
-// The metrics by their names in the documents.
-const (
-	CPU        = "cpu_us_per_request"
-	Throughput = "throughput_rps"
-	P50        = "latency_p50_us"
-	P99        = "latency_p99_us"
-)
-
-// BetweenRuns is the standard deviation on the log scale by which one whole
-// run of an unchanged server is off, drawn anew for each run.
-//
-// On 2-core shared virtual machines the difference of two neighbouring blocks
-// of an unchanged server had a standard deviation of 8–10 % for throughput
-// and for CPU per request and of 12–35 % for p99, part of which the spread of
-// the trials shows as well; a difference holds the noise of two runs, so one
-// run has 1/√2 of it. CPU per request moves least because waiting does not
-// count in it. Throughput, over minutes, was seen to move by much more than
-// this where the host stole time; such trials are invalid and left out.
-var BetweenRuns = map[string]float64{CPU: 0.05, Throughput: 0.08, P50: 0.08, P99: 0.15}
-
-// Options are the terms of a comparison; the zero value holds the defaults.
+// Options are the terms of a comparison. Start from Defaults: a zero floor is
+// none.
 type Options struct {
-	Floor      float64 // the smallest change that matters, as a share; 0 is 0.02
-	Tolerance  float64 // "same" means that the whole interval is within this share of no change; 0 is 0.05
-	Confidence float64 // over all comparisons together; 0 is 0.99
+	Floor        float64  // the smallest change that matters, as a share
+	Tolerance    float64  // "same" means that the whole interval is within this share of no change
+	Confidence   float64  // over all comparisons together
+	Metrics      []string // to be judged, of MetricNames; empty: by the load model
+	AllowMissing bool     // what only the old run tells does not make the result inconclusive
 
-	// BetweenRuns replaces entries of the package's table, by metric, for a
-	// machine that is known better. 0 says that runs differ by nothing but
-	// what their trials show.
+	// BetweenRuns is the standard deviation of a run on the log scale, by
+	// metric, for a machine that is known. It takes the place of an estimate.
 	BetweenRuns map[string]float64
+	// History are other runs, from which the noise between runs is estimated
+	// where they are of the same target on the same host.
+	History []*results.Run
 }
 
-func (o Options) withDefaults() Options {
-	set := func(v *float64, d float64) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	set(&o.Floor, 0.02)
-	set(&o.Tolerance, 0.05)
-	set(&o.Confidence, 0.99)
-	between := map[string]float64{}
-	for metric, sd := range BetweenRuns {
-		if own, ok := o.BetweenRuns[metric]; ok {
-			sd = own
-		}
-		between[metric] = sd
-	}
-	o.BetweenRuns = between
-	return o
-}
+// Defaults are the usual terms.
+func Defaults() Options { return Options{Floor: 0.02, Tolerance: 0.05, Confidence: 0.99} }
 
 // check reports which option makes no sense.
 func (o Options) check() error {
@@ -82,11 +54,16 @@ func (o Options) check() error {
 	case !(o.Tolerance > 0 && o.Tolerance < 10):
 		return fmt.Errorf("the tolerance must be a share from 0 to 10, 0.05 for 5 %%; it is %v", o.Tolerance)
 	case !(o.Confidence > 0.5 && o.Confidence < 1):
-		return fmt.Errorf("the confidence must be between 0.5 and 1; it is %v", o.Confidence)
+		return fmt.Errorf("the confidence must be between 0.5 and 1, as 0.99; it is %v", o.Confidence)
 	}
 	for metric, sd := range o.BetweenRuns {
 		if !(sd >= 0) || math.IsInf(sd, 0) {
 			return fmt.Errorf("the standard deviation between runs of %s must be 0 or more; it is %v", metric, sd)
+		}
+	}
+	for _, name := range o.Metrics {
+		if !slices.Contains(MetricNames, name) {
+			return fmt.Errorf("there is no metric %q to judge; there are %s", name, strings.Join(MetricNames, ", "))
 		}
 	}
 	return nil
@@ -106,6 +83,16 @@ const (
 	NotComparable Verdict = "not comparable" // the two runs asked different things
 )
 
+// Conclusion is what all verdicts together come to.
+type Conclusion string
+
+// The conclusions.
+const (
+	Regression   Conclusion = "regression"    // something became worse
+	Inconclusive Conclusion = "inconclusive"  // nothing did that could be judged, but not all could be
+	NoRegression Conclusion = "no regression" // nothing did beyond doubt and above the floor
+)
+
 // Result is the document dyno.compare/1.
 type Result struct {
 	Schema      string             `json:"schema"`
@@ -114,11 +101,13 @@ type Result struct {
 	Floor       float64            `json:"floor"`
 	Tolerance   float64            `json:"tolerance"`
 	Confidence  float64            `json:"confidence"`
-	BetweenRuns map[string]float64 `json:"between_runs_sd"` // by metric, on the log scale
+	BetweenRuns map[string]float64 `json:"between_runs_sd"` // by metric, on the log scale: assumed where nothing shows it
 	Comparisons []Comparison       `json:"comparisons"`
 	Warnings    []results.Warning  `json:"warnings,omitempty"`
-	Counts      map[Verdict]int    `json:"counts"`
-	Tests       int                `json:"tests"` // comparisons that were tested, the family of Holm's correction
+	Counts      map[Verdict]int    `json:"counts"` // of what is judged
+	Tests       int                `json:"tests"`  // comparisons that were tested, the family of Holm's correction
+	Conclusion  Conclusion         `json:"conclusion"`
+	Reasons     []string           `json:"reasons,omitempty"` // why it is inconclusive
 
 	scenarios map[string]results.PlanScenario
 }
@@ -139,22 +128,32 @@ type Comparison struct {
 	Target    string  `json:"target"`
 	Metric    string  `json:"metric,omitempty"` // absent where the target as a whole cannot be compared
 	Class     string  `json:"class,omitempty"`  // of the requests, for latencies
-	Old       float64 `json:"old,omitempty"`    // median over the valid trials
+	Judged    bool    `json:"judged"`           // false: it informs, and is not part of the conclusion
+	Old       float64 `json:"old,omitempty"`    // median over the valid trials; of failures, over all trials
 	New       float64 `json:"new,omitempty"`
 	OldTrials int     `json:"old_trials"` // valid ones that have the metric
 	NewTrials int     `json:"new_trials"`
 	Ratio     float64 `json:"ratio,omitempty"`
 	RatioLo   float64 `json:"ratio_lo,omitempty"` // the interval of this comparison alone, noise between runs included
 	RatioHi   float64 `json:"ratio_hi,omitempty"`
-	PAdjusted float64 `json:"p_adjusted,omitempty"` // Holm's
+	PAdjusted float64 `json:"p_adjusted,omitempty"` // Holm's; of what is not judged, its own
 
-	// DetectablePct is the change for the worse, in per cent, that a
-	// comparison with this noise finds four times in five.
+	// The noise between runs that was added: of one run on the log scale, where
+	// it is known from, and the degrees of freedom of an estimate.
+	BetweenRunsSD   float64 `json:"between_runs_sd,omitempty"`
+	BetweenRunsFrom Source  `json:"between_runs_from,omitempty"`
+	BetweenRunsDF   float64 `json:"between_runs_df,omitempty"`
+
+	// DetectablePct is the minimum detectable effect: the change for the worse,
+	// in per cent, that a comparison with this noise finds four times in five.
 	DetectablePct float64 `json:"detectable_pct,omitempty"`
 	Verdict       Verdict `json:"verdict"`
-	Reason        string  `json:"reason,omitempty"` // why it is none of better, worse and same
+	Reason        string  `json:"reason,omitempty"` // what else there is to say of it
 
-	welch stats.Ratio
+	higher bool // is better
+	tested bool
+	lost   bool // the old run, or its plan, tells of what the new one does not
+	welch  stats.Ratio
 }
 
 // Regressions returns the comparisons that came out worse: beyond doubt, and
@@ -162,47 +161,22 @@ type Comparison struct {
 func (r *Result) Regressions() []Comparison {
 	var worse []Comparison
 	for _, c := range r.Comparisons {
-		if c.Verdict == Worse {
+		if c.Verdict == Worse && c.Judged {
 			worse = append(worse, c)
 		}
 	}
 	return worse
 }
 
-// metric is how a figure is taken from a trial, and which way is up.
-type metric struct {
-	name   string
-	higher bool // is better
-	of     func(*results.Trial) float64
-}
-
-var (
-	cpu        = metric{CPU, false, func(t *results.Trial) float64 { return t.Server.CPUUSPerRequest }}
-	throughput = metric{Throughput, true, func(t *results.Trial) float64 { return t.ThroughputRPS }}
-	p50        = metric{P50, false, func(t *results.Trial) float64 { _, q := t.Main(); return q.P50 }}
-	p99        = metric{P99, false, func(t *results.Trial) float64 { _, q := t.Main(); return q.P99 }}
-)
-
-// metricsOf returns what is compared under a load model. The latency of a
-// closed loop is its throughput told again (Little's law); the throughput of
-// an open one is the rate that was asked for.
-func metricsOf(model string) []metric {
-	if model == "open" {
-		return []metric{p99, p50, cpu}
-	}
-	return []metric{cpu, throughput}
-}
-
 // Compare judges what changed from old to new. The error is about the options;
 // whatever is wrong with the runs is in the result.
 func Compare(old, new *results.Run, o Options) (*Result, error) {
-	o = o.withDefaults()
 	if err := o.check(); err != nil {
 		return nil, err
 	}
 	r := &Result{
 		Schema: results.CompareSchema, Old: side(old), New: side(new),
-		Floor: o.Floor, Tolerance: o.Tolerance, Confidence: o.Confidence, BetweenRuns: o.BetweenRuns,
+		Floor: o.Floor, Tolerance: o.Tolerance, Confidence: o.Confidence, BetweenRuns: assumed(o),
 		Comparisons: []Comparison{}, Warnings: unlike(old, new), Counts: map[Verdict]int{},
 		scenarios: map[string]results.PlanScenario{},
 	}
@@ -215,14 +189,43 @@ func Compare(old, new *results.Run, o Options) (*Result, error) {
 			r.scenarios[s.Name] = s
 		}
 	}
+	r.addNoise(old, new, o)
 	r.judge(o)
 	r.Warnings = append(r.Warnings, leftOut("old", old)...)
 	r.Warnings = append(r.Warnings, leftOut("new", new)...)
 	r.Warnings = append(r.Warnings, r.commonShift()...)
-	for _, c := range r.Comparisons {
-		r.Counts[c.Verdict]++
-	}
+	r.conclude(o)
 	return r, nil
+}
+
+// conclude counts the verdicts and says what they come to.
+func (r *Result) conclude(o Options) {
+	for _, c := range r.Comparisons {
+		if c.Judged {
+			r.Counts[c.Verdict]++
+		}
+	}
+	r.Conclusion = NoRegression
+	if r.Tests == 0 {
+		r.Reasons = append(r.Reasons, "nothing could be compared")
+	}
+	var noted []string
+	for _, c := range r.Comparisons {
+		if !c.Judged || !c.lost || r.Tests > 0 && o.AllowMissing {
+			continue
+		}
+		// Once for a target, however many of its metrics.
+		if reason := fmt.Sprintf("%s, %s: %s", c.Scenario, c.Target, c.Reason); !slices.Contains(noted, reason) {
+			noted = append(noted, reason)
+		}
+	}
+	r.Reasons = append(r.Reasons, noted...)
+	if len(r.Reasons) > 0 {
+		r.Conclusion = Inconclusive
+	}
+	if len(r.Regressions()) > 0 {
+		r.Conclusion = Regression
+	}
 }
 
 func side(run *results.Run) Side {
@@ -288,33 +291,36 @@ func keys(runs ...*results.Run) []key {
 
 // compareTarget adds the comparisons of one target under one scenario.
 func (r *Result) compareTarget(k key, before, after map[key][]*results.Trial, old, new *results.Run, o Options) {
-	c := Comparison{Scenario: k.scenario, Target: k.target}
+	c := Comparison{Scenario: k.scenario, Target: k.target, Judged: true}
 	a, b := before[k], after[k]
 	c.OldTrials, c.NewTrials = len(valid(a)), len(valid(b))
 	switch {
 	case len(a) == 0 && len(b) == 0:
-		c.Verdict, c.Reason = Missing, "measured in neither run"
+		c.Verdict, c.Reason, c.lost = Missing, "planned, and measured in neither run", plans(old, k)
 	case len(a) == 0:
 		c.Verdict, c.Reason = Missing, "measured in the new run only"+skipped(old, k.target)
 	case len(b) == 0:
-		c.Verdict, c.Reason = Missing, "measured in the old run only"+skipped(new, k.target)
+		c.Verdict, c.Reason, c.lost = Missing, "measured in the old run only"+skipped(new, k.target), true
 	}
 	if c.Verdict == "" {
 		if why := differs(old, new, a[0], b[0]); why != "" {
-			c.Verdict, c.Reason = NotComparable, why
+			c.Verdict, c.Reason, c.lost = NotComparable, why, true
 		}
 	}
 	if c.Verdict != "" {
 		r.Comparisons = append(r.Comparisons, c)
 		return
 	}
-	for _, m := range metricsOf(a[0].Model) {
+	if failures, any := compareFailures(c, a, b, o); any {
+		r.Comparisons = append(r.Comparisons, failures)
+	}
+	for _, m := range metricsOf(a[0], o.Metrics) {
 		c := c // one for each metric
-		c.Metric = m.name
-		if strings.HasPrefix(m.name, "latency") {
-			c.Class, _ = a[0].Main()
-		}
+		c.Metric, c.Class, c.Judged, c.higher = m.name, m.class, m.judged, m.higher
 		x, y := figures(a, m), figures(b, m)
+		if len(x)+len(y) == 0 && !c.Judged {
+			continue
+		}
 		c.OldTrials, c.NewTrials = len(x), len(y)
 		if len(x) > 0 {
 			c.Old = stats.Median(x)
@@ -326,15 +332,18 @@ func (r *Result) compareTarget(k key, before, after map[key][]*results.Trial, ol
 			c.Ratio = c.New / c.Old
 		}
 		if min(len(x), len(y)) < stats.MinTrials {
-			c.Verdict = TooFewTrials
+			c.Verdict, c.lost = TooFewTrials, len(x) >= stats.MinTrials
 			c.Reason = fmt.Sprintf("%d valid trials against %d; an interval needs %d on each side", len(x), len(y), stats.MinTrials)
 		}
-		c.welch = stats.Welch(y, x, o.Confidence, o.BetweenRuns[m.name])
-		if c.welch.Known {
-			c.RatioLo, c.RatioHi = c.welch.Lo, c.welch.Hi
-		}
+		c.welch = stats.Welch(y, x, o.Confidence, stats.Noise{})
 		r.Comparisons = append(r.Comparisons, c)
 	}
+}
+
+// plans tells whether run was to measure k.
+func plans(run *results.Run, k key) bool {
+	return slices.ContainsFunc(run.Plan.Scenarios, func(s results.PlanScenario) bool { return s.Name == k.scenario }) &&
+		slices.ContainsFunc(run.Plan.Targets, func(t results.PlanTarget) bool { return t.Name == k.target })
 }
 
 // valid returns the trials that count.
@@ -372,44 +381,57 @@ func skipped(run *results.Run, target string) string {
 // power is the chance of finding a change of DetectablePct.
 const power = 0.8
 
-// judge turns the p-values into verdicts, all of them as one family.
+// judge turns the p-values into verdicts, all that are judged as one family,
+// the others each by itself.
 func (r *Result) judge(o Options) {
-	var tested []*Comparison
-	var p []float64
+	var tested, others []*Comparison
+	var p, own []float64
 	for i := range r.Comparisons {
-		if c := &r.Comparisons[i]; c.Verdict == "" {
-			tested = append(tested, c)
-			p = append(p, c.welch.P)
+		switch c := &r.Comparisons[i]; {
+		case !c.tested:
+		case c.Judged:
+			tested, p = append(tested, c), append(p, c.welch.P)
+		default:
+			others, own = append(others, c), append(own, c.welch.P)
 		}
 	}
 	r.Tests = len(tested)
+	for i, adjusted := range stats.Holm(p) {
+		tested[i].judge(adjusted, r.Tests, o)
+	}
+	for i, c := range others {
+		c.judge(own[i], 1, o)
+	}
+}
+
+// judge makes the verdict on one of so many comparisons from its p-value.
+func (c *Comparison) judge(p float64, of int, o Options) {
 	alpha := 1 - o.Confidence
 	floor, tolerance := math.Log1p(o.Floor), math.Log1p(o.Tolerance)
-	for i, adjusted := range stats.Holm(p) {
-		c := tested[i]
-		c.PAdjusted = max(adjusted, math.SmallestNonzeroFloat64) // 0 would be absent
-		higher := c.Metric == Throughput
-		d := c.welch.Detectable(alpha/float64(len(tested)), power)
-		if higher {
-			d = d / (1 + d) // growing by a factor is what shrinking by it looks like from the other side
-		}
+	c.PAdjusted = max(p, math.SmallestNonzeroFloat64) // 0 would be absent
+	// Found means beyond doubt and above the floor.
+	d := max(c.welch.Detectable(alpha/float64(of), power), math.Expm1(floor+c.welch.Above(power)))
+	if c.higher {
+		d = d / (1 + d) // growing by a factor is what shrinking by it looks like from the other side
+	}
+	if !math.IsInf(d, 1) {
 		c.DetectablePct = d * 100
-		// The medians that a reader sees and the means that the test saw must agree on the change.
-		median, mean := math.Log(c.Ratio), c.welch.Log
-		moved := median*mean > 0 && min(math.Abs(median), math.Abs(mean)) > floor
-		switch {
-		case adjusted <= alpha && moved:
-			c.Verdict = Worse
-			if (mean > 0) == higher {
-				c.Verdict = Better
-			}
-		case math.Log(c.RatioLo) >= -tolerance && math.Log(c.RatioHi) <= tolerance:
-			c.Verdict = Same
-		default:
-			c.Verdict = CannotTell
-			if c.welch.P <= alpha && moved {
-				c.Reason = fmt.Sprintf("its own interval excludes no change, but among %d comparisons one such turns up by chance", r.Tests)
-			}
+	}
+	// The medians that a reader sees and the means that the test saw must agree on the change.
+	median, mean := math.Log(c.Ratio), c.welch.Log
+	moved := median*mean > 0 && min(math.Abs(median), math.Abs(mean)) > floor
+	switch {
+	case p <= alpha && moved:
+		c.Verdict = Worse
+		if (mean > 0) == c.higher {
+			c.Verdict = Better
+		}
+	case math.Log(c.RatioLo) >= -tolerance && math.Log(c.RatioHi) <= tolerance:
+		c.Verdict = Same
+	default:
+		c.Verdict = CannotTell
+		if c.welch.P <= alpha && moved {
+			c.Reason = fmt.Sprintf("its own interval excludes no change, but among %d comparisons one such turns up by chance", of)
 		}
 	}
 }

@@ -12,13 +12,22 @@ import (
 )
 
 // names are the metrics in words.
-var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency"}
+var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency", Memory: "memory", Failures: "failures"}
+
+// short are the metrics in a column.
+var short = map[string]string{CPU: "CPU/req", Throughput: "req/s", P50: "p50", P99: "p99", Memory: "memory", Failures: "failed"}
 
 // figure prints a value of a metric with its unit.
 func figure(metric string, v float64) string {
 	switch {
+	case metric == Failures && v == 0:
+		return "none"
+	case metric == Failures:
+		return format.Percent(v) + " %"
 	case v == 0:
 		return format.None
+	case metric == Memory:
+		return format.Bytes(int64(v))
 	case metric == Throughput:
 		return format.Significant(v, 3) + "/s"
 	default:
@@ -118,7 +127,7 @@ func (r *Result) section(comparisons []Comparison, width int) string {
 			notes.WriteString(format.Wrap(fmt.Sprintf("%s: %s: %s", c.Target, c.Verdict, c.Reason), width, "  ", "    "))
 			continue
 		}
-		target := format.Fit(c.Target, 16)
+		target := format.Fit(c.Target, 14)
 		if c.Target == last {
 			target = ""
 		}
@@ -127,15 +136,17 @@ func (r *Result) section(comparisons []Comparison, width int) string {
 		if c.Ratio != 0 {
 			change = format.Change(c.Ratio)
 		}
-		short := map[string]string{CPU: "CPU/req", Throughput: "req/s", P50: "p50", P99: "p99"}[c.Metric]
-		name := short
+		name := short[c.Metric]
 		if wide {
 			name = names[c.Metric]
 		}
 		if c.Class != "" {
 			name += " " + format.Fit(c.Class, 8)
 		}
-		row := []string{target, name, strings.TrimSuffix(figure(c.Metric, c.Old), "/s"), strings.TrimSuffix(figure(c.Metric, c.New), "/s"), change, interval(c), mark(c.Verdict)}
+		if !c.Judged {
+			name = "(" + name + ")"
+		}
+		row := []string{target, name, strings.TrimSuffix(figure(c.Metric, c.Old), "/s"), strings.TrimSuffix(figure(c.Metric, c.New), "/s"), change, interval(c), mark(c)}
 		if wide {
 			row = append(row, see(c), fmt.Sprintf("%d, %d", c.OldTrials, c.NewTrials))
 		}
@@ -144,6 +155,8 @@ func (r *Result) section(comparisons []Comparison, width int) string {
 		case c.Verdict == TooFewTrials && c.Target+c.Reason != noted: // once for all metrics
 			notes.WriteString(format.Wrap(c.Target+": "+c.Reason, width, "  ", "    "))
 			noted = c.Target + c.Reason
+		case c.Metric == Failures:
+			notes.WriteString(format.Wrap(fmt.Sprintf("%s: %s", c.Target, c.Reason), width, "  ", "    "))
 		case c.Verdict == CannotTell && c.Reason != "":
 			notes.WriteString(format.Wrap(fmt.Sprintf("%s, %s: %s", c.Target, names[c.Metric], c.Reason), width, "  ", "    "))
 		}
@@ -156,13 +169,14 @@ func (r *Result) section(comparisons []Comparison, width int) string {
 }
 
 // mark makes the verdicts that matter stand out without colour.
-func mark(v Verdict) string {
-	switch v {
-	case Worse, Better:
-		return strings.ToUpper(string(v))
-	default:
-		return string(v)
+func mark(c Comparison) string {
+	switch {
+	case c.Judged && (c.Verdict == Worse || c.Verdict == Better):
+		return strings.ToUpper(string(c.Verdict))
+	case c.Verdict == TooFewTrials: // which ones, is said below
+		return "too few"
 	}
+	return string(c.Verdict)
 }
 
 func see(c Comparison) string {
@@ -201,7 +215,8 @@ func Load(s results.PlanScenario) string {
 	return fmt.Sprintf("closed loop, %d connections", s.Connections)
 }
 
-// summary prints the counts, what became worse, and what could have been seen.
+// summary prints the counts, what became worse, what keeps the result from being
+// conclusive, and what could have been seen.
 func (r *Result) summary(width int) string {
 	var b strings.Builder
 	var counts []string
@@ -215,43 +230,110 @@ func (r *Result) summary(width int) string {
 	}
 	b.WriteString(format.Wrap(strings.Join(counts, ", ")+".", width, "", ""))
 	for _, c := range r.Regressions() {
-		b.WriteString(format.Wrap(fmt.Sprintf("%s, %s: %s %s (%s), beyond doubt and above the floor of %s %%", c.Scenario, c.Target,
-			names[c.Metric], format.Change(c.Ratio), interval(c), format.Percent(r.Floor*100)), width, "  WORSE ", "    "))
+		text := fmt.Sprintf("%s, %s: %s", c.Scenario, c.Target, c.Reason)
+		if c.Metric != Failures {
+			what := names[c.Metric]
+			if c.Class != "" {
+				what += " of " + c.Class + " requests"
+			}
+			text = fmt.Sprintf("%s, %s: %s %s (%s), beyond doubt and above the floor of %s %%", c.Scenario, c.Target,
+				what, format.Change(c.Ratio), interval(c), format.Percent(r.Floor*100))
+		}
+		b.WriteString(format.Wrap(text, width, "  WORSE ", "    "))
 	}
-	if r.Tests == 0 {
-		return b.String()
+	for _, reason := range r.Reasons {
+		b.WriteString(format.Wrap(reason, width, "  INCONCLUSIVE ", "    "))
 	}
-	b.WriteString(format.Wrap(fmt.Sprintf("Intervals are at %g %% for each line alone; a verdict holds at %g %% for all %d together (Holm). They include how much two whole runs of an unchanged server differ: a standard deviation per run of %s. Four times in five this comparison finds %s.",
-		r.Confidence*100, r.Confidence*100, r.Tests, r.between(), r.couldSee()), width, "", ""))
+	if r.informs() {
+		b.WriteString(format.Wrap("Metrics in parentheses inform; --metrics has them judged.", width, "", ""))
+	}
+	b.WriteString(format.Wrap(fmt.Sprintf("The floor is %s %%: a smaller change is never worse or better. The confidence is %g %%: that of each interval alone, and with Holm's correction of all %s together.",
+		format.Percent(r.Floor*100), r.Confidence*100, plural(r.Tests, "judged comparison")), width, "", ""))
+	if r.Tests > 0 {
+		b.WriteString(format.Wrap("Noise between runs, as the standard deviation of one run of an unchanged target, is part of every interval: "+r.between()+".", width, "", ""))
+		if slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return c.tested && c.BetweenRunsFrom == Assumed }) {
+			b.WriteString(format.Wrap(fmt.Sprintf("What is assumed is the worst, since nothing shows the noise: that takes %d stored runs of a target on this host, or %d targets in both runs.", fewest, fewest), width, "", ""))
+		}
+		b.WriteString(format.Wrap("This comparison detects, four times in five, "+r.couldSee()+".", width, "", ""))
+	}
 	return b.String()
 }
 
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// informs tells whether anything is shown that is not judged.
+func (r *Result) informs() bool {
+	return slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return !c.Judged })
+}
+
 // used returns the metrics that were tested, in the table's order.
-func (r *Result) used() []string {
+func (r *Result) used(judged bool) []string {
 	var m []string
 	for _, c := range r.Comparisons {
-		if c.DetectablePct > 0 && !slices.Contains(m, c.Metric) {
+		if c.tested && (c.Judged || !judged) && !slices.Contains(m, c.Metric) {
 			m = append(m, c.Metric)
 		}
 	}
 	return m
 }
 
+// between says by metric how much runs differ, and what that is known from.
 func (r *Result) between() string {
 	var parts []string
-	for _, m := range r.used() {
-		parts = append(parts, fmt.Sprintf("%s %% for %s", format.Percent(r.BetweenRuns[m]*100), names[m]))
+	for _, m := range r.used(false) {
+		for _, from := range []Source{Given, FromRuns, FromTargets, Assumed} {
+			var sd, df []float64
+			for _, c := range r.Comparisons {
+				if c.tested && c.Metric == m && c.BetweenRunsFrom == from {
+					sd, df = append(sd, 100*c.BetweenRunsSD), append(df, c.BetweenRunsDF)
+				}
+			}
+			if len(sd) > 0 {
+				parts = append(parts, fmt.Sprintf("%s %s %% (%s)", names[m], ranged(sd, format.Percent), from.words(df)))
+			}
+		}
 	}
 	return join(parts)
+}
+
+// words says what the noise is known from, and how surely.
+func (s Source) words(df []float64) string {
+	whole := func(v float64) string { return fmt.Sprintf("%.0f", v) }
+	switch s {
+	case FromRuns:
+		for i := range df {
+			df[i]++
+		}
+		return fmt.Sprintf("from %s stored runs of the target on this host", ranged(df, whole))
+	case FromTargets:
+		return fmt.Sprintf("from how far the other targets moved, %s degrees of freedom", ranged(df, whole))
+	case Given:
+		return "given"
+	}
+	return "assumed"
+}
+
+// ranged prints the least and the greatest of x.
+func ranged(x []float64, print func(float64) string) string {
+	lo, hi := print(slices.Min(x)), print(slices.Max(x))
+	if lo == hi {
+		return lo
+	}
+	return lo + " to " + hi
 }
 
 // couldSee says, by metric, from which change on this comparison finds it.
 func (r *Result) couldSee() string {
 	var parts []string
-	for _, m := range r.used() {
+	for _, m := range r.used(true) {
 		lo, hi := math.Inf(1), 0.0
 		for _, c := range r.Comparisons {
-			if c.Metric == m && c.DetectablePct > 0 {
+			if c.Metric == m && c.Judged && c.tested {
 				lo, hi = min(lo, c.DetectablePct), max(hi, c.DetectablePct)
 			}
 		}

@@ -28,24 +28,8 @@ func unlike(old, new *results.Run) []results.Warning {
 	if old.ID == new.ID {
 		w = append(w, results.Warning{Code: CodeSameRun, Message: "both sides are run " + old.ID, Hint: "name two runs"})
 	}
-	a, b := old.Environment, new.Environment
-	for _, d := range []struct {
-		name     string
-		old, new any
-	}{
-		{"operating system", a.OS, b.OS}, {"architecture", a.Arch, b.Arch}, {"kernel", a.Kernel, b.Kernel},
-		{"CPU model", a.CPUModel, b.CPUModel}, {"usable CPUs", a.CPUs, b.CPUs},
-		{"server's CPUs", list(a.ServerCPUs), list(b.ServerCPUs)}, {"generator's CPUs", list(a.GeneratorCPUs), list(b.GeneratorCPUs)},
-		{"server and generator share CPUs", a.CPUsShared, b.CPUsShared}, {"hypervisor", a.Virtual, b.Virtual},
-		{"memory", format.Bytes(a.MemoryBytes), format.Bytes(b.MemoryBytes)},
-		{"clock source", a.ClockSource, b.ClockSource}, {"governor", a.Governor, b.Governor},
-		{"open files", a.OpenFiles, b.OpenFiles}, {"somaxconn", a.SoMaxConn, b.SoMaxConn},
-		{"Go settings", strings.Join(a.Variables, " "), strings.Join(b.Variables, " ")},
-	} {
-		if d.old != d.new {
-			w = append(w, results.Warning{Code: CodeEnvironment, Message: fmt.Sprintf("%s: %s, now %s", d.name, orNone(d.old), orNone(d.new)),
-				Hint: "measure both on one machine with the same settings"})
-		}
+	for _, d := range otherHost(old, new) {
+		w = append(w, results.Warning{Code: CodeEnvironment, Message: d, Hint: "measure both on one machine with the same settings"})
 	}
 	for _, d := range []struct{ name, old, new string }{
 		{"dyno", old.Dyno.Version, new.Dyno.Version}, {"dyno's commit", old.Dyno.Commit, new.Dyno.Commit}, {"Go", old.Dyno.Go, new.Dyno.Go},
@@ -73,6 +57,42 @@ func unlike(old, new *results.Run) []results.Warning {
 		return 0
 	})
 	return w
+}
+
+// otherHost returns in what the hosts of two runs, or their settings, differ.
+func otherHost(old, new *results.Run) []string {
+	var all []string
+	a, b := old.Environment, new.Environment
+	for _, d := range []struct {
+		name     string
+		old, new any
+	}{
+		{"operating system", a.OS, b.OS}, {"architecture", a.Arch, b.Arch}, {"kernel", a.Kernel, b.Kernel},
+		{"CPU model", a.CPUModel, b.CPUModel}, {"usable CPUs", a.CPUs, b.CPUs},
+		{"server's CPUs", list(a.ServerCPUs), list(b.ServerCPUs)}, {"generator's CPUs", list(a.GeneratorCPUs), list(b.GeneratorCPUs)},
+		{"server and generator share CPUs", a.CPUsShared, b.CPUsShared}, {"hypervisor", a.Virtual, b.Virtual},
+		{"memory", format.Bytes(a.MemoryBytes), format.Bytes(b.MemoryBytes)},
+		{"clock source", a.ClockSource, b.ClockSource}, {"governor", a.Governor, b.Governor},
+		{"open files", a.OpenFiles, b.OpenFiles}, {"somaxconn", a.SoMaxConn, b.SoMaxConn},
+		{"Go settings", strings.Join(a.Variables, " "), strings.Join(b.Variables, " ")},
+	} {
+		if d.old != d.new {
+			all = append(all, fmt.Sprintf("%s: %s, now %s", d.name, orNone(d.old), orNone(d.new)))
+		}
+	}
+	return all
+}
+
+// otherCommand tells whether a target of one name is started differently.
+func otherCommand(old, new *results.Run, target string) bool {
+	for _, x := range old.Plan.Targets {
+		for _, y := range new.Plan.Targets {
+			if x.Name == target && y.Name == target && (x.Spec != y.Spec || !slices.Equal(x.Command, y.Command)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func list(cpus []int) string { return strings.Trim(fmt.Sprint(cpus), "[]") }

@@ -127,7 +127,7 @@ func (b *Blocks) Ratio(i, j int) Ratio {
 	half := 0.0
 	switch {
 	case r.SE > 0:
-		r.P = 2 * survivalT(math.Abs(r.Log)/r.SE, r.DF)
+		r.P = 2 * SurvivalT(math.Abs(r.Log)/r.SE, r.DF)
 		half = quantileT(1-(1-b.confidence)/2, r.DF) * r.SE
 	case r.Log != 0: // equal ratios: nothing left to doubt
 		r.P = 0

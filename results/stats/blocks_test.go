@@ -25,7 +25,7 @@ func TestRatiosWithinRounds(t *testing.T) {
 		t.Errorf("the last round is %v times the first", got)
 	}
 	// Welch sees the drift as noise.
-	if w := Welch([]float64{12, 25, 52}, []float64{10, 20, 40}, 0.95, 0); w.POver() < 0.2 {
+	if w := Welch([]float64{12, 25, 52}, []float64{10, 20, 40}, 0.95, Noise{}); w.POver() < 0.2 {
 		t.Errorf("the example is too easy: %+v", w)
 	}
 }
@@ -212,7 +212,7 @@ func TestBestFindsADifference(t *testing.T) {
 					if ratio := b.Ratio(0, 1); ratio.Lo <= 1.2 && 1.2 <= ratio.Hi {
 						held++
 					}
-					if Welch(x[0], x[1], 0.95, 0).POver() <= b.Level() {
+					if Welch(x[0], x[1], 0.95, Noise{}).POver() <= b.Level() {
 						welch++
 					}
 				}

@@ -3,7 +3,9 @@ package stats
 import (
 	"math"
 	"slices"
+	"sync"
 
+	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -43,20 +45,73 @@ type Ratio struct {
 	Lo, Hi float64 // the interval, meaningful if Known
 	Log    float64 // difference of the mean logarithms: what the interval and the test are about
 	SE, DF float64 // its standard error and degrees of freedom
+	Within float64 // Welch: the variance of Log that the spread of the trials alone accounts for
 	P      float64 // two-sided probability of a log ratio this far from 0 if there were no difference; 1 unless Known
 	Known  bool    // false with fewer than MinTrials on a side, or values without a logarithm
 }
 
+// Noise is by how much two runs of an unchanged target differ: something was
+// drawn once for all trials of a run, and the trials cannot tell. The zero value
+// is for trials that were interleaved.
+type Noise struct {
+	Variance float64 // of the logarithm of the ratio of two runs
+	Trials   float64 // the part of it that stems from the spread of trials, on average
+	DF       float64 // degrees of freedom that Variance was estimated with; 0 if it is given
+}
+
+// SD is the standard deviation of one run on the log scale.
+func (n Noise) SD() float64 { return math.Sqrt(n.Variance / 2) }
+
+// trim is the share of log ratios that NoiseOf leaves out.
+const trim = 0.2
+
+// NoiseOf estimates the noise between two runs from the log ratios of several
+// targets, of which most did not change: the mean square of the fifth that moved
+// farthest left out, made up for what leaving it out takes away. A ratio divided
+// by the square root is Student's t with the degrees of freedom that are said,
+// in the far tails, too (the tests simulate it).
+func NoiseOf(logs []float64) Noise {
+	n := len(logs)
+	squares := make([]float64, n)
+	for i, v := range logs {
+		squares[i] = v * v
+	}
+	slices.Sort(squares)
+	cut := int(trim * float64(n))
+	kept := n - cut
+	return Noise{Variance: Mean(squares[:kept]) / smallest(n, kept), DF: float64(n - 2*cut)}
+}
+
+// smallest returns the mean of the k smallest of n squares of a standard normal
+// variable, on average.
+func smallest(n, k int) float64 {
+	if n == k {
+		return 1
+	}
+	type sizes struct{ n, k int }
+	if v, ok := smallestOf.Load(sizes{n, k}); ok {
+		return v.(float64)
+	}
+	sum := 0.0
+	for i := 1; i <= k; i++ {
+		place := distuv.Beta{Alpha: float64(i), Beta: float64(n - i + 1)} // of the i-th smallest, as a share
+		sum += quad.Fixed(func(u float64) float64 {
+			z := distuv.UnitNormal.Quantile((1 + u) / 2)
+			return z * z * place.Prob(u)
+		}, 0, 1, 100, nil, 0)
+	}
+	smallestOf.Store(sizes{n, k}, sum/float64(k))
+	return sum / float64(k)
+}
+
+var smallestOf sync.Map // of sizes
+
 // Welch compares num with den by Welch's test on the logarithms and returns
-// the ratio with an interval of the given confidence.
-//
-// between is a standard deviation on the log scale that each side carries on
-// top of what its trials show, because something was drawn once for all of
-// them: two runs are measured at two times, and the trials of one run cannot
-// tell how the hour differs. It enters the standard error in quadrature as
-// known, so it also raises the degrees of freedom. It is 0 for trials that
-// were interleaved.
-func Welch(num, den []float64, confidence, between float64) Ratio {
+// the ratio with an interval of the given confidence. The noise between runs is
+// added to what the trials show, unless it holds that already; the degrees of
+// freedom are Satterthwaite's, so that a noise which is known badly asks for
+// more.
+func Welch(num, den []float64, confidence float64, noise Noise) Ratio {
 	r := Ratio{N: len(num), D: len(den), Ratio: Median(num) / Median(den), P: 1}
 	ln, okn := logs(num)
 	ld, okd := logs(den)
@@ -65,7 +120,18 @@ func Welch(num, den []float64, confidence, between float64) Ratio {
 	}
 	r.Known = true
 	vn, vd := Variance(ln)/float64(r.N), Variance(ld)/float64(r.D)
-	v := vn + vd + 2*between*between
+	within := vn + vd
+	doubt := 0.0 // the denominator of Satterthwaite's
+	if within > 0 {
+		df := within * within / (vn*vn/float64(r.N-1) + vd*vd/float64(r.D-1))
+		within = max(0, within-noise.Trials)
+		doubt = within * within / df
+	}
+	v := noise.Variance + within
+	if noise.DF > 0 {
+		doubt += noise.Variance * noise.Variance / noise.DF
+	}
+	r.Within = vn + vd
 	r.SE = math.Sqrt(v)
 	diff := Mean(ln) - Mean(ld)
 	r.Log = diff
@@ -77,8 +143,8 @@ func Welch(num, den []float64, confidence, between float64) Ratio {
 		}
 		return r
 	}
-	r.DF = v * v / (vn*vn/float64(r.N-1) + vd*vd/float64(r.D-1)) // +Inf if only between is left
-	r.P = 2 * survivalT(math.Abs(diff)/r.SE, r.DF)
+	r.DF = v * v / doubt // +Inf if only a given noise is left
+	r.P = 2 * SurvivalT(math.Abs(diff)/r.SE, r.DF)
 	half := quantileT(1-(1-confidence)/2, r.DF) * r.SE
 	r.Lo = min(math.Exp(diff-half), r.Ratio)
 	r.Hi = max(math.Exp(diff+half), r.Ratio)
@@ -98,14 +164,24 @@ func (r Ratio) POver() float64 {
 	}
 }
 
-// Detectable returns the smallest change that a comparison with this standard
-// error finds with the given power when it tests at the two-sided level alpha:
-// 0.2 for a growth by 20 %. It is +Inf unless Known.
+// Detectable returns the minimum detectable effect: the smallest change that a
+// comparison of this standard error finds with the given power when it tests at
+// the two-sided level alpha, 0.2 for a growth by 20 %. It is +Inf unless Known.
 func (r Ratio) Detectable(alpha, power float64) float64 {
 	if !r.Known {
 		return math.Inf(1)
 	}
-	return math.Expm1((quantileT(1-alpha/2, r.DF) + quantileT(power, r.DF)) * r.SE)
+	critical := quantileT(1-alpha/2, r.DF)
+	return math.Expm1(effect(power, func(d float64) float64 { return exceeds(critical, d, r.DF) }) * unbiased(r.SE, r.DF))
+}
+
+// Above returns how far above a bound the truth must lie, on the log scale, for
+// the estimate to exceed the bound with the given probability.
+func (r Ratio) Above(probability float64) float64 {
+	if !r.Known {
+		return math.Inf(1)
+	}
+	return quantileT(probability, r.DF) * unbiased(r.SE, r.DF)
 }
 
 // beyondT is the number of degrees of freedom from which Student's
@@ -121,8 +197,8 @@ func quantileT(p, df float64) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Quantile(p)
 }
 
-// survivalT returns the probability that Student's t exceeds x.
-func survivalT(x, df float64) float64 {
+// SurvivalT returns the probability that Student's t exceeds x.
+func SurvivalT(x, df float64) float64 {
 	if !(df < beyondT) {
 		return distuv.UnitNormal.Survival(x)
 	}

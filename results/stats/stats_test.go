@@ -66,7 +66,7 @@ func TestCentresLieWithinTheSample(t *testing.T) {
 
 func TestIntervalsKnowTheirLimits(t *testing.T) {
 	for _, x := range [][]float64{nil, {1}, {1, 2}, {1, 2, 0}, {1, 2, -3}, {1, 2, math.NaN()}, {1, 2, math.Inf(1)}} {
-		if r := Welch(x, []float64{1, 2, 3}, 0.95, 0); r.Known || r.P != 1 || r.POver() != 1 || !math.IsInf(r.Detectable(0.01, 0.8), 1) {
+		if r := Welch(x, []float64{1, 2, 3}, 0.95, Noise{}); r.Known || r.P != 1 || r.POver() != 1 || !math.IsInf(r.Detectable(0.01, 0.8), 1) {
 			t.Errorf("Welch(%v, …) claims to know: %+v", x, r)
 		}
 	}
@@ -84,7 +84,8 @@ func TestWelchIsSymmetricAndScales(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := sample(t, "a", 3), sample(t, "b", 3)
 		between := rapid.Float64Range(0, 0.3).Draw(t, "between")
-		r, back := Welch(a, b, 0.95, between), Welch(b, a, 0.95, between)
+		noise := Noise{Variance: 2 * between * between, DF: float64(rapid.IntRange(0, 9).Draw(t, "df"))}
+		r, back := Welch(a, b, 0.95, noise), Welch(b, a, 0.95, noise)
 		if !near(r.Lo*back.Hi, 1, 1e-6) || !near(r.P, back.P, 1e-9) {
 			t.Fatalf("not symmetric: %+v against %+v", r, back)
 		}
@@ -96,10 +97,12 @@ func TestWelchIsSymmetricAndScales(t *testing.T) {
 		for i := range scaled {
 			scaled[i] *= k
 		}
-		if s := Welch(scaled, b, 0.95, between); !near(s.Ratio, r.Ratio*k, 1e-9) || !near(s.SE, r.SE, 1e-6) {
+		if s := Welch(scaled, b, 0.95, noise); !near(s.Ratio, r.Ratio*k, 1e-9) || !near(s.SE, r.SE, 1e-6) {
 			t.Fatalf("scaling by %v: %+v against %+v", k, s, r)
 		}
-		if wider := Welch(a, b, 0.95, between+0.1); wider.SE < r.SE {
+		more := noise
+		more.Variance += 0.01
+		if wider := Welch(a, b, 0.95, more); wider.SE < r.SE {
 			t.Fatalf("more noise between runs narrowed the error: %v, was %v", wider.SE, r.SE)
 		}
 	})
@@ -107,19 +110,19 @@ func TestWelchIsSymmetricAndScales(t *testing.T) {
 
 func TestWelchByHand(t *testing.T) {
 	e := math.Exp
-	r := Welch([]float64{e(1), e(2), e(3)}, []float64{e(-1), e(0), e(1)}, 0.95, 0)
+	r := Welch([]float64{e(1), e(2), e(3)}, []float64{e(-1), e(0), e(1)}, 0.95, Noise{})
 	// difference 2, se √(2/3), df 4, t 2.449, two-sided p 0.0705
 	if !near(math.Log(r.Ratio), 2, 1e-9) || !near(r.SE, math.Sqrt(2.0/3), 1e-9) || !near(r.DF, 4, 1e-9) || !near(r.P, 0.0705, 1e-3) || !near(r.POver(), 0.03524, 1e-3) {
 		t.Errorf("%+v", r)
 	}
-	same := Welch([]float64{5, 5, 5}, []float64{5, 5, 5}, 0.95, 0)
+	same := Welch([]float64{5, 5, 5}, []float64{5, 5, 5}, 0.95, Noise{})
 	if same.P != 1 || !near(same.Lo, 1, 1e-12) || !near(same.Hi, 1, 1e-12) {
 		t.Errorf("equal figures: %+v", same)
 	}
-	if other := Welch([]float64{6, 6, 6}, []float64{5, 5, 5}, 0.95, 0); other.P > 1e-20 || !near(other.Lo, 1.2, 1e-9) {
+	if other := Welch([]float64{6, 6, 6}, []float64{5, 5, 5}, 0.95, Noise{}); other.P > 1e-20 || !near(other.Lo, 1.2, 1e-9) {
 		t.Errorf("constant, different figures: %+v", other)
 	}
-	if known := Welch([]float64{6, 6, 6}, []float64{5, 5, 5}, 0.95, 0.05); !near(known.SE, 0.05*math.Sqrt2, 1e-9) || known.DF < beyondT || known.P < 0.009 || known.P > 0.011 {
+	if known := Welch([]float64{6, 6, 6}, []float64{5, 5, 5}, 0.95, Noise{Variance: 2 * 0.05 * 0.05}); !near(known.SE, 0.05*math.Sqrt2, 1e-9) || known.DF < beyondT || known.P < 0.009 || known.P > 0.011 {
 		t.Errorf("only the part between runs: %+v", known)
 	}
 }
@@ -177,11 +180,11 @@ func TestCoverage(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, uint64(n)))
 		ratio, between := 0, 0
 		for range rounds {
-			if w := Welch(draw(r, n, 12, 0.1), draw(r, n, 10, 0.02), 0.95, 0); w.Lo <= 1.2 && 1.2 <= w.Hi {
+			if w := Welch(draw(r, n, 12, 0.1), draw(r, n, 10, 0.02), 0.95, Noise{}); w.Lo <= 1.2 && 1.2 <= w.Hi {
 				ratio++
 			}
 			a, b := math.Exp(r.NormFloat64()*0.1), math.Exp(r.NormFloat64()*0.1)
-			if w := Welch(draw(r, n, 12*a, 0.03), draw(r, n, 10*b, 0.03), 0.95, 0.1); w.Lo <= 1.2 && 1.2 <= w.Hi {
+			if w := Welch(draw(r, n, 12*a, 0.03), draw(r, n, 10*b, 0.03), 0.95, Noise{Variance: 2 * 0.1 * 0.1}); w.Lo <= 1.2 && 1.2 <= w.Hi {
 				between++
 			}
 		}
@@ -189,6 +192,84 @@ func TestCoverage(t *testing.T) {
 			lo, hi := ClopperPearson(hits, rounds, 0.999)
 			if hi < 0.945 || lo > 0.985 {
 				t.Errorf("n=%d, %s: covers %.4f … %.4f, says 0.95", n, name, lo, hi)
+			}
+		}
+	}
+}
+
+// TestNoncentral holds the power of the t-test against published values (Cohen
+// 1988, table 2.3: one-sided 5 %, two samples of 20, d = 0.8: 0.80) and against
+// the normal distribution.
+func TestNoncentral(t *testing.T) {
+	if got := exceeds(quantileT(0.95, 38), 0.8*math.Sqrt(10), 38); !near(got, 0.80, 0.01) {
+		t.Errorf("Cohen's table says 0.80, this %v", got)
+	}
+	if got := exceeds(1.96, 2.8, math.Inf(1)); !near(got, 0.7995, 1e-3) {
+		t.Errorf("normal: %v", got)
+	}
+	for _, df := range []float64{2, 3, 5, 10, 100} {
+		c := quantileT(0.995, df)
+		d := effect(0.8, func(d float64) float64 { return exceeds(c, d, df) })
+		if got := exceeds(c, d, df); !near(got, 0.8, 1e-3) || d < c/2 {
+			t.Errorf("df %v: an effect of %v has the power %v", df, d, got)
+		}
+	}
+}
+
+// TestDetectableHoldsItsPower plants what a comparison says that it detects: it
+// must be found four times in five, by comparisons like those that said so.
+func TestDetectableHoldsItsPower(t *testing.T) {
+	const rounds, alpha = 1200, 0.01
+	for _, n := range []int{3, 5, 10} {
+		r := rand.New(rand.NewPCG(2, uint64(n)))
+		var said []float64
+		for range rounds {
+			said = append(said, Welch(draw(r, n, 1, 0.05), draw(r, n, 1, 0.05), 0.99, Noise{}).Detectable(alpha, 0.8))
+		}
+		found := 0
+		change := 1 + Median(said)
+		for range rounds {
+			if Welch(draw(r, n, change, 0.05), draw(r, n, 1, 0.05), 0.99, Noise{}).POver() <= alpha/2 {
+				found++
+			}
+		}
+		if lo, hi := ClopperPearson(found, rounds, 0.999); hi < 0.8 || lo > 0.86 {
+			t.Errorf("n=%d: a change of %.1f %% is found with %.3f … %.3f, says 0.8", n, 100*(change-1), lo, hi)
+		}
+	}
+}
+
+// TestNoiseOfIsStudents divides a log ratio by the noise that others show, one of
+// which may have changed: the quotient must not be beyond Student's quantile more
+// often than that allows, nor much less often, where none has.
+func TestNoiseOfIsStudents(t *testing.T) {
+	const rounds = 40000
+	for _, n := range []int{3, 5, 9, 12, 20} {
+		for _, p := range []float64{0.01, 0.001} {
+			r := rand.New(rand.NewPCG(3, uint64(n)))
+			beyond, changed := 0, 0
+			limit := quantileT(1-p/2, NoiseOf(make([]float64, n)).DF)
+			for range rounds {
+				x := make([]float64, n)
+				for i := range x {
+					x[i] = 0.1 * r.NormFloat64()
+				}
+				own := 0.1 * r.NormFloat64()
+				test := func() bool {
+					return math.Abs(own) > limit*math.Sqrt(NoiseOf(x).Variance)
+				}
+				if test() {
+					beyond++
+				}
+				if x[0] += 5; test() {
+					changed++
+				}
+			}
+			if lo, hi := ClopperPearson(beyond, rounds, 0.999); lo > p || hi < p/3 {
+				t.Errorf("%d others: beyond the quantile of %v with %.5f … %.5f", n, p, lo, hi)
+			}
+			if lo, _ := ClopperPearson(changed, rounds, 0.999); lo > p {
+				t.Errorf("%d others, one changed: beyond the quantile of %v with %.5f at least", n, p, lo)
 			}
 		}
 	}
