@@ -256,7 +256,7 @@ func (p *Plan) Load(s Step, addr string) target.Command {
 		"--duration", p.duration(s.Scenario).String(),
 		"--warmup", p.warmup(s.Scenario).String(),
 		"--seed", strconv.FormatUint(p.loadSeed(s), 10),
-		"--threads", strconv.Itoa(p.cpus.Threads()),
+		"--threads", strconv.Itoa(p.threads()),
 		"--generator", p.Generator,
 		"--json",
 	}
@@ -264,6 +264,14 @@ func (p *Plan) Load(s Step, addr string) target.Command {
 		argv = append(argv, p.Trust.Args()...)
 	}
 	return target.Command{Name: "generator", Argv: argv, CPUs: p.GeneratorCPUs}
+}
+
+// threads is how many a generator gets: vegeta has none of its own.
+func (p *Plan) threads() int {
+	if p.Generator == "vegeta" {
+		return 1
+	}
+	return p.cpus.Threads()
 }
 
 // loadSeed differs from trial to trial and is the same for all targets, so

@@ -71,7 +71,7 @@ func (p *Plan) planned(s Step) results.Load {
 	l := s.Scenario.Load
 	return results.Load{
 		Schema: results.LoadSchema, Generator: p.Generator, Model: l.Model, Arrivals: l.Arrivals, Seed: p.loadSeed(s),
-		Connections: l.Connections, Threads: p.cpus.Threads(), RateRPS: l.Mean(p.duration(s.Scenario)), RateProfile: l.Profile, Valid: true,
+		Connections: l.Connections, Threads: p.threads(), RateRPS: l.Mean(p.duration(s.Scenario)), RateProfile: l.Profile, Valid: true,
 	}
 }
 

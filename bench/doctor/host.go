@@ -54,8 +54,10 @@ func (h *host) generator(addr string, o offer) target.Command {
 		"--duration", o.window.String(),
 		"--warmup", o.warmup.String(),
 		"--timeout", timeout.String(),
-		"--threads", strconv.Itoa(min(o.connections, h.cpus.Threads())),
 		"--json",
+	}
+	if o.generator != "vegeta" { // which has no threads of its own
+		argv = append(argv, "--threads", strconv.Itoa(min(o.connections, h.cpus.Threads())))
 	}
 	if o.rate > 0 {
 		argv = append(argv, "--rate", strconv.FormatFloat(o.rate, 'f', -1, 64))

@@ -86,8 +86,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, bad("Transport", "unknown transport %q (known: io_uring, epoll)", c.Transport)
 	case c.Generator != "native" && c.Transport != "":
 		return c, bad("Transport", "the %s generator has no transports to choose from: use the native one", c.Generator)
-	case c.Generator != "native" && (c.Pipeline > 1 || c.Fresh || len(c.Sources) > 0):
-		return c, bad("Generator", "the %s generator has no pipelining, connections per request or source addresses: use the native one", c.Generator)
+	case c.Generator != "native" && (c.Pipeline > 1 || c.Fresh || len(c.Sources) > 0 || c.Threads > 1 || c.Resume):
+		return c, bad("Generator", "the %s generator has no pipelining, connections per request, source addresses, threads or sessions to resume: use the native one", c.Generator)
 	case (c.TLS != nil || c.Resume) && !to.tls:
 		return c, bad("TLS", "%s: whom to trust, certificates and sessions of TLS are for https only", c.URL)
 	case to.tls && len(c.Groups) > 0:
@@ -212,11 +212,13 @@ type endpoint struct {
 }
 
 // base is what a URL begins with, up to its path.
-func (to endpoint) base() string {
+func (to endpoint) base() string { return to.scheme() + "://" + to.host }
+
+func (to endpoint) scheme() string {
 	if to.tls {
-		return "https://" + to.host
+		return "https"
 	}
-	return to.protocol.Name + "://" + to.host
+	return to.protocol.Name
 }
 
 // PathOf returns the path of a Config.URL, with its query: what is requested

@@ -51,6 +51,7 @@ func TestBadConfig(t *testing.T) {
 		{Config{URL: url, Pipeline: 2, Fresh: true}, "Pipeline", "one of the two"},
 		{Config{URL: url, Pipeline: 2, Generator: "vegeta"}, "Generator", "native"},
 		{Config{URL: url, Fresh: true, Generator: "vegeta"}, "Generator", "native"},
+		{Config{URL: url, Threads: 2, Generator: "vegeta"}, "Generator", "native"},
 		{Config{URL: url, Threads: -1}, "Threads", "between 1"},
 		{Config{URL: url, Duration: -1}, "Duration", "negative"},
 		{Config{URL: url, Warmup: -1}, "Warmup", "negative"},

@@ -111,7 +111,7 @@ func TestRunFollowsTheProfile(t *testing.T) {
 		r := respond(t, "tcp", nil)
 		for _, text := range []string{"100@200ms,2000@100ms", "1500..0", "0..1500"} {
 			c := short(r)
-			c.Generator, c.Model, c.Profile, c.Duration, c.Threads = generator, Open, text, 600*time.Millisecond, 2
+			c.Generator, c.Model, c.Profile, c.Duration, c.Threads = generator, Open, text, 600*time.Millisecond, threadsOf(generator, 2)
 			l := mustRun(t, c)
 			if c, err := c.withDefaults(); err != nil || l.RateProfile != text || l.RateRPS != c.Rate || math.Abs(l.RateRPS*l.DurationS-float64(due(t, c, l))) > 1e-6 {
 				t.Errorf("%s: stored %s at %v/s on average, %d were due, %v", text, l.RateProfile, l.RateRPS, due(t, c, l), err)
@@ -142,7 +142,7 @@ func TestRunPlaysTheTrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := short(r)
-		c.Generator, c.Model, c.Arrivals, c.Trace, c.Duration, c.Threads = generator, Open, Recorded, trace, time.Hour, 3
+		c.Generator, c.Model, c.Arrivals, c.Trace, c.Duration, c.Threads = generator, Open, Recorded, trace, time.Hour, threadsOf(generator, 3)
 		c.Warmup = 150 * time.Millisecond
 		c.Requests = []Request{{Class: "fast", Path: "/a", Length: 13}, {Class: "slow", Path: "/b", Length: 13}}
 		l := mustRun(t, c)

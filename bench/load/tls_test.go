@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -203,6 +204,57 @@ func TestHTTPSBytes(t *testing.T) {
 			t.Error("the server got nothing")
 		}
 	})
+}
+
+// What vegeta's transport would send otherwise than it is asked for is refused,
+// and what it sends is what was asked for, but for the order of the fields.
+func TestVegetaBytes(t *testing.T) {
+	for name, q := range map[string]Request{
+		"a coding":      {Header: [][2]string{{"transfer-encoding", "chunked"}}},
+		"a length":      {Header: [][2]string{{"Content-Length", "0"}}},
+		"a trailer":     {Header: [][2]string{{"Trailer", "X"}}},
+		"two hosts":     {Header: [][2]string{{"Host", "a"}, {"Host", "b"}}},
+		"a loud host":   {Header: [][2]string{{"HOST", "a"}}},
+		"a name":        {Header: [][2]string{{"X(1)", "a"}}},
+		"a value":       {Header: [][2]string{{"X", "a\x01"}}},
+		"a blank":       {Header: [][2]string{{"X", "a "}}},
+		"a method":      {Method: "G\"T"},
+		"a tunnel":      {Method: "CONNECT"},
+		"a double path": {Path: "//a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			set(&q.Path, "/")
+			_, err := Run(t.Context(), Config{URL: "http://127.0.0.1:1", Generator: "vegeta", Requests: []Request{q}})
+			var wrong *ConfigError
+			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "the native one can") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	r := respondTLS(t, certified(), nil, func(r *responder) {
+		r.answer = func(w io.Writer, n int64, head []byte) bool {
+			mu.Lock()
+			seen[string(head)] = true
+			mu.Unlock()
+			return reply(hello)(w, n, head)
+		}
+	})
+	c := shortTLS(r)
+	c.Generator = "vegeta"
+	header := [][2]string{{"Host", "elsewhere:81"}, {"ETag-is-Mine", "a"}, {"X-LOWER", "2"}, {"X-lower", "3"}, {"X-lower", ""}, {"x-lower", "1"}}
+	c.Requests[0] = Request{Method: "get", Path: "/a//b/%7e?x=%zz&y", Header: header, Length: -1}
+	mustSee(t, c, something)
+	want := string(http1.AppendRequest(nil, "get", "/a//b/%7e?x=%zz&y", "", header, nil))
+	for head := range seen {
+		if head != want {
+			t.Errorf("the server got %q, want %q", head, want)
+		}
+	}
+	if len(seen) == 0 {
+		t.Error("the server got nothing")
+	}
 }
 
 // cutting writes what it is given a few bytes at a time.

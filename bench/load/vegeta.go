@@ -6,10 +6,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,8 +30,7 @@ import (
 // moment is in no latency (Little's law shows it); its timeout counts from
 // there; it knows neither connections nor heads, so that Fairness stays zero
 // and BytesRead is that of the bodies; net/http silently tries again where a
-// kept connection has gone; and each request has one more header field,
-// X-Vegeta-Seq. Latencies here count from intended, as everywhere.
+// kept connection has gone, and sorts header fields by their names. Latencies here count from intended, as everywhere.
 type attack struct {
 	config *Config
 	window *window
@@ -62,6 +62,8 @@ type hit struct {
 	due   int64 // 0 in the closed model: when taken
 	ready int64
 	class int
+
+	request *http.Request // that is meant
 }
 
 // mostBody bounds what is read of a body whose length nobody has stated.
@@ -94,11 +96,14 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	defer gateways.CloseIdleConnections()
 	client.Register(transport, gateways)
 	defer transport.CloseIdleConnections()
+	// net/http says on standard error what it thinks of a server.
+	defer log.SetOutput(log.Writer())
+	log.SetOutput(io.Discard)
 	// Of vegeta's options only those that leave the transport alone go
 	// together with a client of one's own.
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport: transport, Timeout: c.Timeout,
+			Transport: exact{a, transport}, Timeout: c.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		vegeta.Workers(uint64(c.Connections)), vegeta.MaxWorkers(uint64(c.Connections)),
@@ -253,22 +258,24 @@ func (a *attack) target(t *vegeta.Target) error {
 	a.number++
 	n := a.number
 	h.ready = max(h.due, a.freed)
-	a.taken[n] = h
 	if start := a.window.start.Load(); !a.measured && (h.due >= start || h.due == 0 && now() >= start) {
 		a.draws.Window()
 		a.measured = true
 	}
 	d := a.draws.Next(h.class)
 	a.mu.Unlock()
-	*t = a.aims[h.class].draw(d)
-	t.URL += strconv.FormatInt(n, 10)
+	h.request = a.aims[h.class].draw(d)
+	a.mu.Lock()
+	a.taken[n] = h
+	a.mu.Unlock()
+	*t = numbered(n)
 	return nil
 }
 
 // collect records one result; nothing is kept of it.
 func (a *attack) collect(r *vegeta.Result) {
-	n, err := strconv.ParseInt(r.URL[strings.LastIndexByte(r.URL, '#')+1:], 10, 64)
-	if err != nil {
+	n, ok := numberOf(r.URL[strings.LastIndexByte(r.URL, '#')+1:])
+	if !ok {
 		return // a hit without a target: there is none
 	}
 	a.mu.Lock()

@@ -1,55 +1,146 @@
 package load
 
 import (
+	"bytes"
+	"io"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/dynobench/dyno/internal/template"
 )
 
-// An aim makes the targets of one class of requests.
+// An aim makes the requests of one class for vegeta.
+//
+// Vegeta's own target is no more than a number: net/http would spell the names
+// of its fields anew, add one of vegeta's, and escape the path once more. exact
+// puts the request that is meant in its place. What net/http itself would not
+// send as it is asked for is refused before the load: a second opinion about
+// another question is none.
 type aim struct {
 	request *Request
 	texts   *texts
-	base    string        // scheme and host
-	target  vegeta.Target // of a fixed class
-	fixed   bool
+	url     url.URL       // up to the path
+	made    *http.Request // of a fixed class
 }
 
 func newAims(c *Config, to endpoint) ([]aim, error) {
-	base := to.base()
 	aims := make([]aim, len(c.Requests))
 	for i := range aims {
 		r := &c.Requests[i]
+		if !to.protocol.Gateway {
+			if err := r.checkVegeta("Requests[" + strconv.Itoa(i) + "]"); err != nil {
+				return nil, err
+			}
+		}
 		t, err := r.parse("Requests", c.Data)
 		if err != nil {
 			return nil, err
 		}
-		a := aim{request: r, texts: t, base: base}
+		a := aim{request: r, texts: t, url: url.URL{Scheme: to.scheme(), Host: to.host}}
 		if m, ok := t.fixed(r); ok {
-			a.target, a.fixed = a.at(m), true
+			a.made = a.make(m)
 		}
 		aims[i] = a
 	}
 	return aims, nil
 }
 
-// draw returns the target of a draw; its URL ends with the mark of a fragment.
-func (a *aim) draw(d template.Draw) vegeta.Target {
-	if a.fixed {
-		return a.target
+// checkVegeta refuses what net/http's client does not send as it is.
+func (r *Request) checkVegeta(field string) error {
+	cannot := func(what string) error {
+		return bad(field, "%s of %s: the vegeta generator cannot send it as it is, the native one can", what, r.Class)
 	}
-	return a.at(a.texts.render(a.request, d))
+	hosts := 0
+	for _, h := range r.Header {
+		name, value := h[0], h[1]
+		switch {
+		case !isToken(name):
+			return cannot("header field " + strconv.Quote(name) + ", whose name HTTP does not allow,")
+		case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }), strings.Trim(value, " \t") != value:
+			return cannot("header field " + name + " with the value " + strconv.Quote(value))
+		case isField(name, "Transfer-Encoding"), isField(name, "Trailer"), isField(name, "Content-Length"):
+			return cannot("header field " + name + ", which is about the framing,")
+		case isField(name, "Host"):
+			if hosts++; hosts > 1 || name != "Host" || value == "" || strings.ContainsFunc(value, func(c rune) bool { return c == '%' || c >= 0x7f }) {
+				return cannot("header field " + name + ": " + value)
+			}
+		}
+	}
+	switch {
+	case !isToken(r.Method), r.Method == http.MethodConnect:
+		return cannot("method " + r.Method)
+	case strings.HasPrefix(r.Path, "//"):
+		return cannot("path " + r.Path)
+	}
+	return nil
 }
 
-func (a *aim) at(m message) vegeta.Target {
-	t := vegeta.Target{Method: m.method, URL: a.base + m.path + "#", Body: m.body, Header: http.Header{}}
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
+	})
+}
+
+// draw returns the request of a draw. One that has been made before is made for
+// all, and must not be changed.
+func (a *aim) draw(d template.Draw) *http.Request {
+	if a.made != nil {
+		return a.made
+	}
+	return a.make(a.texts.render(a.request, d))
+}
+
+func (a *aim) make(m message) *http.Request {
+	r := &http.Request{
+		Method: m.method, URL: &url.URL{Scheme: a.url.Scheme, Host: a.url.Host, Opaque: m.path}, Host: a.url.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+	}
 	for _, h := range m.header {
-		t.Header.Add(h[0], h[1])
+		if isField(h[0], "Host") {
+			r.Host = h[1]
+			continue
+		}
+		r.Header[h[0]] = append(r.Header[h[0]], h[1])
 	}
-	if t.Header.Get("User-Agent") == "" {
-		t.Header["User-Agent"] = []string{""} // none, as the native generator
+	if _, given := r.Header["User-Agent"]; !given {
+		r.Header["User-Agent"] = []string{""} // none, as the native generator
 	}
-	return t
+	if len(m.body) > 0 {
+		r.ContentLength = int64(len(m.body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(m.body)), nil }
+	}
+	return r
+}
+
+// numbered is what vegeta is told of a hit: it comes back with the result.
+func numbered(n int64) vegeta.Target {
+	return vegeta.Target{Method: http.MethodGet, URL: "http://hit/#" + strconv.FormatInt(n, 10)}
+}
+
+func numberOf(fragment string) (int64, bool) {
+	n, err := strconv.ParseInt(fragment, 10, 64)
+	return n, err == nil
+}
+
+// exact is the http.RoundTripper that asks what is meant where vegeta asks for
+// a number.
+type exact struct {
+	*attack
+	transport http.RoundTripper
+}
+
+func (e exact) RoundTrip(q *http.Request) (*http.Response, error) {
+	n, _ := numberOf(q.URL.Fragment)
+	e.mu.Lock()
+	made := e.taken[n].request
+	e.mu.Unlock()
+	r := made.WithContext(q.Context())
+	if r.GetBody != nil {
+		r.Body, _ = r.GetBody()
+	}
+	return e.transport.RoundTrip(r)
 }
