@@ -6,12 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,14 +20,20 @@ const DefaultBacklog = 4096
 
 // SocketOptions are for Listen. The zero value is what most want.
 type SocketOptions struct {
-	Backlog   int  // connections that may wait to be accepted; 0 means DefaultBacklog
-	ReusePort bool // SO_REUSEPORT: other sockets may listen on the same address
+	Backlog   int         // connections that may wait to be accepted; 0 means DefaultBacklog
+	ReusePort bool        // SO_REUSEPORT: other sockets may listen on the same address
+	Mode      os.FileMode // of a unix socket's file: who may write to it may connect; 0 leaves it to the umask
+	Owner     *Owner      // of a unix socket's file; nil leaves it to the process
 }
+
+// Owner is whose a file is to be; −1 leaves one or the other as it is.
+type Owner struct{ UID, GID int }
 
 // Socket is a listening stream socket. It is bound and listening from the
 // start: clients may connect before an engine serves it.
 type Socket struct {
 	ln      net.Listener
+	file    *socketFile // nil: there is none, or it is another process's
 	backlog int
 	turns   *turns // nil: every process accepts when it likes
 }
@@ -47,8 +51,8 @@ func Listen(addr string, o SocketOptions) (*Socket, error) {
 	network, address := "tcp", addr
 	if path, ok := strings.CutPrefix(addr, "unix:"); ok {
 		network, address = "unix", path
-		if path == "" {
-			return nil, errors.New("listen on unix: a path is missing, as in unix:/run/app.sock")
+		if err := checkPath(path); err != nil {
+			return nil, err
 		}
 	} else if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, fmt.Errorf("listen on %q: %w; the form is host:port, :port or unix:/path", addr, err)
@@ -62,6 +66,9 @@ func Listen(addr string, o SocketOptions) (*Socket, error) {
 	if o.ReusePort && network == "tcp" {
 		lc.Control = func(_, _ string, c syscall.RawConn) error { return control(c, setReusePort) }
 	}
+	if network == "unix" && o.Mode != 0 { // nobody may connect before the file has its mode
+		defer syscall.Umask(syscall.Umask(0o777))
+	}
 	ln, err := lc.Listen(context.Background(), network, address)
 	if errors.Is(err, syscall.EADDRINUSE) && network == "unix" && removeStale(address) {
 		ln, err = lc.Listen(context.Background(), network, address)
@@ -73,7 +80,14 @@ func Listen(addr string, o SocketOptions) (*Socket, error) {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	s := &Socket{ln: ln, backlog: o.Backlog}
-	if err := s.prepare(); err != nil {
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false) // it would remove whatever stands there by then
+		s.file, err = newSocketFile(address, o)
+	}
+	if err == nil {
+		err = s.prepare()
+	}
+	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
@@ -176,8 +190,10 @@ func (s *Socket) Sibling() (*Socket, error) {
 	return Listen(s.Addr().String(), SocketOptions{Backlog: s.backlog, ReusePort: true})
 }
 
-// Close stops listening. Connections that wait to be accepted are reset.
+// Close stops listening. Connections that wait to be accepted are reset. The file
+// of a unix socket is removed, if it is still the one that Listen has made.
 func (s *Socket) Close() error {
+	s.file.remove()
 	if s.turns != nil {
 		s.turns.close()
 	}
@@ -211,19 +227,4 @@ func control(c syscall.RawConn, f func(fd int) error) error {
 		return e
 	}
 	return err
-}
-
-// removeStale removes the socket file path if nobody listens on it.
-func removeStale(path string) bool {
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode().Type() != fs.ModeSocket {
-		return false
-	}
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err == nil {
-		c.Close()
-		return false
-	}
-	// Any other failure, a full queue or missing rights, may mean that there is somebody.
-	return errors.Is(err, syscall.ECONNREFUSED) && os.Remove(path) == nil
 }

@@ -4,6 +4,7 @@ package engines
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -67,6 +68,91 @@ func TestListenStaleUnixSocket(t *testing.T) {
 	s.Close()
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("the file must be gone after Close: %v", err)
+	}
+}
+
+// The file of a socket is removed by whoever made it, and by nobody else.
+func TestSocketFileOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	old := listen(t, "unix:"+path)
+	next := listen(t, "unix:"+path+".next")
+	if err := os.Rename(path+".next", path); err != nil { // it takes the other's place
+		t.Fatal(err)
+	}
+	old.Close()
+	old.Close()
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatalf("the file of another socket has been removed: %v", err)
+	}
+	c.Close()
+	next.Close() // which knows its file by another name
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("whose path is not known to be its own is left: %v", err)
+	}
+}
+
+// TestSocketFileInAnotherFolder: it is found again when the process has moved on.
+func TestSocketFileInAnotherFolder(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	s := listen(t, "unix:s")
+	t.Chdir(t.TempDir())
+	s.Close()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func TestSocketMode(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0o022))
+	dir := t.TempDir()
+	for _, mode := range []os.FileMode{0, 0o600, 0o660, 0o777} {
+		path := filepath.Join(dir, "s")
+		s, err := Listen("unix:"+path, SocketOptions{Mode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Lstat(path)
+		if mode == 0 {
+			mode = 0o755
+		}
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%v, %v; want %v", info.Mode(), err, mode)
+		}
+		s.Close()
+	}
+	if got := syscall.Umask(0o022); got != 0o022 {
+		t.Errorf("the umask is %o afterwards", got)
+	}
+	if os.Getuid() != 0 {
+		return
+	}
+	path := filepath.Join(dir, "s")
+	s, err := Listen("unix:"+path, SocketOptions{Owner: &Owner{UID: 4711, GID: -1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := info.Sys().(*syscall.Stat_t); is.Uid != 4711 || is.Gid != uint32(os.Getgid()) {
+		t.Errorf("it belongs to %d:%d", is.Uid, is.Gid)
+	}
+}
+
+// TestSocketPathLimit: a path of the greatest length is taken, one byte more is
+// refused in words.
+func TestSocketPathLimit(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, strings.Repeat("s", longestPath-len(dir)-1))
+	listen(t, "unix:"+path).Close()
+	_, err := Listen("unix:"+path+"s", SocketOptions{})
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has %d bytes, and a unix socket's can have %d", longestPath+1, longestPath)) {
+		t.Errorf("%v, want an error that names the limit", err)
 	}
 }
 

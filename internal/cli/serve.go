@@ -171,9 +171,9 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 			return failed(err)
 		}
 		defer stop()
-		remove, err := writePIDFile(f.supervise.pidFile)
+		pid, err := writePIDFile(f.supervise.pidFile)
 		if err == nil {
-			defer remove()
+			defer pid.remove()
 			err = c.announce(socket, f.protocol, spec, f.app)
 		}
 		if err != nil {

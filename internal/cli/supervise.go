@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -105,31 +103,4 @@ func listen(addr string, backlog int) (*engines.Socket, error) {
 		return engines.Inherit(fd)
 	}
 	return engines.Listen(addr, engines.SocketOptions{Backlog: backlog})
-}
-
-// writePIDFile writes the process id to path, whole or not at all, and returns
-// what removes it.
-func writePIDFile(path string) (remove func(), err error) {
-	if path == "" {
-		return func() {}, nil
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return nil, fmt.Errorf("--pid-file: %w", err)
-	}
-	_, err = fmt.Fprintln(f, os.Getpid())
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return nil, fmt.Errorf("--pid-file: %w", err)
-	}
-	return func() { os.Remove(path) }, nil
 }
