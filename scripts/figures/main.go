@@ -38,6 +38,7 @@ var parts = []struct {
 	{"wait", waitFigures},
 	{"pipelining", pipeliningFigures},
 	{"generator", generatorFigures},
+	{"https", httpsFigures},
 	{"pacing", pacingFigures},
 	{"freeze", freezeFigures},
 	{"many", manyFigures},
@@ -51,6 +52,10 @@ var parts = []struct {
 
 func main() {
 	target.MaybeWatchdog()
+	if scheme := os.Getenv(ownServer); scheme != "" {
+		fmt.Fprintln(os.Stderr, serveOwn(scheme, os.Args[1]))
+		os.Exit(1)
+	}
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.name)
