@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/suggest":  {},
 	"internal/shell":    {},
 	"internal/format":   {},
+	"internal/cgroup":   {},
 	"internal/peer":     {},
 	"internal/systemd":  {},
 	"internal/number":   {},
@@ -77,8 +78,8 @@ var mayImport = map[string][]string{
 	"results/report/plot": {"results/stats", "internal/format"},
 	"results/resultstest": {"results"},
 
-	"bench/target": {"internal/shell", "internal/format", "internal/suggest", "internal/yamlfile"},
-	"bench/meter":  {},
+	"bench/target": {"internal/cgroup", "internal/shell", "internal/format", "internal/suggest", "internal/yamlfile"},
+	"bench/meter":  {"internal/cgroup"},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
 	"bench/load": {"internal/number", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},

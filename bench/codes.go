@@ -14,6 +14,7 @@ const (
 	CodeSteal       = "steal"          // the hypervisor took the CPUs away
 	CodeServerDied  = "server-died"    // the process ended in the trial
 	CodeTreeChanged = "tree-changed"   // worker processes ended or came in the window
+	CodeCPUAtLeast  = "cpu-at-least"   // children of the server that nobody waits for are not in its CPU time
 	CodeGenerator   = "generator"      // the generator failed, or could not reach the server
 	CodeNear        = "generator-near" // the generator was nearly at its end, the server not
 	CodeNullCeiling = "null-ceiling"   // as fast as the generator is on this host, the server not at its end

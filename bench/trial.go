@@ -25,7 +25,9 @@ func (p *Plan) serve(ctx context.Context, s Step, use func(*target.Process, Addr
 			if at, err = addresses(s.Target, addr); err != nil {
 				return c, err
 			}
-			return p.Server(s, at)
+			c, err = p.Server(s, at)
+			c.Counted = true
+			return c, err
 		},
 		Scheme: s.Target.Protocol, Path: s.Target.Ready, Timeout: p.ReadyTimeout, Client: newTransport(p.trusted),
 	})
@@ -79,7 +81,10 @@ func (p *Plan) planned(s Step) results.Load {
 // server's death; all other findings are warnings in t.
 func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Addresses, t *results.Trial) error {
 	tree := meter.NewTree(proc.PID())
+	tree.CountedBy(proc.Group())
 	settle(ctx, tree)
+	workers, _ := tree.Glance() //nolint:errcheck // a dead one is told below
+	proc.Gather(workers.PIDs)
 	monitor := meter.Start(tree, 0)
 	watch := p.watch(s, at, t.Order)
 	seen, err := p.generate(ctx, s, proc, tree, at.Serve, watch.edge, t)
@@ -104,7 +109,10 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 		t.Warn(results.Warning{Code: CodeGenerator, Message: err.Error(), Invalid: true, Hint: hint})
 		return nil
 	}
+	// What had come and gone before the load was no worker.
+	seen.Used.Left = slices.DeleteFunc(seen.Used.Left, func(pid int) bool { return !slices.Contains(workers.PIDs, pid) })
 	used := seen.Used
+	t.Server.CPUUnseenS = used.Unseen.Seconds()
 	t.Server.CPUS = used.CPU.Seconds()
 	t.Server.CPUUserS, t.Server.CPUSystemS = used.User.Seconds(), used.System.Seconds()
 	t.Server.CtxSwitchesVoluntary, t.Server.CtxSwitchesInvoluntary = used.Voluntary, used.Involuntary
@@ -153,6 +161,11 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 			Hint:    "a quieter host, or a longer window"})
 	}
 	JudgeSteal(&t.Load, t.Host.StealPct)
+	if used.Brief > 0 {
+		t.Warn(results.Warning{Code: CodeCPUAtLeast, Measure: results.Above(float64(used.Brief), 0, "processes"),
+			Message: fmt.Sprintf("%d processes of the server were seen to come and go, and nobody waited for any: its CPU time is at least this", used.Brief),
+			Hint:    "run dyno as root, or where it may make control groups: there all of it is counted"})
+	}
 	for _, side := range seen.Sides {
 		judgeSide(&t.Load, side, seen.Busiest)
 	}
@@ -163,7 +176,7 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 	}
 	if joined, left := len(used.Joined), len(used.Left); joined+left > 0 {
 		t.Warn(results.Warning{Code: CodeTreeChanged, Invalid: true,
-			Message: fmt.Sprintf("%d processes of the server ended within the measured window and %d came", left, joined),
+			Message: fmt.Sprintf("%d processes of the server that were there before the load ended within the measured window, and %d came to stay", left, joined),
 			Measure: results.Above(float64(joined+left), 0, "processes"),
 			Hint:    "a worker crashed or was recycled: look at the server's output"})
 	}

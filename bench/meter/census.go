@@ -21,6 +21,18 @@ type Neighbour struct {
 	CPUs float64 // that it used, on average
 }
 
+// Others is how many CPUs the processes that lived at both censuses used
+// together, but for the excepted ones.
+func (b Census) Others(a Census, except func(pid int) bool) (cpus float64) {
+	wall := b.Time - a.Time
+	for pid, now := range b.processes {
+		if before, ok := a.processes[pid]; ok && before.start == now.start && wall > 0 && !except(pid) {
+			cpus += float64(now.cpu-before.cpu) / float64(wall)
+		}
+	}
+	return cpus
+}
+
 // Busiest is the process that used most between two censuses, of those that are
 // not excepted; one with PID 0 if none used anything, or nobody may see it.
 func (b Census) Busiest(a Census, except func(pid int) bool) (n Neighbour) {

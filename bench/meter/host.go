@@ -10,6 +10,7 @@ type HostSample struct {
 	// HasPSI is false where the kernel does not count it.
 	CPUSome time.Duration
 	HasPSI  bool
+	Forks   int // processes and threads that were started since boot
 	// IRQApart says that the time of interrupts is not also in the clocks of
 	// the threads that they interrupt.
 	IRQApart bool
@@ -31,8 +32,9 @@ type HostUsage struct {
 	PSICPUSomePct float64 // of the time; of the whole host, whatever CPUs are asked about
 	HasPSI        bool
 
-	CPUs int           // that were counted
-	Wall time.Duration // between the readings
+	Forks int           // processes and threads that were started, on any CPU
+	CPUs  int           // that were counted
+	Wall  time.Duration // between the readings
 	// Threads is the CPU time that all threads together had, as their own
 	// clocks count it. It is told from the CPUs' idle time, which the kernel
 	// stamps, where their user and system time are samples of the tick.
@@ -65,7 +67,7 @@ func (b HostSample) Sub(a HostSample, cpus []int) HostUsage {
 			count(cpu)
 		}
 	}
-	u := HostUsage{HasPSI: a.HasPSI && b.HasPSI, CPUs: n, Wall: max(0, b.Time-a.Time), Away: max(0, steal+irq)}
+	u := HostUsage{HasPSI: a.HasPSI && b.HasPSI, Forks: b.Forks - a.Forks, CPUs: n, Wall: max(0, b.Time-a.Time), Away: max(0, steal+irq)}
 	threads := time.Duration(n)*u.Wall - idle - steal
 	if b.IRQApart {
 		threads -= irq

@@ -20,7 +20,7 @@ func readHost(proc string) (HostSample, error) {
 	if err != nil {
 		return HostSample{}, fmt.Errorf("read the host's CPU time: %w", err)
 	}
-	h := HostSample{Time: monotonic(), CPUs: make(map[int]CPUTime, len(stat.CPU)), Runnable: int(stat.ProcessesRunning), IRQApart: irqApart()}
+	h := HostSample{Time: monotonic(), CPUs: make(map[int]CPUTime, len(stat.CPU)), Runnable: int(stat.ProcessesRunning), Forks: int(stat.ProcessCreated), IRQApart: irqApart()}
 	for cpu, t := range stat.CPU {
 		// Guest time is part of user time already.
 		total := t.User + t.Nice + t.System + t.Idle + t.Iowait + t.IRQ + t.SoftIRQ + t.Steal

@@ -72,9 +72,15 @@ func TestInterruptTime(t *testing.T) {
 			t.Errorf("apart %v: %+v, want %v for threads", apart, u, want)
 		}
 	}
-	if share := unaccounted(5 * time.Millisecond); share < -0.5 || share > 1 {
-		t.Errorf("a thread ran and waited for %v of the time", 1-share)
+	for range 100 { // a busy host interrupts the reading
+		if share, ok := unaccounted(5 * time.Millisecond); ok {
+			if share < -0.1 || share > 0.9 {
+				t.Errorf("a thread ran and waited for %v of the time", 1-share)
+			}
+			return
+		}
 	}
+	t.Error("it could never be told what a thread did")
 }
 
 func TestReadHost(t *testing.T) {

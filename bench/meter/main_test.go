@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -64,6 +65,22 @@ var helpers = map[string]func(args []string){
 				}
 			}
 			return rusage(syscall.RUSAGE_SELF) + rusage(syscall.RUSAGE_CHILDREN)
+		})
+	},
+	// orphans N MS: N children, one after the other, each spins; nobody waits
+	// for them.
+	"orphans": func(args []string) {
+		signal.Ignore(syscall.SIGCHLD)
+		rounds(func() int64 {
+			for range atoi(args[0]) {
+				cmd := exec.Command(os.Args[0], args[1])
+				cmd.Env = append(os.Environ(), helperVariable+"=once")
+				if err := cmd.Start(); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+				}
+				_ = cmd.Wait() // it has ended, and the kernel has forgotten it
+			}
+			return rusage(syscall.RUSAGE_SELF)
 		})
 	},
 	"once": func(args []string) { spin(atoi(args[0])) },

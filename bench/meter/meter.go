@@ -5,16 +5,19 @@
 //
 // It works from /proc and from the processes' CPU clocks and needs no
 // privileges and no help of the process measured. It imports nothing of
-// dyno's: bench starts servers with bench/target and hands the leader's
+// dyno's but a leaf: bench starts servers with bench/target and hands the leader's
 // process id to NewTree. Only Linux is measured; elsewhere every function
 // compiles and returns ErrUnsupported.
 package meter
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/dynobench/dyno/internal/cgroup"
 )
 
 // ErrUnsupported is returned on systems without /proc.
@@ -49,6 +52,12 @@ type Sample struct {
 	Voluntary, Involuntary int64
 
 	threads map[int]threadTime // of the living ones; nil in a glance
+
+	ages    map[int]time.Duration // of the processes in PIDs
+	group   cgroup.Usage          // what the control group of the tree counts
+	counted bool                  // there is one
+	ended   int                   // processes that were seen and have ended
+	reaped  time.Duration         // CPU time of children that were waited for
 }
 
 // threadTime is what a thread has had of the CPUs, and how long it has waited
@@ -60,7 +69,15 @@ type Usage struct {
 	Wall                   time.Duration
 	CPU, User, System      time.Duration
 	Voluntary, Involuntary int64
-	Joined, Left           []int // processes that live only at the end, and only at the beginning
+	Joined, Left           []int // processes that live only at the end, for long enough to be workers, and only at the beginning
+
+	// Unseen is the part of CPU of processes that nobody waited for and no
+	// reading saw, which only the tree's control group has counted.
+	Unseen time.Duration
+	// Brief is how many processes that were in neither sample were seen in
+	// between, where no control group counts and nobody waited for any: there
+	// will have been others, and CPU lacks what they used.
+	Brief int
 
 	// RunDelay is how long threads waited for a CPU while they had work, summed
 	// up over those that live at the end.
@@ -82,14 +99,36 @@ func (b Sample) Sub(a Sample) Usage {
 		delay += t.delay - before.delay
 		runnable = max(runnable, t.run-before.run+t.delay-before.delay)
 	}
-	return Usage{
+	u := Usage{
 		RunDelay: delay, Runnable: runnable,
 		Wall: b.Time - a.Time,
 		CPU:  b.CPU - a.CPU, User: b.User - a.User, System: b.System - a.System,
 		Voluntary: b.Voluntary - a.Voluntary, Involuntary: b.Involuntary - a.Involuntary,
 		Joined: without(b.PIDs, a.PIDs), Left: without(a.PIDs, b.PIDs),
 	}
+	// A child that does one request is no worker, although it may be alive at
+	// the end.
+	lasting := min(lastingAge, u.Wall/4)
+	u.Joined = slices.DeleteFunc(u.Joined, func(pid int) bool { return b.ages[pid] < lasting })
+	switch {
+	case a.counted && b.counted:
+		// What is running at an edge is known to its clock and, until the next
+		// tick, not to its group.
+		lag := time.Duration(min(a.Threads, runtime.NumCPU())) * groupLag
+		if unseen := b.group.CPU - a.group.CPU - u.CPU; unseen > lag {
+			u.CPU, u.Unseen = u.CPU+unseen, unseen
+			u.User, u.System = b.group.User-a.group.User, b.group.System-a.group.System
+		}
+	case b.reaped == a.reaped:
+		u.Brief = max(0, b.ended-a.ended-len(u.Left))
+	}
+	return u
 }
+
+const (
+	lastingAge = time.Second // of a worker, and a quarter of a short window
+	groupLag   = 10 * time.Millisecond
+)
 
 // without returns what of the sorted list is not in the sorted other.
 func without(list, other []int) []int {

@@ -2,11 +2,16 @@
 
 package meter
 
+import "github.com/dynobench/dyno/internal/cgroup"
+
 // Tree is a process tree; it cannot be read on this system.
 type Tree struct{}
 
 // NewTree is the tree of a leader.
 func NewTree(int) *Tree { return &Tree{} }
+
+// CountedBy does nothing.
+func (*Tree) CountedBy(*cgroup.Group) {}
 
 // Sample returns ErrUnsupported.
 func (*Tree) Sample() (Sample, error) { return Sample{}, ErrUnsupported }

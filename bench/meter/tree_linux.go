@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/internal/cgroup"
 )
 
 // Tree is a process and all that belongs to it: whatever is in the process
@@ -47,7 +49,9 @@ type Tree struct {
 	scan    int
 	gone    usage // of ended processes whose parent is not in the tree
 	highest usage // sum that was returned
-	lost    seen  // of all ended processes
+	ended   int   // processes that have been seen and have ended
+	group   *cgroup.Group
+	lost    seen // of all ended processes
 	r       reader
 }
 
@@ -99,6 +103,15 @@ func NewTree(leader int) *Tree {
 	return &Tree{leader: leader, procs: map[int]*process{}, foreign: map[int]int{}}
 }
 
+// CountedBy tells the tree which control group its processes are in, all of
+// them; nil for none. What that has counted and no reading has seen is the CPU
+// time of processes that came, went and were not waited for.
+func (t *Tree) CountedBy(g *cgroup.Group) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.group = g
+}
+
 // Sample takes a full reading. It returns ErrGone, and what is still known
 // (the CPU time and the switches), when no process is left.
 func (t *Tree) Sample() (Sample, error) { return t.read(true) }
@@ -126,12 +139,18 @@ func (t *Tree) read(full bool) (Sample, error) {
 	}
 	t.bury(dead)
 
+	if t.group != nil {
+		s.group, s.counted = t.group.Usage()
+	}
+	s.ended, s.ages = t.ended, make(map[int]time.Duration, len(t.procs))
+	up := sinceBoot()
 	total, sum := t.gone, t.lost
 	if full {
 		s.threads = map[int]threadTime{}
 	}
 	for pid, p := range t.procs {
 		total.add(p.total())
+		s.reaped += time.Duration((p.stat.childUser + p.stat.childSystem) * tick)
 		if full {
 			t.readThreads(p)
 			sum.add(p.sum())
@@ -143,6 +162,7 @@ func (t *Tree) read(full bool) (Sample, error) {
 			continue
 		}
 		s.PIDs = append(s.PIDs, pid)
+		s.ages[pid] = up - time.Duration(p.stat.start)*time.Duration(tick)
 		s.Processes++
 		s.Threads += p.stat.threads
 		s.RSSBytes += p.stat.rssPages * pageSize
@@ -232,6 +252,7 @@ func (t *Tree) bury(dead []*process) {
 	}
 	parents := make(map[int]int, len(dead))
 	for _, p := range dead {
+		t.ended++
 		delete(t.procs, p.stat.pid)
 		parents[p.stat.pid] = p.stat.parent
 	}
@@ -321,6 +342,13 @@ func (t *Tree) PSS() (bytes int64, err error) {
 func monotonic() time.Duration {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail
+	return time.Duration(ts.Nano())
+}
+
+// sinceBoot is the clock that processes' ages are told by.
+func sinceBoot() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) // cannot fail
 	return time.Duration(ts.Nano())
 }
 

@@ -1,12 +1,15 @@
 package meter
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/internal/cgroup"
 )
 
 // A thread that wants one CPU beside another process waits as long as that one
@@ -71,4 +74,60 @@ func readSelf(t *testing.T) Sample {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// Children that nobody waits for are in the CPU time where a control group counts
+// it, and known to be missing where one was seen.
+func TestCPUOfChildrenNobodyWaitsFor(t *testing.T) {
+	t.Run("counted", func(t *testing.T) {
+		g, err := cgroup.Make(fmt.Sprintf("dyno-meter-test-%d", os.Getpid()))
+		if err != nil {
+			t.Skipf("needs a control group of its own, so root or a delegated one: %v", err)
+		}
+		c := begin(t, "orphans", "20", "10")
+		t.Cleanup(func() {
+			c.end()
+			if err := g.Remove(); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := g.Add(c.cmd.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		tree := c.tree()
+		tree.CountedBy(&g)
+		a := sample(t, tree)
+		c.round()
+		u := sample(t, tree).Sub(a)
+		if u.CPU < 200*time.Millisecond || u.Unseen < 150*time.Millisecond || u.Brief != 0 {
+			t.Errorf("20 children of 10 ms each: %v of CPU, %v of it unseen, %d brief ones", u.CPU, u.Unseen, u.Brief)
+		}
+	})
+	t.Run("missing", func(t *testing.T) {
+		c := begin(t, "orphans", "20", "10")
+		tree := c.tree()
+		watch := Start(tree, time.Millisecond)
+		a := sample(t, tree)
+		c.round()
+		u := sample(t, tree).Sub(a)
+		watch.Stop()
+		if u.Brief == 0 || u.Unseen != 0 {
+			t.Errorf("20 children came and went, and %d were noticed (%v unseen)", u.Brief, u.Unseen)
+		}
+		if len(u.Joined)+len(u.Left) != 0 {
+			t.Errorf("short-lived children are taken for workers: %v joined, %v left", u.Joined, u.Left)
+		}
+	})
+	t.Run("waited for", func(t *testing.T) {
+		c := begin(t, "forks", "20", "10")
+		tree := c.tree()
+		watch := Start(tree, time.Millisecond)
+		a := sample(t, tree)
+		c.round()
+		u := sample(t, tree).Sub(a)
+		watch.Stop()
+		if u.Brief != 0 {
+			t.Errorf("%d children that were waited for are held to be missing", u.Brief)
+		}
+	})
 }

@@ -151,9 +151,11 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 	for i := range r.Sides {
 		r.Sides[i].Throttled = throttled[i]
 	}
-	r.Busiest = after.Busiest(before, func(pid int) bool {
-		return pid == os.Getpid() || pid == generator.PID() || j.Tree.Belongs(pid)
-	})
+	ours := func(pid int) bool { return pid == os.Getpid() || pid == generator.PID() || j.Tree.Belongs(pid) }
+	r.Busiest = after.Busiest(before, ours)
+	if r.Used.Brief > 0 { // what seems foreign may be the server's children: then it has to have a name
+		r.Sides[0].Known = new(after.Others(before, ours))
+	}
 	return r, nil
 }
 

@@ -15,6 +15,10 @@ type Side struct {
 	Ours      time.Duration   // CPU time of all of ours that may run on its CPUs, itself included
 	On        meter.HostUsage // its CPUs
 	Throttled meter.Throttled // by the quota of a control group
+
+	// Known, where not nil, is how many CPUs foreigners that were seen have used
+	// anywhere on the host: no more than that is held against any.
+	Known *float64
 }
 
 // Foreign is the CPU time that processes which are not ours had on its CPUs.
@@ -25,7 +29,11 @@ func (s Side) Foreign() time.Duration {
 	// The readings of processes and CPUs are some time apart, which is not the
 	// same at both edges.
 	scale := float64(s.On.Wall) / float64(s.Used.Wall)
-	return max(0, s.On.Threads-time.Duration(scale*float64(s.Ours)))
+	foreign := max(0, s.On.Threads-time.Duration(scale*float64(s.Ours)))
+	if s.Known != nil {
+		foreign = min(foreign, time.Duration(*s.Known*float64(s.On.Wall)))
+	}
+	return foreign
 }
 
 // Waited is how long a thread of it waited for a CPU that foreigners had. A

@@ -27,6 +27,11 @@ type Command struct {
 	// have CPUs of their own: what else runs there would show in what they read.
 	Urgent bool
 
+	// Counted asks for a control group of its own, which counts the CPU time of
+	// the tree with all that nobody waits for. Where none can be made there is
+	// none: see Process.Group.
+	Counted bool
+
 	Signal syscall.Signal // that asks the leader for an orderly end; default SIGTERM
 	Drain  time.Duration  // how long after Signal the tree may live; default 5s
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/dynobench/dyno/internal/cgroup"
 )
 
 // killWait is how long a tree may need to go after SIGKILL before Stop gives
@@ -31,6 +33,7 @@ type Process struct {
 	cmd   *exec.Cmd
 	c     Command
 	mark  string
+	group *cgroup.Group // nil: none could be made, or none was asked for
 	tail  *tail
 	ctx   context.Context
 	asked chan struct{} // closed: Stop has sent the signal
@@ -110,9 +113,14 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	if c.Urgent {
 		hasten(p.PID())
 	}
+	if c.Counted {
+		p.group, _ = dog.group() //nolint:errcheck // privileges that not everybody has
+		p.Gather([]int{p.PID()})
+	}
 	if err := dog.guard(p.PID()); err != nil {
 		p.kill(false)
 		_ = p.cmd.Wait()
+		dog.ungroup(p.group)
 		return nil, err
 	}
 	go p.own(dog)
@@ -166,6 +174,20 @@ func (p *Process) Tail() string { return p.tail.String() }
 // happens before Stop, the leader died by itself; what was left of the tree
 // has then been killed.
 func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Group is the control group that counts the tree's CPU time, nil if none does.
+func (p *Process) Group() *cgroup.Group { return p.group }
+
+// Gather moves processes of the tree into its group that were started before
+// their parent was in it.
+func (p *Process) Gather(pids []int) {
+	if p.group == nil {
+		return
+	}
+	for _, pid := range pids {
+		_ = p.group.Add(pid) //nolint:errcheck // it may have ended
+	}
+}
 
 // Dead tells whether the leader is dead. Done follows as soon as the rest of
 // the tree is.
@@ -256,6 +278,7 @@ func (p *Process) own(dog *watchdog) {
 	strays := p.killStrays()
 	reap(p.cmd)
 	dog.release(p.PID())
+	dog.ungroup(p.group)
 
 	p.exit = Exit{
 		Code:    p.cmd.ProcessState.ExitCode(),

@@ -10,9 +10,12 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/dynobench/dyno/internal/cgroup"
 )
 
 // The watchdog outlives this process by a moment and ends what it left.
@@ -65,11 +68,21 @@ func MaybeWatchdog() {
 	os.Exit(0)
 }
 
-// keepWatch reads announcements, "+id" and "-id" a line, until the end.
+// keepWatch reads announcements, "+id" and "-id" a line, and "cFOLDER" and
+// "rFOLDER" for control groups, until the end.
 func keepWatch(r io.Reader, mark string) {
 	groups := map[int]bool{}
+	counted := map[string]bool{}
 	for in := bufio.NewScanner(r); in.Scan(); {
 		line := in.Text()
+		if dir, ok := strings.CutPrefix(line, "c"); ok {
+			counted[dir] = true
+			continue
+		}
+		if dir, ok := strings.CutPrefix(line, "r"); ok {
+			delete(counted, dir)
+			continue
+		}
 		id, err := strconv.Atoi(line[min(1, len(line)):])
 		if err != nil || id <= 1 {
 			continue
@@ -84,7 +97,12 @@ func keepWatch(r io.Reader, mark string) {
 	// A process that is being forked may be missed by one look; one that is
 	// stuck in the kernel must not keep the watchdog for ever.
 	for range 500 {
-		left := len(sweep(func(pid int) bool { return marked(pid, mark) }))
+		for dir := range counted {
+			if err := os.Remove(dir); err == nil || errors.Is(err, os.ErrNotExist) {
+				delete(counted, dir)
+			}
+		}
+		left := len(counted) + len(sweep(func(pid int) bool { return marked(pid, mark) }))
 		for id := range groups {
 			if len(members(id)) > 0 {
 				left++
@@ -103,11 +121,12 @@ func keepWatch(r io.Reader, mark string) {
 type watchdog struct {
 	secret string // the mark's first part, the same for all targets
 
-	mu     sync.Mutex
-	cmd    *exec.Cmd
-	pipe   *os.File
-	groups map[int]bool
-	seq    int
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	pipe    *os.File
+	groups  map[int]bool
+	counted map[string]bool // folders of control groups
+	seq     int
 }
 
 var theWatchdog struct {
@@ -123,7 +142,7 @@ func watch() (*watchdog, error) {
 	theWatchdog.Lock()
 	defer theWatchdog.Unlock()
 	if theWatchdog.watchdog == nil {
-		d := &watchdog{secret: rand.Text(), groups: map[int]bool{}}
+		d := &watchdog{secret: rand.Text(), groups: map[int]bool{}, counted: map[string]bool{}}
 		if err := d.start(); err != nil {
 			return nil, err
 		}
@@ -160,7 +179,49 @@ func (d *watchdog) start() error {
 			return err
 		}
 	}
+	for dir := range d.counted {
+		if _, err := fmt.Fprintf(d.pipe, "c%s\n", dir); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// group makes a control group that the watchdog removes if nobody else does.
+func (d *watchdog) group() (*cgroup.Group, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seq++
+	g, err := cgroup.Make(cgroup.Name(os.Getpid(), d.seq))
+	if err != nil || strings.Contains(g.Dir, "\n") {
+		return nil, errors.Join(err, g.Remove())
+	}
+	d.counted[g.Dir] = true
+	if _, err := fmt.Fprintf(d.pipe, "c%s\n", g.Dir); err != nil {
+		if err := d.start(); err != nil {
+			delete(d.counted, g.Dir)
+			return nil, errors.Join(err, g.Remove())
+		}
+	}
+	return &g, nil
+}
+
+// ungroup removes it. What is left in it, a stray that cannot be killed, leaves
+// it to the watchdog.
+func (d *watchdog) ungroup(g *cgroup.Group) {
+	if g == nil {
+		return
+	}
+	for range 50 { // the kernel is some moments behind
+		if err := g.Remove(); err == nil || errors.Is(err, os.ErrNotExist) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			delete(d.counted, g.Dir)
+			_, _ = fmt.Fprintf(d.pipe, "r%s\n", g.Dir)
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func (d *watchdog) send(op byte, id int) error {

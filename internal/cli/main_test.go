@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -117,14 +118,21 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 //	dies    exits with status 3 after 200 answers
 //	never   does not listen and says why
 //	hangs   ignores SIGTERM
+//	forks   starts a child for each request, which burns 2 ms of CPU, and has them forgotten
 func faulty() {
 	how, addr := os.Args[1], os.Args[2]
 	if how == "never" {
 		fmt.Fprintln(os.Stderr, "faulty: cannot find my configuration")
 		select {}
 	}
-	if how == "hangs" {
+	switch how {
+	case "burn":
+		burn(2 * time.Millisecond)
+		return
+	case "hangs":
 		signal.Ignore(syscall.SIGTERM)
+	case "forks":
+		signal.Ignore(syscall.SIGCHLD)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -132,10 +140,21 @@ func faulty() {
 		os.Exit(1)
 	}
 	var answers atomic.Int64
+	var one sync.Mutex
 	http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:errcheck // until it is killed
 		body := "Hello, World!"
 		if how == "wrong" {
 			body = "Hello, Venus!"
+		}
+		if how == "forks" {
+			one.Lock()
+			child := exec.Command("/proc/self/exe", "burn", addr)
+			child.Args[0] = "faulty"
+			if err := child.Start(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+			child.Wait() //nolint:errcheck // it has ended, and the kernel has forgotten it
+			one.Unlock()
 		}
 		w.Header().Set("Content-Type", "text/plain")
 		fmt.Fprint(w, body)
@@ -144,6 +163,17 @@ func faulty() {
 			os.Exit(3)
 		}
 	}))
+}
+
+// burn uses that much CPU time of this process.
+func burn(d time.Duration) {
+	used := func() time.Duration {
+		var ru syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &ru) //nolint:errcheck // cannot fail
+		return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+	}
+	for end := used() + d; used() < end; {
+	}
 }
 
 // aRun and aTuning take long enough to be ended from outside.
@@ -212,6 +242,7 @@ func TestKillLeavesNoOrphan(t *testing.T) {
 	}
 	cmd.Wait() //nolint:errcheck // killed
 	waitFor(t, "the end of all that the run started", func() bool { return noneAlive(children) })
+	waitFor(t, "the end of its control groups", func() bool { return len(controlGroups(cmd.Process.Pid)) == 0 })
 	if _, err := readRun(dir, "latest"); err != nil {
 		t.Errorf("the run is not readable after the kill: %v", err)
 	}

@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/meter"
+	"github.com/dynobench/dyno/internal/cgroup"
+	"github.com/dynobench/dyno/results"
+)
+
+// controlGroups are those that a dyno of that process id has made for servers.
+func controlGroups(pid int) (found []string) {
+	filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error { //nolint:errcheck // what cannot be read has none
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), fmt.Sprintf("dyno-%d-", pid)) {
+			found = append(found, path)
+		}
+		return nil
+	})
+	return found
+}
+
+// measured runs dyno run on the given CPUs and returns what it stored.
+func measured(t *testing.T, args ...string) *results.Run {
+	t.Helper()
+	cmd := exec.Command("dyno", slices.Concat([]string{"run", "hello", "--json", "-o", t.TempDir()}, args)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, _ := cmd.Output() //nolint:errcheck // trials that do not count are its failure
+	var run results.Run
+	if err := json.Unmarshal(out, &run); err != nil || len(run.Trials) == 0 {
+		t.Fatalf("dyno %v: %v\n%s", args, err, stderr.String())
+	}
+	if left := controlGroups(cmd.Process.Pid); left != nil {
+		t.Errorf("control groups are left: %v", left)
+	}
+	return &run
+}
+
+func codes(trial results.Trial) (invalid, warned []string) {
+	for _, w := range trial.Warnings {
+		if w.Invalid {
+			invalid = append(invalid, w.Code)
+		} else {
+			warned = append(warned, w.Code)
+		}
+	}
+	return invalid, warned
+}
+
+func side(t *testing.T, trial results.Trial, name string) results.HostSide {
+	t.Helper()
+	i := slices.IndexFunc(trial.Host.Sides, func(s results.HostSide) bool { return s.Name == name })
+	if i < 0 {
+		t.Fatalf("trial %d says nothing of the %s: %+v", trial.Trial, name, trial.Host)
+	}
+	return trial.Host.Sides[i]
+}
+
+// Two busy loops on the server's CPU take two thirds of it: no trial counts, each
+// says so, and one of three is measured again.
+func TestBusyNeighbour(t *testing.T) {
+	cpus, err := meter.CPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cpus) < 2 {
+		t.Skip("needs two CPUs")
+	}
+	server, generator := strconv.Itoa(cpus[0]), strconv.Itoa(cpus[1])
+	for range 2 {
+		loop := exec.Command("taskset", "-c", server, "sh", "-c", "while :; do :; done")
+		if err := loop.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { loop.Process.Kill(); loop.Wait() }) //nolint:errcheck // killed
+	}
+	run := measured(t, "--targets", "goroutine", "-n", "3", "-d", "300ms", "--warmup", "100ms", "--server-cpus", server, "--generator-cpus", generator)
+	if len(run.Trials) != 4 {
+		t.Errorf("%d trials ran, want 3 and one repeat", len(run.Trials))
+	}
+	for _, trial := range run.Trials {
+		invalid, _ := codes(trial)
+		if trial.Valid || !slices.Contains(invalid, bench.CodeForeignLoad) || side(t, trial, "server").ForeignPct < 30 {
+			t.Errorf("trial %d: valid %v, %v, %+v", trial.Trial, trial.Valid, invalid, trial.Host.Sides)
+		}
+		for _, w := range trial.Warnings {
+			if w.Code == bench.CodeForeignLoad && !strings.Contains(w.Hint, "(pid ") {
+				t.Errorf("the hint names nobody: %q", w.Hint)
+			}
+		}
+	}
+}
+
+// A quota of the server's, and one of the generator's own, are no figures of the
+// server.
+func TestQuota(t *testing.T) {
+	g := limited(t)
+	script := fmt.Sprintf("echo $$ > %s/cgroup.procs && exec dyno serve --engine goroutine --listen {addr}", g.Dir)
+	run := measured(t, "--command", "held=sh -c '"+script+"'", "-n", "1", "-d", "600ms", "--warmup", "100ms")
+	for _, trial := range run.Trials {
+		if invalid, _ := codes(trial); !slices.Contains(invalid, bench.CodeThrottled) || side(t, trial, "server").ThrottledS < 0.1 || side(t, trial, "generator").ThrottledS != 0 {
+			t.Errorf("the server is held to a tenth of a CPU: %v, %+v", invalid, trial.Host.Sides)
+		}
+	}
+	url, stop := serving(t)
+	defer stop()
+	cmd := exec.Command("sh", "-c", fmt.Sprintf("echo $$ > %s/cgroup.procs && exec dyno load %s/hello -c 4 -d 600ms --warmup 0s --json", g.Dir, url))
+	out, _ := cmd.Output() //nolint:errcheck // it is not valid
+	var l results.Load
+	if err := json.Unmarshal(out, &l); err != nil {
+		t.Fatal(err)
+	}
+	if invalid, _ := codes(results.Trial{Load: l}); !slices.Contains(invalid, bench.CodeThrottled) {
+		t.Errorf("the generator is held to a tenth of a CPU: %v", invalid)
+	}
+}
+
+// limited makes a control group with a quota of a tenth of a CPU.
+func limited(t *testing.T) cgroup.Group {
+	t.Helper()
+	for _, parent := range cgroup.Of("/", "self", "cpu") {
+		g := cgroup.Group{Dir: filepath.Join(parent.Dir, fmt.Sprintf("dyno-test-quota-%d", os.Getpid())), V2: parent.V2}
+		if os.Mkdir(g.Dir, 0o755) != nil {
+			continue
+		}
+		t.Cleanup(func() {
+			waitFor(t, "the end of the group with the quota", func() bool { return g.Remove() == nil })
+		})
+		file, value := "cpu.cfs_quota_us", "10000"
+		if g.V2 {
+			file, value = "cpu.max", "10000 100000"
+		}
+		if os.WriteFile(filepath.Join(g.Dir, file), []byte(value), 0) == nil {
+			return g
+		}
+	}
+	t.Skip("needs a control group with a quota, so root and a cpu controller")
+	return cgroup.Group{}
+}
+
+// A server that forks and never waits: what its children use is in its figure
+// where a control group counts it, and else it says that it lacks them. None of
+// them is a worker that came or went.
+func TestForkingServer(t *testing.T) {
+	run := measured(t, "--command", "forks=faulty forks {addr}", "-n", "1", "-d", "500ms", "--warmup", "100ms", "--tolerate", "host")
+	g, err := cgroup.Make(fmt.Sprintf("dyno-test-%d", os.Getpid()))
+	if err == nil {
+		if err := g.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, trial := range run.Trials {
+		invalid, warned := codes(trial)
+		if slices.Contains(invalid, bench.CodeTreeChanged) {
+			t.Errorf("its children are taken for workers: %+v", trial.Warnings)
+		}
+		if err == nil && (trial.Server.CPUUSPerRequest < 1500 || trial.Server.CPUUnseenS == 0) {
+			t.Errorf("%.0f µs per request, %.3f s unseen; each child burns 2000 µs", trial.Server.CPUUSPerRequest, trial.Server.CPUUnseenS)
+		}
+		if err != nil && !slices.Contains(warned, bench.CodeCPUAtLeast) {
+			t.Errorf("without a control group nothing is said of its children: %v", warned)
+		}
+	}
+}
+
+// serving runs dyno serve until stop is called.
+func serving(t *testing.T) (url string, stop func()) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "log")
+	f, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command("dyno", "serve", "--engine", "goroutine", "--listen", "127.0.0.1:0")
+	cmd.Stderr = f
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "a server", func() bool {
+		b, _ := os.ReadFile(log) //nolint:errcheck // waited for
+		if m := listening.FindSubmatch(b); m != nil {
+			url = string(m[1])
+		}
+		return url != ""
+	})
+	return url, func() {
+		cmd.Process.Signal(os.Interrupt) //nolint:errcheck // it may have ended
+		waitFor(t, "its end", func() bool { return cmd.Wait() != nil || cmd.ProcessState != nil })
+	}
+}
