@@ -116,7 +116,7 @@ func sweepRates(text string) ([]float64, error) {
 }
 
 // survey searches or sweeps with config, which says all but the rates.
-func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, slo objective.Objective, tolerate []string, given func(string) bool) error {
+func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo objective.Objective, given func(string) bool) error {
 	var rates []float64
 	if f.sweep != "" {
 		var err error
@@ -127,11 +127,11 @@ func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, s
 	if !given("arrivals") { // users do not come by the clock
 		config.Arrivals = load.Poisson
 	}
-	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, patience(f.budget, slo, given("timeout")), offering(tolerate))}
+	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, patience(f.budget, slo, given("timeout")), offering(f.tolerate))}
 	if given("duration") {
 		s.Window = config.Duration
 	}
-	seen, done := watchSurvey(c.stderr, f.budget)
+	seen, done := watchSurvey(c.stderr, f.progress, f.budget)
 	s.Seen = seen
 	var found *results.Capacity
 	var err error
@@ -217,7 +217,7 @@ func prober(config load.Config, patience time.Duration, offer func(context.Conte
 	}
 	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
 		probe := config
-		probe.Model, probe.Rate, probe.Seed = load.Open, a.Rate, a.Seed
+		probe.Model, probe.Rate, probe.Profile, probe.Seed = load.Open, a.Rate, "", a.Seed
 		probe.Duration, probe.Warmup = a.Window, a.Warmup
 		if a.Rate == 0 {
 			probe.Model, probe.Arrivals, probe.Spin = load.Closed, "", 0
@@ -226,10 +226,13 @@ func prober(config load.Config, patience time.Duration, offer func(context.Conte
 	}
 }
 
-// watchSurvey shows a survey on w: a bar where a person watches, a line for
-// each window otherwise.
-func watchSurvey(w io.Writer, budget time.Duration) (seen func(capacity.Event), done func()) {
-	if isTerminal(w) {
+// watchSurvey shows a survey on w: a bar where a person watches, unless it is to
+// be plain, a line for each window otherwise.
+func watchSurvey(w io.Writer, mode string, budget time.Duration) (seen func(capacity.Event), done func()) {
+	if mode == "none" {
+		return nil, func() {}
+	}
+	if isTerminal(w) && mode == "auto" {
 		b := newBar(w, int64(budget))
 		return func(e capacity.Event) {
 			text := "closed loop"
