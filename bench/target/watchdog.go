@@ -98,7 +98,7 @@ func keepWatch(r io.Reader, mark string) {
 	// stuck in the kernel must not keep the watchdog for ever.
 	for range 500 {
 		for dir := range counted {
-			if err := os.Remove(dir); err == nil || errors.Is(err, os.ErrNotExist) {
+			if err := (cgroup.Group{Dir: dir}).Remove(); err == nil || errors.Is(err, os.ErrNotExist) {
 				delete(counted, dir)
 			}
 		}

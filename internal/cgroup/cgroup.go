@@ -215,7 +215,7 @@ func sweep(root, dir string) {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(root, "proc", strconv.Itoa(pid))); errors.Is(err, os.ErrNotExist) {
-			_ = os.Remove(filepath.Join(dir, e.Name())) //nolint:errcheck // something lives in it
+			_ = Group{Dir: filepath.Join(dir, e.Name())}.Remove() //nolint:errcheck // something lives in it
 		}
 	}
 }
@@ -256,5 +256,14 @@ func (g Group) Add(pid int) error {
 	return os.WriteFile(filepath.Join(g.Dir, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
 }
 
-// Remove removes g, which must be empty but for zombies.
-func (g Group) Remove() error { return os.Remove(g.Dir) }
+// Remove removes g, which must be empty but for zombies, and the groups that its
+// processes have made in it.
+func (g Group) Remove() error {
+	entries, _ := os.ReadDir(g.Dir) //nolint:errcheck // told by the removal
+	for _, e := range entries {
+		if e.IsDir() {
+			_ = Group{filepath.Join(g.Dir, e.Name()), g.V2}.Remove() //nolint:errcheck // likewise
+		}
+	}
+	return os.Remove(g.Dir)
+}

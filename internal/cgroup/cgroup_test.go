@@ -55,8 +55,8 @@ func TestUsage(t *testing.T) {
 func TestSweep(t *testing.T) {
 	root := write(t, map[string]string{"proc/self/cgroup": "0::/\n", "proc/7/stat": "", "proc/self/mountinfo": unified, "sys/fs/cgroup/cpu.stat": "usage_usec 7\n", "sys/fs/cgroup/dyno-8-2/cgroup.procs": "9"})
 	at := filepath.Join(root, "sys/fs/cgroup")
-	for _, name := range []string{Name(7, 1), Name(8, 1), "dyno-8-1x", "dyno-x"} {
-		if err := os.Mkdir(filepath.Join(at, name), 0o755); err != nil {
+	for _, name := range []string{Name(7, 1), Name(8, 1) + "/a/b", "dyno-8-1x", "dyno-x"} {
+		if err := os.MkdirAll(filepath.Join(at, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
