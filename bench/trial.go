@@ -90,6 +90,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	seen, err := p.generate(ctx, s, proc, tree, at.Serve, watch.edge, t)
 	watch.end(t)
 	peaks := monitor.Stop()
+	t.Server.PSSPeakBytes = peaks.PSSBytes
 	t.Server.RSSPeakBytes, t.Server.ThreadsPeak, t.Server.ProcessesPeak = peaks.RSSBytes, peaks.Threads, peaks.Processes
 
 	if proc.Dead() || errors.Is(err, meter.ErrGone) { // it is dead, and about to be known to be

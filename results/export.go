@@ -56,6 +56,7 @@ var columns = []column{
 	{"cpu_us_per_request", func(t *Trial) string { return known(t.Server.CPUUSPerRequest) }},
 	{"cpu_user_s", func(t *Trial) string { return figure(t.Server.CPUUserS) }},
 	{"cpu_system_s", func(t *Trial) string { return figure(t.Server.CPUSystemS) }},
+	{"pss_peak_bytes", func(t *Trial) string { return known(float64(t.Server.PSSPeakBytes)) }},
 	{"rss_peak_bytes", func(t *Trial) string { return count(t.Server.RSSPeakBytes) }},
 	{"threads_peak", func(t *Trial) string { return strconv.Itoa(t.Server.ThreadsPeak) }},
 	{"processes_peak", func(t *Trial) string { return strconv.Itoa(t.Server.ProcessesPeak) }},
@@ -165,7 +166,7 @@ func WriteBenchmark(w io.Writer, run *Run) error {
 			}
 			fmt.Fprintln(out)
 		}
-		own := []metric{{t.ThroughputRPS, "req/s"}, {t.Server.CPUUSPerRequest, "cpu-us/req"}, {float64(t.Server.RSSPeakBytes), "rss-peak-bytes"}}
+		own := []metric{{t.ThroughputRPS, "req/s"}, {t.Server.CPUUSPerRequest, "cpu-us/req"}, {float64(t.Server.PSSPeakBytes), "pss-peak-bytes"}, {float64(t.Server.RSSPeakBytes), "rss-peak-bytes"}}
 		if len(t.Classes) < 2 {
 			own = slices.Insert(own, 2, latency(t.LatencyUS)...)
 		}

@@ -440,9 +440,10 @@ type Server struct {
 	CPUUSPerRequest        float64 `json:"cpu_us_per_request,omitempty"`
 	CPUUserS               float64 `json:"cpu_user_s"`
 	CPUSystemS             float64 `json:"cpu_system_s"`
-	CPUS                   float64 `json:"cpu_s"`                  // from the scheduler, in ns resolution; user and system are ticks
-	RSSPeakBytes           int64   `json:"rss_peak_bytes"`         // summed over the tree; pages shared by workers count in each
-	CPUUnseenS             float64 `json:"cpu_unseen_s,omitempty"` // the part of it of processes that nobody waited for and that only a control group has counted
+	CPUS                   float64 `json:"cpu_s"`                    // from the scheduler, in ns resolution; user and system are ticks
+	PSSPeakBytes           int64   `json:"pss_peak_bytes,omitempty"` // proportional set size of the tree: pages shared by processes count once
+	RSSPeakBytes           int64   `json:"rss_peak_bytes"`           // summed over the tree; pages shared by workers count in each
+	CPUUnseenS             float64 `json:"cpu_unseen_s,omitempty"`   // the part of it of processes that nobody waited for and that only a control group has counted
 	ThreadsPeak            int     `json:"threads_peak"`
 	ProcessesPeak          int     `json:"processes_peak"`
 	CtxSwitchesVoluntary   int64   `json:"ctx_switches_voluntary"`

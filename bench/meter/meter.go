@@ -144,6 +144,7 @@ func without(list, other []int) []int {
 // Peaks are the highest values that a Monitor saw.
 type Peaks struct {
 	RSSBytes  int64
+	PSSBytes  int64 // 0 where the kernel or the processes do not let it be read
 	Threads   int
 	Processes int
 	Samples   int // how many readings they are taken from
@@ -160,13 +161,24 @@ func (p *Peaks) add(s Sample) {
 // grow, rare enough to cost a thousandth of a CPU.
 const DefaultInterval = 200 * time.Millisecond
 
+// For PSS the kernel walks all page tables of a process, and that takes a time
+// that grows with its memory. So it is read far less often than the rest: each
+// reading is followed by pssPause times as long without one, and by pssLeast.
+// A Monitor's last reading has it in any case, and comes when the load is over.
+const (
+	pssLeast = time.Second
+	pssPause = 200
+)
+
 // Monitor watches a tree in the background.
 type Monitor struct {
 	t     *Tree
 	stop  chan struct{}
 	done  chan struct{}
 	once  sync.Once
-	peaks Peaks // owned by the goroutine until done is closed
+	peaks Peaks     // owned by the goroutine until done is closed
+	next  time.Time // reading of PSS
+	blind bool      // PSS could not be read of a part of the tree
 }
 
 // Start begins to watch t, every interval; 0 means DefaultInterval. The caller
@@ -176,7 +188,7 @@ func Start(t *Tree, interval time.Duration) *Monitor {
 		interval = DefaultInterval
 	}
 	m := &Monitor{t: t, stop: make(chan struct{}), done: make(chan struct{})}
-	m.look()
+	m.look(true)
 	go func() {
 		defer close(m.done)
 		tick := time.NewTicker(interval)
@@ -184,9 +196,9 @@ func Start(t *Tree, interval time.Duration) *Monitor {
 		for {
 			select {
 			case <-tick.C:
-				m.look()
+				m.look(false)
 			case <-m.stop:
-				m.look()
+				m.look(true)
 				return
 			}
 		}
@@ -194,9 +206,19 @@ func Start(t *Tree, interval time.Duration) *Monitor {
 	return m
 }
 
-func (m *Monitor) look() {
+func (m *Monitor) look(pss bool) {
 	if s, err := m.t.Glance(); err == nil {
 		m.peaks.add(s)
+	}
+	if pss || time.Now().After(m.next) {
+		began := time.Now()
+		if bytes, err := m.t.PSS(); err != nil {
+			m.blind = true
+		} else {
+			m.peaks.PSSBytes = max(m.peaks.PSSBytes, bytes)
+		}
+		took := time.Since(began)
+		m.next = began.Add(took + max(pssLeast, pssPause*took))
 	}
 }
 
@@ -204,5 +226,8 @@ func (m *Monitor) look() {
 func (m *Monitor) Stop() Peaks {
 	m.once.Do(func() { close(m.stop) })
 	<-m.done
+	if m.blind {
+		m.peaks.PSSBytes = 0
+	}
 	return m.peaks
 }

@@ -207,6 +207,14 @@ func parseSchedstat(b []byte) threadTime {
 	return threadTime{time.Duration(max(0, number(run))), time.Duration(max(0, number(delay)))}
 }
 
+// parsePSS reads "Pss:   217 kB" in smaps_rollup.
+func parsePSS(b []byte) (kib int64, ok bool) {
+	_, rest, ok := bytes.Cut(b, []byte("\nPss:"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	kib = number(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(line), []byte("kB"))))
+	return kib, ok && kib >= 0
+}
+
 func value(b []byte, key string) (int64, bool) {
 	i := bytes.LastIndex(b, []byte(key))
 	if i < 0 {

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/internal/cgroup"
@@ -309,30 +308,32 @@ func (t *Tree) readThreads(p *process) {
 }
 
 // PSS is the memory of the tree with shared pages divided among those who
-// share them. The kernel walks all page tables for it and holds up the
-// processes meanwhile: call it when the measuring is over.
+// share them. The kernel walks all page tables for it and may hold up the
+// processes meanwhile. Other readings of the tree are not held up.
 func (t *Tree) PSS() (bytes int64, err error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.update(); err != nil {
+	err = t.update()
+	var pids []int
+	for pid, p := range t.procs {
+		if p.stat.alive() {
+			pids = append(pids, pid)
+		}
+	}
+	t.mu.Unlock()
+	if err != nil {
 		return 0, err
 	}
-	for pid, p := range t.procs {
-		if !p.stat.alive() {
-			continue
-		}
-		proc, err := procfs.NewProc(pid)
-		if err != nil {
-			continue // it has just ended
-		}
-		rollup, err := proc.ProcSMapsRollup()
-		if err != nil {
-			if t.r.ended(pid) {
+	var r reader
+	for _, pid := range pids {
+		if b, ok := r.procFile(pid, "/smaps_rollup"); ok {
+			if kib, ok := parsePSS(b); ok {
+				bytes += kib << 10
 				continue
 			}
-			return 0, fmt.Errorf("memory of process %d: %w", pid, err)
 		}
-		bytes += int64(rollup.Pss)
+		if !r.ended(pid) {
+			return 0, fmt.Errorf("memory of process %d: its smaps_rollup cannot be read", pid)
+		}
 	}
 	return bytes, nil
 }

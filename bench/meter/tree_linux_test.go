@@ -129,6 +129,9 @@ func TestFamily(t *testing.T) {
 	if pss <= 0 || pss >= a.RSSBytes { // the five share their program
 		t.Errorf("PSS %d of %d bytes RSS", pss, a.RSSBytes)
 	}
+	if peaks := Start(tree, time.Hour).Stop(); peaks.PSSBytes <= 0 || peaks.PSSBytes >= peaks.RSSBytes {
+		t.Errorf("peaks %+v", peaks)
+	}
 	c.round()
 	b := sample(t, tree)
 	if u := b.Sub(a); b.Processes != 4 || len(u.Left) != 1 || len(u.Joined) != 0 {

@@ -543,7 +543,7 @@ func TestWhatIsJudged(t *testing.T) {
 		name  string
 		plant func(*results.Trial)
 	}{
-		"memory": {compare.Memory, func(t *results.Trial) { t.Server.RSSPeakBytes *= 20 }},
+		"memory": {compare.RSS, func(t *results.Trial) { t.Server.RSSPeakBytes *= 20 }}, // the runs have no PSS
 		"p99":    {compare.P99, func(t *results.Trial) { t.LatencyUS.P99 *= 50 }},
 		"p50":    {compare.P50, func(t *results.Trial) { t.LatencyUS.P50 *= 50 }},
 	} {
@@ -563,6 +563,22 @@ func TestWhatIsJudged(t *testing.T) {
 		if got := find(t, r, "hello", "sync", compare.Throughput); got.Judged {
 			t.Errorf("--metrics cpu,%s judges %+v", metric, got)
 		}
+	}
+	// Where both runs have PSS that is the memory, and RSS stands beside it.
+	pss := func(run *results.Run, factor int64) *results.Run {
+		for i := range run.Trials {
+			run.Trials[i].Server.PSSPeakBytes = run.Trials[i].Server.RSSPeakBytes * factor / 2
+		}
+		return run
+	}
+	o := compare.Defaults()
+	o.Metrics = []string{"memory"}
+	r := must(t, pss(short(1, nil), 1), pss(short(2, nil), 20), o)
+	if got := find(t, r, "hello", "sync", compare.Memory); got.Verdict != compare.Worse || !got.Judged {
+		t.Errorf("20 times the PSS: %+v", got)
+	}
+	if got := find(t, r, "hello", "sync", compare.RSS); got.Verdict == compare.Worse || got.Judged {
+		t.Errorf("RSS beside PSS: %+v", got)
 	}
 	mixed := resultstest.Run(resultstest.Options{NoInvalid: true, Scenarios: []string{"mixed"}, Targets: []string{"pool"}})
 	for i := range mixed.Trials {

@@ -12,8 +12,9 @@ const (
 	Throughput = "throughput_rps"
 	P50        = "latency_p50_us"
 	P99        = "latency_p99_us"
-	Memory     = "rss_peak_bytes"
-	Failures   = "failed_pct" // of all requests; always judged
+	Memory     = string(results.PSS)
+	RSS        = string(results.RSS) // beside it, and in its place where PSS was not read
+	Failures   = "failed_pct"        // of all requests; always judged
 )
 
 // MetricNames are what can be judged, as options name it.
@@ -38,16 +39,21 @@ type metric struct {
 func metricsOf(t *results.Trial, asked []string) []metric {
 	cpu := metric{name: CPU, of: func(t *results.Trial) float64 { return t.Server.CPUUSPerRequest }}
 	throughput := metric{name: Throughput, higher: true, of: func(t *results.Trial) float64 { return t.ThroughputRPS }}
-	memory := metric{name: Memory, of: func(t *results.Trial) float64 { return float64(t.Server.RSSPeakBytes) }}
+	var memory []metric
+	for _, kind := range []results.MemoryKind{results.PSS, results.RSS} {
+		if kind.Of(t) > 0 {
+			memory = append(memory, metric{name: string(kind), of: func(t *results.Trial) float64 { return float64(kind.Of(t)) }})
+		}
+	}
 	p50 := latencies(P50, t, func(q results.Quantiles) float64 { return q.P50 })
 	p99 := latencies(P99, t, func(q results.Quantiles) float64 { return q.P99 })
 
-	judged, informs := []metric{cpu, throughput}, append(slices.Clone(p99), memory)
+	judged, informs := []metric{cpu, throughput}, slices.Concat(p99, memory)
 	if t.Model == "open" {
-		judged, informs = []metric{p99[0], p50[0], cpu}, append(slices.Clone(p99[1:]), memory)
+		judged, informs = []metric{p99[0], p50[0], cpu}, slices.Concat(p99[1:], memory)
 	}
 	if len(asked) > 0 {
-		by := map[string][]metric{"cpu": {cpu}, "throughput": {throughput}, "p50": p50, "p99": p99, "memory": {memory}}
+		by := map[string][]metric{"cpu": {cpu}, "throughput": {throughput}, "p50": p50, "p99": p99, "memory": memory[:min(1, len(memory))]}
 		all := slices.Concat(judged, informs)
 		judged = nil
 		for _, name := range MetricNames {

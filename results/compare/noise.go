@@ -22,7 +22,7 @@ import (
 // of two bounds: of what is assumed where nothing shows the noise (a throughput
 // three times as high minutes later was seen), and of the least that is believed
 // of targets that happened to agree.
-var BetweenRuns = map[string]float64{CPU: 0.05, Throughput: 0.08, P50: 0.08, P99: 0.15, Memory: 0.05}
+var BetweenRuns = map[string]float64{CPU: 0.05, Throughput: 0.08, P50: 0.08, P99: 0.15, Memory: 0.05, RSS: 0.05}
 
 const (
 	mostNoise  = 4.0 // times the typical noise is assumed where nothing shows it

@@ -12,10 +12,10 @@ import (
 )
 
 // names are the metrics in words.
-var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency", Memory: "memory", Failures: "failures"}
+var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency", Memory: "memory (PSS)", RSS: "memory (RSS)", Failures: "failures"}
 
 // short are the metrics in a column.
-var short = map[string]string{CPU: "CPU/req", Throughput: "req/s", P50: "p50", P99: "p99", Memory: "memory", Failures: "failed"}
+var short = map[string]string{CPU: "CPU/req", Throughput: "req/s", P50: "p50", P99: "p99", Memory: "PSS", RSS: "RSS", Failures: "failed"}
 
 // figure prints a value of a metric with its unit.
 func figure(metric string, v float64) string {
@@ -26,7 +26,7 @@ func figure(metric string, v float64) string {
 		return format.Percent(v) + " %"
 	case v == 0:
 		return format.None
-	case metric == Memory:
+	case metric == Memory, metric == RSS:
 		return format.Bytes(int64(v))
 	case metric == Throughput:
 		return format.Significant(v, 3) + "/s"

@@ -110,7 +110,6 @@ var limits = []string{
 	"One host, loopback: no network, no packet loss, no distance. Server and generator share caches and memory even where they share no CPU.",
 	"The app does next to nothing, so that the server is what is measured. With a real app behind it the differences shrink to their share of the whole.",
 	"A closed loop waits for the answer before it asks again: it cannot overload a server, and its latency is its throughput told again. How a server behaves under a rate that it cannot keep, only an open loop shows.",
-	"Peak memory is summed over the processes of a server; pages that workers share count in each.",
 	"Two runs are measured at two times. Never hold a figure of this page against one of another: dyno compare allows for what the time alone changes.",
 }
 

@@ -42,8 +42,9 @@ type Report struct {
 // Scenario is what a run says about one scenario.
 type Scenario struct {
 	Plan     results.PlanScenario
-	Rows     []Row     // best first; those without a figure and the null target last
-	Verdicts []Verdict // the scenario's main metric first
+	memory   results.MemoryKind // that all of the run's trials have
+	Rows     []Row              // best first; those without a figure and the null target last
+	Verdicts []Verdict          // the scenario's main metric first
 	Notices  []Notice
 }
 
@@ -181,8 +182,9 @@ func buildScenario(run *results.Run, plan results.PlanScenario, tally results.Ta
 		}
 		s.Rows[at].missing = len(m.Trials)
 	}
+	s.memory = results.MemoryOf(run)
 	for i := range s.Rows {
-		s.Rows[i].summarise()
+		s.Rows[i].summarise(s.memory)
 	}
 	slices.SortStableFunc(s.Rows, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(s.score(a), s.score(b)), cmp.Compare(a.Target.Name, b.Target.Name))
@@ -242,7 +244,7 @@ func (s *Scenario) score(r Row) float64 {
 }
 
 // summarise fills in the figures from the trials.
-func (r *Row) summarise() {
+func (r *Row) summarise(memory results.MemoryKind) {
 	slices.SortStableFunc(r.Trials, func(a, b *results.Trial) int { return cmp.Compare(a.Trial, b.Trial) })
 	slices.SortStableFunc(r.Valid, func(a, b *results.Trial) int { return cmp.Compare(a.Trial, b.Trial) })
 	for _, t := range r.Trials {
@@ -252,7 +254,7 @@ func (r *Row) summarise() {
 	classes := []Latency{}
 	for _, t := range r.Valid {
 		ok := merge(all, t.Histogram)
-		r.MemoryBytes = max(r.MemoryBytes, t.Server.RSSPeakBytes)
+		r.MemoryBytes = max(r.MemoryBytes, memory.Of(t))
 		if len(t.Classes) > 1 {
 			for _, c := range t.Classes {
 				at := slices.IndexFunc(classes, func(l Latency) bool { return l.Class == c.Class })

@@ -61,6 +61,7 @@ type Measured struct {
 	CPUUSPerRequest float64 `json:"cpu_us_per_request,omitempty"`
 	ThroughputRPS   float64 `json:"throughput_rps,omitempty"`
 	P99US           float64 `json:"latency_p99_us,omitempty"`
+	PSSPeakBytes    int64   `json:"pss_peak_bytes,omitempty"`
 	RSSPeakBytes    int64   `json:"rss_peak_bytes,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package tune
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -22,7 +23,7 @@ var (
 	rate   = column{"req/s", func(m Measured) float64 { return m.ThroughputRPS }, func(v float64) string { return format.Significant(v, 3) }}
 	cpu    = column{"CPU/req", func(m Measured) float64 { return m.CPUUSPerRequest }, format.Duration}
 	p99    = column{"p99", func(m Measured) float64 { return m.P99US }, format.Duration}
-	memory = column{"MiB", func(m Measured) float64 { return float64(m.RSSPeakBytes) / (1 << 20) }, func(v float64) string { return format.Significant(v, 3) }}
+	memory = column{"MiB", func(m Measured) float64 { return float64(cmp.Or(m.PSSPeakBytes, m.RSSPeakBytes)) / (1 << 20) }, func(v float64) string { return format.Significant(v, 3) }}
 )
 
 // columns returns the objective's figure and then what it may be paid with.

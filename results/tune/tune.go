@@ -220,7 +220,7 @@ func (r *Result) compare(ctx context.Context, knob string, all []Candidate, meas
 // each round, the lower the better, 0 where there is none.
 func (m *Measured) take(trials []results.Trial, o Objective, rounds int) []float64 {
 	figures := make([]float64, rounds)
-	var own, cpu, rate, p99, memory []float64
+	var own, cpu, rate, p99, memory, pss []float64
 	keep := func(to *[]float64, v float64) {
 		if v > 0 {
 			*to = append(*to, v)
@@ -242,6 +242,7 @@ func (m *Measured) take(trials []results.Trial, o Objective, rounds int) []float
 		keep(&rate, Throughput.Of(t))
 		keep(&p99, P99.Of(t))
 		keep(&memory, float64(t.Server.RSSPeakBytes))
+		keep(&pss, float64(t.Server.PSSPeakBytes))
 		if o == Throughput {
 			v = 1 / v
 		}
@@ -255,6 +256,9 @@ func (m *Measured) take(trials []results.Trial, o Objective, rounds int) []float
 	}
 	m.Median = median(own)
 	m.CPUUSPerRequest, m.ThroughputRPS, m.P99US, m.RSSPeakBytes = median(cpu), median(rate), median(p99), int64(median(memory))
+	if len(pss) == len(memory) {
+		m.PSSPeakBytes = int64(median(pss))
+	}
 	return figures
 }
 
