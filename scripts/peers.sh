@@ -7,7 +7,7 @@
 set -eu
 
 case "${1:-}" in
-"") packages="gcc libc6-dev python3 uwsgi-core uwsgi-plugin-python3 uwsgi-plugin-gevent-python3 gunicorn nginx-light php8.2-fpm openssl" ;;
+"") packages="gcc libc6-dev python3 uwsgi-core uwsgi-plugin-python3 uwsgi-plugin-gevent-python3 gunicorn nginx-light haproxy apache2-bin php8.2-fpm openssl" ;;
 bench) packages="wrk nghttp2-client" ;;
 *)
 	echo "usage: peers.sh [bench]" >&2

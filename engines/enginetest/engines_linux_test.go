@@ -39,7 +39,7 @@ var subjects = []struct {
 		"refuse.coding-10":         "it takes the chunks for the next request",
 	}}},
 	{"fasthttp", Traits{Yardstick: true, Breaks: map[string]string{
-		"refuse.version":      "it takes any version for 1.1",
+		"refuse.coding":       "it says 400 for a coding that it does not know",
 		"http.interim":        "it offers the app no Extras",
 		"http.trailers":       "likewise",
 		"http.extras-refused": "likewise",

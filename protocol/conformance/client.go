@@ -44,6 +44,7 @@ type answer struct {
 	body   string
 	close  bool // the server says that it closes
 	proto  string
+	head   string // as it came, where it was heard on a connection
 	chunks bool
 	// trailer is what came behind the body; nil if nothing was announced.
 	trailer http.Header

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +19,7 @@ var extraRules = []Rule{
 		}
 		return fmt.Errorf("the interim answer came %v before the final one, which the app holds back for %v", apart, pause)
 	}},
-	{ID: "http.trailers", Text: "trailers that the app announces are announced to the client and follow the body", Ref: "RFC 9110, 6.5", Needs: App | HTTP, check: func(p *probe) error {
+	{ID: "http.trailers", Text: "trailers that the app announces are announced to the client and follow the body", Ref: "RFC 9110, 6.5", Should: true, Needs: App | HTTP, check: func(p *probe) error {
 		t, err := p.say(p.request("GET", "/trailers", "", "Connection: close"), "GET")
 		if err != nil {
 			return err
@@ -73,8 +72,8 @@ func (p *probe) interim() (time.Duration, error) {
 	if _, err := io.WriteString(conn, p.request("GET", "/interim", "", "Connection: close")); err != nil {
 		return 0, err
 	}
-	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, nil)
+	l := listen(conn)
+	resp, err := http.ReadResponse(l.Reader, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -86,7 +85,7 @@ func (p *probe) interim() (time.Duration, error) {
 		return 0, fmt.Errorf("the first answer must be a 103 with Link; it is %d with %s", resp.StatusCode, value(resp.Header, "Link"))
 	}
 	var t talk
-	t.hear(r, []string{"GET"})
+	t.hear(l, []string{"GET"})
 	if len(t.interim) > 0 || len(t.answers) != 1 || t.answers[0].status != 200 || t.answers[0].body != "final" {
 		return 0, fmt.Errorf("behind the interim answer there must be the final one; got %v", &t)
 	}

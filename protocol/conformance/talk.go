@@ -2,11 +2,13 @@ package conformance
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/textproto"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -40,42 +42,89 @@ func (p *probe) say(raw string, methods ...string) (t talk, err error) {
 		defer close(sent)
 		io.WriteString(conn, raw) //nolint:errcheck // a server may refuse before it has all
 	}()
-	t.hear(bufio.NewReader(conn), methods)
+	t.hear(listen(conn), methods)
 	conn.Close()
 	<-sent
 	return t, nil
 }
 
-func (t *talk) hear(r *bufio.Reader, methods []string) {
-	for i := 0; i <= len(methods); {
-		method := "GET"
+// inTurn is say of requests each of which is sent when the one before has been answered.
+func (p *probe) inTurn(methods []string, requests ...string) (t talk, err error) {
+	p.close()
+	conn, err := p.dial()
+	if err != nil {
+		return t, err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(p.Patience)) //nolint:errcheck // a connection of the net package takes it
+	l := listen(conn)
+	for i, raw := range requests {
+		io.WriteString(conn, raw) //nolint:errcheck // what has been closed is read to its end
+		if !t.next(l, methods[i]) {
+			return t, nil
+		}
+	}
+	t.next(l, http.MethodGet)
+	return t, nil
+}
+
+// listener keeps what it has read.
+type listener struct {
+	*bufio.Reader
+	heard bytes.Buffer
+}
+
+func listen(conn io.Reader) *listener {
+	l := new(listener)
+	l.Reader = bufio.NewReader(io.TeeReader(conn, &l.heard))
+	return l
+}
+
+// at is how much of it has been used.
+func (l *listener) at() int { return l.heard.Len() - l.Buffered() }
+
+func (t *talk) hear(l *listener, methods []string) {
+	for i := 0; i <= len(methods); i++ {
+		method := http.MethodGet
 		if i < len(methods) {
 			method = methods[i]
 		}
-		if _, t.err = r.Peek(1); t.err != nil {
+		if !t.next(l, method) {
+			return
+		}
+	}
+}
+
+// next reads the answer to a request with method, and tells whether there was one, and whole.
+func (t *talk) next(l *listener, method string) bool {
+	for {
+		if _, t.err = l.Peek(1); t.err != nil {
 			if t.err == io.EOF {
 				t.err = nil
 			}
-			return
+			return false
 		}
+		from := l.at()
 		var resp *http.Response
-		if resp, t.err = http.ReadResponse(r, &http.Request{Method: method}); t.err != nil {
-			return
+		if resp, t.err = http.ReadResponse(l.Reader, &http.Request{Method: method}); t.err != nil {
+			return false
 		}
 		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
 			t.interim = append(t.interim, resp.StatusCode)
 			continue
 		}
 		a := fromResponse(resp)
+		a.head = string(l.heard.Bytes()[from:l.at()])
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 		a.body, a.err = string(body), err
 		t.answers = append(t.answers, a)
-		if t.err = err; err != nil {
-			return
-		}
-		i++
+		t.err = err
+		return err == nil
 	}
 }
+
+// waits tells whether the server has kept the connection, and said no more.
+func (t *talk) waits() bool { return errors.Is(t.err, os.ErrDeadlineExceeded) }
 
 // closed tells whether the server has ended the connection, politely or not.
 func (t *talk) closed() bool {
@@ -147,6 +196,9 @@ func (p *probe) same(raw string, methods ...string) (talk, error) {
 		if a.close && i+1 < len(methods) {
 			return t, cannotTell("the server closes after an answer, and says so")
 		}
+	}
+	if len(t.answers) < len(methods) && len(t.answers) > 0 && t.closed() {
+		return t, cannotTell("the server closes before it has answered all, as it may at any time (RFC 9112, 9.3.2)")
 	}
 	if len(t.answers) != len(methods) {
 		return t, fmt.Errorf("there must be %d answers; got %v", len(methods), &t)
