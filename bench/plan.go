@@ -113,10 +113,6 @@ type Plan struct {
 	trusted *tls.Config // by Trust
 }
 
-// HTTPS is the protocol of a target that is asked in HTTP over TLS. None of
-// dyno's engines speaks it.
-const HTTPS = "https"
-
 // NewPlan fills the defaults in and draws the order. Equal options and seed
 // give the equal plan.
 //
@@ -172,8 +168,8 @@ func NewPlan(o Options) (*Plan, error) {
 			return nil, fmt.Errorf("target %q is there twice: give each its own name", t.Name)
 		}
 		names[t.Name] = true
-		secure = secure || t.Protocol == HTTPS
-		if t.Protocol != HTTPS && client.Lookup(t.Protocol) == nil {
+		secure = secure || t.Protocol == target.HTTPS
+		if t.Protocol != target.HTTPS && client.Lookup(t.Protocol) == nil {
 			return nil, fmt.Errorf("target %q: unknown protocol %q (known: http, https, uwsgi, scgi, fastcgi)", t.Name, t.Protocol)
 		}
 	}
@@ -265,7 +261,7 @@ func (p *Plan) Load(s Step, addr string) target.Command {
 		"--generator", p.Generator,
 		"--json",
 	}
-	if s.Target.Protocol == HTTPS {
+	if s.Target.Protocol == target.HTTPS {
 		argv = append(argv, p.Trust.Args()...)
 	}
 	return target.Command{Name: "generator", Argv: argv, CPUs: p.GeneratorCPUs}

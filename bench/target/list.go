@@ -99,7 +99,7 @@ var (
 )
 
 // Protocols are those that a target can be asked in.
-var Protocols = []string{"http", "uwsgi", "scgi", "fastcgi"}
+var Protocols = []string{"http", HTTPS, "uwsgi", "scgi", "fastcgi"}
 
 // Validate holds t, wherever it comes from, against the rules of a row.
 func (t Target) Validate() error {

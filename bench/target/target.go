@@ -77,6 +77,7 @@ const (
 // Defaults of a row, and of a Command.
 const (
 	DefaultProtocol = "http"
+	HTTPS           = "https" // spoken by none of dyno's engines
 	DefaultReady    = "/hello"
 	DefaultDrain    = 5 * time.Second
 	DefaultSignal   = "TERM"

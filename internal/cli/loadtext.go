@@ -231,6 +231,22 @@ func (t *loadText) connections() {
 			t.fact("backlog", fmt.Sprintf("at most %s due and not yet sent, %.1f s into the window; %s at its end", format.Count(peak), at, format.Count(end)))
 		}
 	}
+	if s := l.TLS; s != nil {
+		text := s.Version + ", " + s.CipherSuite
+		if s.KeyExchange != "" {
+			text += ", " + s.KeyExchange
+		}
+		if !s.Verified {
+			text += "; the certificate was not verified"
+		}
+		if s.Handshakes > 0 {
+			text += fmt.Sprintf("; %s in the window, median %s", counted(s.Handshakes, "handshake"), format.Duration(s.HandshakeUS.P50))
+			if s.Resumed > 0 {
+				text += ", " + format.Count(s.Resumed) + " of them resumed a session"
+			}
+		}
+		t.fact("TLS", text)
+	}
 	if l.Reconnects > 0 || l.Resent > 0 {
 		text := counted(l.Reconnects, "connection") + " made again"
 		if l.Resent > 0 {

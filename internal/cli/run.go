@@ -427,7 +427,7 @@ func (f runFlags) choose(asked []*scenarios.Scenario) ([]target.Target, error) {
 // over makes all targets speak --protocol, if it is given. Of those that nobody
 // has named it leaves out what cannot.
 func (f runFlags) over(all []target.Target) (able []target.Target, skipped []results.Skip, err error) {
-	secure := f.protocol == bench.HTTPS
+	secure := f.protocol == target.HTTPS
 	if _, err := codecOf(f.protocol); err != nil && !secure {
 		return nil, nil, err
 	}
