@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/shell":    {},
 	"internal/format":   {},
 	"internal/cgroup":   {},
+	"internal/file":     {},
 	"internal/peer":     {},
 	"internal/systemd":  {},
 	"internal/number":   {},
@@ -70,11 +71,11 @@ var mayImport = map[string][]string{
 	"scenarios":      {"internal/suggest", "internal/yamlfile", "internal/number", "internal/profile", "internal/template"},
 	"scenarios/apps": {"protocol/gateway", "protocol/conformance", "internal/suggest"},
 
-	"results":             {},
+	"results":             {"internal/file", "internal/format"},
 	"results/stats":       {},
 	"results/compare":     {"results", "results/stats", "internal/format"},
-	"results/tune":        {"results", "results/stats", "results/compare", "internal/format", "internal/shell"},
-	"results/report":      {"results", "results/stats", "results/compare", "results/report/plot", "internal/format", "internal/shell"},
+	"results/tune":        {"internal/file", "results", "results/stats", "results/compare", "internal/format", "internal/shell"},
+	"results/report":      {"internal/file", "results", "results/stats", "results/compare", "results/report/plot", "internal/format", "internal/shell"},
 	"results/report/plot": {"results/stats", "internal/format"},
 	"results/resultstest": {"results"},
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/dynobench/dyno/internal/format"
 )
 
 // column is one column of the CSV and how a trial fills it.
@@ -73,7 +75,7 @@ func mainLatency(t *Trial) Quantiles { _, q := t.Main(); return q }
 func codes(warnings []Warning) []string {
 	c := make([]string, len(warnings))
 	for i, w := range warnings {
-		c[i] = w.Code
+		c[i] = format.Line(w.Code)
 	}
 	return c
 }
@@ -96,7 +98,7 @@ func WriteCSV(w io.Writer, run *Run) error {
 	}
 	for i := range run.Trials {
 		for j, c := range columns {
-			row[j] = c.value(&run.Trials[i])
+			row[j] = cell(c.value(&run.Trials[i]))
 		}
 		if err := out.Write(row); err != nil {
 			return fmt.Errorf("write CSV: %w", err)
@@ -105,7 +107,7 @@ func WriteCSV(w io.Writer, run *Run) error {
 	for _, m := range run.Tally().Missing {
 		for _, n := range m.Trials {
 			for j, c := range columns {
-				row[j] = map[string]string{"scenario": m.Scenario, "target": m.Target, "trial": strconv.Itoa(n), "valid": "false", "warnings": notRun}[c.name]
+				row[j] = cell(map[string]string{"scenario": m.Scenario, "target": m.Target, "trial": strconv.Itoa(n), "valid": "false", "warnings": notRun}[c.name])
 			}
 			if err := out.Write(row); err != nil {
 				return fmt.Errorf("write CSV: %w", err)
@@ -117,6 +119,18 @@ func WriteCSV(w io.Writer, run *Run) error {
 		return fmt.Errorf("write CSV: %w", err)
 	}
 	return nil
+}
+
+// cell is a line of text that no spreadsheet takes for a formula: those begin
+// with one of a few signs, which a quote in front makes text.
+func cell(s string) string {
+	s = format.Line(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		if _, err := strconv.ParseFloat(s, 64); err != nil {
+			return "'" + s
+		}
+	}
+	return s
 }
 
 // WriteBenchmark writes the valid trials in the Go benchmark format
@@ -134,7 +148,7 @@ func WriteBenchmark(w io.Writer, run *Run) error {
 		{"# run: ", run.ID}, {"# dyno: ", run.Dyno.Version + " " + run.Dyno.Commit}, {"# kernel: ", env.Kernel},
 		{"goos: ", env.OS}, {"goarch: ", env.Arch}, {"cpu: ", env.CPUModel},
 	} {
-		if value := strings.Join(strings.Fields(c.value), " "); value != "" {
+		if value := format.Line(c.value); value != "" {
 			fmt.Fprintf(out, "%s%s\n", c.prefix, value)
 		}
 	}
@@ -197,5 +211,5 @@ func benchName(s string) string {
 			return '_'
 		}
 		return r
-	}, s)
+	}, format.Printable(s))
 }

@@ -1,8 +1,13 @@
 package results
 
 import (
+	"bytes"
+	"compress/zlib"
 	"encoding/base64"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -14,6 +19,7 @@ const (
 	histogramMin    = 1
 	histogramMax    = int64(3600e9)
 	histogramDigits = 3
+	stepDigits      = 2
 )
 
 // NewHistogram returns an empty histogram of nanoseconds. It takes some
@@ -25,7 +31,7 @@ func NewHistogram() *hdrhistogram.Histogram {
 // NewStepHistogram returns an empty histogram like NewHistogram's, but to two
 // significant digits, for the steps of a series. It takes some 30 KiB.
 func NewStepHistogram() *hdrhistogram.Histogram {
-	return hdrhistogram.New(histogramMin, histogramMax, 2)
+	return hdrhistogram.New(histogramMin, histogramMax, stepDigits)
 }
 
 // RecordNS records ns, brought into the histogram's range: a clock that
@@ -49,16 +55,55 @@ func EncodeHistogram(h *hdrhistogram.Histogram) (string, error) {
 	return string(b), nil
 }
 
-// DecodeHistogram is the inverse of EncodeHistogram.
+// mostSamples bounds a histogram, so that those of a run can be added up.
+const mostSamples = int64(1e15)
+
+// DecodeHistogram is the inverse of EncodeHistogram. The text may come from
+// somebody else: what EncodeHistogram cannot have made of one of dyno's own
+// histograms is an error, found before anything is allocated for it.
 func DecodeHistogram(s string) (*hdrhistogram.Histogram, error) {
-	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
-		return nil, fmt.Errorf("decode histogram: not base64: %w", err)
-	}
-	h, err := hdrhistogram.Decode([]byte(s))
-	if err != nil {
+	if err := checkGeometry(s); err != nil {
 		return nil, fmt.Errorf("decode histogram: %w", err)
 	}
+	h, err := hdrhistogram.Decode([]byte(s))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("decode histogram: %w", err)
+	case h.TotalCount() > mostSamples:
+		return nil, fmt.Errorf("decode histogram: %d samples are more than there can be", h.TotalCount())
+	case h.TotalCount() > 0 && h.ValueAtQuantile(0) < histogramMin:
+		return nil, errors.New("decode histogram: it holds samples of 0 ns, which nothing takes")
+	}
 	return h, nil
+}
+
+// checkGeometry holds the header of an encoded histogram against those that
+// NewHistogram and NewStepHistogram give.
+func checkGeometry(s string) error {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return fmt.Errorf("not base64: %w", err)
+	}
+	const outer, inner = 8, 40 // bytes of the header before the compressed part, and in it
+	if len(b) < outer {
+		return errors.New("too short")
+	}
+	z, err := zlib.NewReader(bytes.NewReader(b[outer:]))
+	if err != nil {
+		return err
+	}
+	defer z.Close() //nolint:errcheck // it is only read
+	head := make([]byte, inner)
+	if _, err := io.ReadFull(z, head); err != nil {
+		return fmt.Errorf("too short: %w", err)
+	}
+	offset, digits := binary.BigEndian.Uint32(head[8:]), binary.BigEndian.Uint32(head[12:])
+	least, most := binary.BigEndian.Uint64(head[16:]), binary.BigEndian.Uint64(head[24:])
+	ratio := math.Float64frombits(binary.BigEndian.Uint64(head[32:]))
+	if offset != 0 || digits != histogramDigits && digits != stepDigits || least != histogramMin || most != uint64(histogramMax) || ratio != 1 {
+		return fmt.Errorf("of %d to %d to %d digits (offset %d, ratio %v): not one that dyno made", least, most, digits, offset, ratio)
+	}
+	return nil
 }
 
 // minBeyond is how many samples must lie beyond a percentile before it is

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/dynobench/dyno/internal/format"
 )
 
 // ticksPerHalf is how finely WritePercentiles divides each half of what is
@@ -181,7 +183,7 @@ func newHistogramLog(w io.Writer, about string, start time.Time) histogramLog {
 // interval writes one; times are in seconds, the longest latency in µs. The tag
 // is cleared of what a tag must not hold.
 func (l histogramLog) interval(tag string, start, length, maxUS float64, histogram string) {
-	if tag = strings.Map(tagRune, tag); tag != "" {
+	if tag = strings.Map(tagRune, format.Printable(tag)); tag != "" {
 		fmt.Fprintf(l, "Tag=%s,", tag)
 	}
 	fmt.Fprintf(l, "%.3f,%.3f,%.3f,%s\n", start, length, maxUS/1e3, histogram)
@@ -194,7 +196,7 @@ func (l histogramLog) flush() error {
 	return nil
 }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+func oneLine(s string) string { return format.Line(s) }
 
 // tagRune keeps the separators of a log out of a tag.
 func tagRune(r rune) rune {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,10 +21,32 @@ func Read(path string) (*Run, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, RunFile)
 	}
-	b, err := os.ReadFile(path)
+	b, err := readDocument(path)
 	if err != nil {
 		return nil, fmt.Errorf("read run: %w", err)
 	}
+	return parseRun(path, b)
+}
+
+// mostDocument is how many bytes a document may have: a hundred times those of
+// the longest run that anybody has waited for.
+const mostDocument = 1 << 30
+
+func readDocument(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it is only read
+	b, err := io.ReadAll(io.LimitReader(f, mostDocument+1))
+	if err == nil && len(b) > mostDocument {
+		err = fmt.Errorf("%s: larger than %d MiB; it is not a run of dyno", path, mostDocument>>20)
+	}
+	return b, err
+}
+
+func parseRun(path string, b []byte) (*Run, error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	var head struct {
 		Schema string `json:"schema"`
 	}
@@ -36,6 +59,9 @@ func Read(path string) (*Run, error) {
 	run := new(Run)
 	if err := decode(path, b, run); err != nil {
 		return nil, err
+	}
+	if err := check(run); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := run.Plan.check(); err != nil {
 		return nil, fmt.Errorf("%s %w", path, err)

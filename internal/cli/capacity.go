@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/load/capacity"
 	"github.com/dynobench/dyno/bench/load/objective"
+	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/results"
@@ -116,7 +116,7 @@ func sweepRates(text string) ([]float64, error) {
 }
 
 // survey searches or sweeps with config, which says all but the rates.
-func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo objective.Objective, given func(string) bool) error {
+func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, slo objective.Objective, tolerate []string, given func(string) bool) error {
 	var rates []float64
 	if f.sweep != "" {
 		var err error
@@ -127,11 +127,11 @@ func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo o
 	if !given("arrivals") { // users do not come by the clock
 		config.Arrivals = load.Poisson
 	}
-	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, patience(f.budget, slo, given("timeout")), offering(f.tolerate))}
+	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, f.budget, given("timeout"), offering(tolerate))}
 	if given("duration") {
 		s.Window = config.Duration
 	}
-	seen, done := watchSurvey(c.stderr, f.progress, f.budget)
+	seen, done := watchSurvey(c.stderr, f.budget)
 	s.Seen = seen
 	var found *results.Capacity
 	var err error
@@ -150,15 +150,15 @@ func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo o
 	case found == nil:
 		return failed(err)
 	}
-	written := c.printSurvey(found, f.plot)
+	if e := c.printSurvey(found, f.plot); e != nil {
+		return failed(e)
+	}
 	switch {
 	case found.Interrupted:
-		return &exitError{code: exitInterrupted, err: written}
-	case written != nil:
-		return failed(written)
+		return errInterrupted
 	case err != nil:
 		return failed(err)
-	case slices.ContainsFunc(found.Warnings, func(w results.Warning) bool { return slices.Contains(capacity.Failures, w.Code) }):
+	case f.search && found.CapacityRPS == 0 && hasWarning(found, capacity.CodeNeverKept):
 		return &exitError{code: exitFailed}
 	case f.search && found.CapacityRPS == 0:
 		return &exitError{code: exitUndecided}
@@ -173,7 +173,11 @@ func encode(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-func (c *cli) printSurvey(found *results.Capacity, file string) error {
+func hasWarning(c *results.Capacity, code string) bool {
+	return slices.ContainsFunc(c.Warnings, func(w results.Warning) bool { return w.Code == code })
+}
+
+func (c *cli) printSurvey(found *results.Capacity, path string) error {
 	if c.json {
 		if err := encode(c.stdout, found); err != nil {
 			return err
@@ -181,58 +185,41 @@ func (c *cli) printSurvey(found *results.Capacity, file string) error {
 	} else if err := report.WriteCapacity(c.stdout, found, width(c.stdout)); err != nil {
 		return err
 	}
-	if file == "" {
+	if path == "" {
 		return nil
 	}
 	figure := report.CapacityFigure(found)
 	if figure.Empty {
-		return fmt.Errorf("%s is not written: a curve needs two rates with latencies", file)
+		return fmt.Errorf("%s is not written: a curve needs two rates with latencies", path)
 	}
-	out, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	if filepath.Ext(file) == ".svg" {
-		err = figure.SVG(out, plot.Wide, true)
-	} else {
-		err = figure.PNG(out, plot.Wide)
-	}
-	return errors.Join(err, out.Close())
-}
-
-// patience is how long a survey waits for an answer where nobody says. A server
-// that hangs once must not use up the budget, but one that may take that long is
-// waited for.
-func patience(budget time.Duration, slo objective.Objective, given bool) time.Duration {
-	if given {
-		return 0
-	}
-	return max(budget/20, 2*slo.Longest(), time.Second)
+	return file.Replace(path, func(w io.Writer) error {
+		if filepath.Ext(path) == ".svg" {
+			return figure.SVG(w, plot.Wide, true)
+		}
+		return figure.PNG(w, plot.Wide)
+	})
 }
 
 // prober offers the windows that a survey asks for.
-func prober(config load.Config, patience time.Duration, offer func(context.Context, load.Config) (*results.Load, error)) capacity.Probe {
-	if patience > 0 {
-		config.Timeout = min(config.Timeout, patience)
+func prober(config load.Config, budget time.Duration, timeoutGiven bool, offer offer) capacity.Probe {
+	if !timeoutGiven { // a server that hangs once must not use up the budget
+		config.Timeout = min(config.Timeout, budget/20)
 	}
 	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
 		probe := config
-		probe.Model, probe.Rate, probe.Profile, probe.Seed = load.Open, a.Rate, "", a.Seed
+		probe.Model, probe.Rate, probe.Seed = load.Open, a.Rate, a.Seed
 		probe.Duration, probe.Warmup = a.Window, a.Warmup
 		if a.Rate == 0 {
-			probe.Model, probe.Arrivals, probe.Spin = load.Closed, "", 0
+			probe.Model, probe.Arrivals = load.Closed, ""
 		}
 		return offer(ctx, probe)
 	}
 }
 
-// watchSurvey shows a survey on w: a bar where a person watches, unless it is to
-// be plain, a line for each window otherwise.
-func watchSurvey(w io.Writer, mode string, budget time.Duration) (seen func(capacity.Event), done func()) {
-	if mode == "none" {
-		return nil, func() {}
-	}
-	if isTerminal(w) && mode == "auto" {
+// watchSurvey shows a survey on w: a bar where a person watches, a line for
+// each window otherwise.
+func watchSurvey(w io.Writer, budget time.Duration) (seen func(capacity.Event), done func()) {
+	if isTerminal(w) {
 		b := newBar(w, int64(budget))
 		return func(e capacity.Event) {
 			text := "closed loop"

@@ -15,6 +15,7 @@ import (
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/protocol/client"
@@ -132,7 +133,7 @@ func (c *cli) put(path string, report []byte) error {
 		_, err := c.stdout.Write(report)
 		return err
 	}
-	if err := os.WriteFile(path, report, 0o644); err != nil {
+	if err := file.Replace(path, func(w io.Writer) error { _, err := w.Write(report); return err }); err != nil {
 		return fmt.Errorf("the report: %w", err)
 	}
 	fmt.Fprintf(c.stderr, "report in %s\n", filepath.Clean(path))

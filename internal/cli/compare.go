@@ -40,7 +40,7 @@ how far all targets moved, else a lot is assumed: see what it says it could have
 detected before you trust a silence.`,
 		Example: "  dyno compare runs/20260101-120000-1a2b latest\n  dyno compare baseline/run.json latest --floor 5% --metrics cpu,p99,memory",
 		Args:    cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: interruptible(func(args []string) error {
 			oldPath, newPath, err := results.FindPair(runs, args[0], args[1])
 			if err != nil {
 				return usageError(err)
@@ -55,7 +55,7 @@ detected before you trust a silence.`,
 			}
 			o.History = history(runs)
 			return c.compare(before, after, o)
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
 	cmd.Flags().Var(share{&o.Floor}, "floor", "smallest change that matters, as 0.05 or 5%; 0: any")
@@ -126,7 +126,7 @@ valid trials of one of them.`,
   dyno report latest --format hlog > trials.hlog
   dyno report latest --format hdr --only hello/eventloop > eventloop.hdr`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: interruptible(func(args []string) error {
 			path, err := results.Find(runs, args[0])
 			if err != nil {
 				return usageError(err)
@@ -161,7 +161,7 @@ valid trials of one of them.`,
 				return failedIf(results.WritePercentiles(c.stdout, h))
 			}
 			return usageError(suggest.Unknown("format", format, reportFormats))
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
 	cmd.Flags().StringVar(&format, "format", "", "print this instead and write nothing: csv, benchmark (for benchstat), markdown, hlog or hdr (for HdrHistogram)")
@@ -210,4 +210,19 @@ func readRun(runs, name string) (*results.Run, error) {
 		return nil, err
 	}
 	return results.Read(path)
+}
+
+// interruptible makes a verb of f, which looks at nothing but its documents, that
+// a signal ends at any moment: what it writes is there as a whole or not at all.
+func interruptible(f func(args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		done := make(chan error, 1)
+		go func() { done <- f(args) }()
+		select {
+		case err := <-done:
+			return err
+		case <-cmd.Context().Done():
+			return errInterrupted
+		}
+	}
 }

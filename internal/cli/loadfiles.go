@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/report"
@@ -80,17 +79,17 @@ func (f *loadFiles) prepare(config *load.Config, json bool) (all []loadFile, err
 	if json {
 		onStdout = "--json"
 	}
-	for _, file := range all {
-		if file.path != "-" {
-			if err := writable(file.path); err != nil {
-				return nil, fmt.Errorf("--%s: %w", file.flag, err)
+	for _, f := range all {
+		if f.path != "-" {
+			if err := file.Writable(f.path); err != nil {
+				return nil, fmt.Errorf("--%s: %w", f.flag, err)
 			}
 			continue
 		}
 		if onStdout != "" {
-			return nil, fmt.Errorf("%s and --%s - both want standard output: give one of them a file", onStdout, file.flag)
+			return nil, fmt.Errorf("%s and --%s - both want standard output: give one of them a file", onStdout, f.flag)
 		}
-		onStdout = "--" + file.flag + " -"
+		onStdout = "--" + f.flag + " -"
 	}
 	return all, nil
 }
@@ -110,33 +109,6 @@ func heatMap(draw func(io.Writer, plot.Figure) error) func(io.Writer, *results.L
 	}
 }
 
-// writable tries what store will do.
-func writable(path string) error {
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		return fmt.Errorf("%s is a folder: give the name of a file in it", path)
-	case err == nil && !info.Mode().IsRegular():
-		return nil // a pipe or a device: it is opened when there is something for it
-	}
-	f, err := beside(path)
-	var wrong *fs.PathError
-	if errors.As(err, &wrong) {
-		err = wrong.Err // without the name of the temporary file
-	}
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	f.Close()           //nolint:errcheck // it is empty
-	os.Remove(f.Name()) //nolint:errcheck // likewise
-	return nil
-}
-
-// beside makes a file in the folder of path, to be renamed to it.
-func beside(path string) (*os.File, error) {
-	return os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-}
-
 // store writes the file as a whole or not at all.
 func (f loadFile) store(stdout io.Writer, l *results.Load) error {
 	if err := f.storeTo(stdout, l); err != nil {
@@ -145,43 +117,13 @@ func (f loadFile) store(stdout io.Writer, l *results.Load) error {
 	return nil
 }
 
-func (f loadFile) storeTo(stdout io.Writer, l *results.Load) (err error) {
-	if f.path == "-" {
-		return buffered(stdout, l, f.write)
+func (f loadFile) storeTo(stdout io.Writer, l *results.Load) error {
+	write := func(w io.Writer) error { return f.write(w, l) }
+	if f.path != "-" {
+		return file.Replace(f.path, write)
 	}
-	if info, err := os.Stat(f.path); err == nil && !info.Mode().IsRegular() {
-		out, err := os.OpenFile(f.path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		defer out.Close() //nolint:errcheck // nothing is kept back by a pipe or a device
-		return buffered(out, l, f.write)
-	}
-	out, err := beside(f.path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			out.Close()           //nolint:errcheck // the first error is the one to tell
-			os.Remove(out.Name()) //nolint:errcheck // likewise
-		}
-	}()
-	if err := buffered(out, l, f.write); err != nil {
-		return err
-	}
-	if err := out.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), f.path)
-}
-
-func buffered(w io.Writer, l *results.Load, write func(io.Writer, *results.Load) error) error {
-	b := bufio.NewWriterSize(w, 1<<16)
-	if err := write(b, l); err != nil {
+	b := bufio.NewWriterSize(stdout, 1<<16)
+	if err := write(b); err != nil {
 		return err
 	}
 	return b.Flush()

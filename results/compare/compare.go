@@ -174,6 +174,7 @@ func Compare(old, new *results.Run, o Options) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	old, new = results.Printable(old), results.Printable(new)
 	r := &Result{
 		Schema: results.CompareSchema, Old: side(old), New: side(new),
 		Floor: o.Floor, Tolerance: o.Tolerance, Confidence: o.Confidence, BetweenRuns: assumed(o),

@@ -60,7 +60,7 @@ func environment(run *results.Run) []fact {
 	})
 }
 
-func short(commit string) string { return commit[:min(len(commit), 12)] }
+func short(commit string) string { return strings.ToValidUTF8(commit[:min(len(commit), 12)], "") }
 
 func cpus(list []int) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ", "), "[]")

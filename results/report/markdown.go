@@ -3,8 +3,10 @@ package report
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -12,8 +14,8 @@ import (
 // Write makes.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n", r.headline())
-	fmt.Fprintf(&b, "Run `%s`, %s. %s.\n\n", r.Run.ID, r.Run.Created.UTC().Format("2 January 2006, 15:04 UTC"), r.counted())
+	fmt.Fprintf(&b, "# %s\n\n", escape(r.headline()))
+	fmt.Fprintf(&b, "Run %s, %s. %s.\n\n", code(r.Run.ID), r.Run.Created.UTC().Format("2 January 2006, 15:04 UTC"), r.counted())
 	for i := range r.Scenarios {
 		for _, v := range r.Scenarios[i].Verdicts[:1] {
 			fmt.Fprintf(&b, "- **%s**: %s\n", escape(r.Scenarios[i].Plan.Name), escape(v.Text))
@@ -28,7 +30,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		r.Scenarios[i].markdown(&b, r.Run)
 	}
 	if len(r.Scenarios) > 0 {
-		b.WriteString("## Reading the tables\n\n" + r.basis() + "\n\n")
+		b.WriteString("## Reading the tables\n\n" + escape(r.basis()) + "\n\n")
 		if legend := r.legend(); legend != "" {
 			b.WriteString(escape(legend) + ".\n\n")
 		}
@@ -38,7 +40,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	b.WriteString("## Plan\n\n")
 	markdownFacts(&b, plan(r.Run))
 	c := reproduce(r.Run)
-	fmt.Fprintf(&b, "## To reproduce\n\nThe whole run:\n\n```sh\n%s\n```\n\n", c.Again)
+	fmt.Fprintf(&b, "## To reproduce\n\nThe whole run:\n\n%s\n", block(c.Again))
 	for _, part := range []struct {
 		name string
 		list []fact
@@ -46,11 +48,11 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		if len(part.list) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "%s:\n\n```sh\n", part.name)
+		var lines []string
 		for _, f := range part.list {
-			fmt.Fprintf(&b, "# %s\n%s\n", f.Name, f.Value)
+			lines = append(lines, "# "+f.Name, f.Value)
 		}
-		b.WriteString("```\n\n")
+		fmt.Fprintf(&b, "%s:\n\n%s\n", part.name, block(strings.Join(lines, "\n")))
 	}
 	for _, part := range []struct {
 		name  string
@@ -85,7 +87,7 @@ func (s *Scenario) markdown(b *strings.Builder, run *results.Run) {
 		b.WriteString(escape(n) + "\n\n")
 	}
 	for _, t := range s.groupTables() {
-		fmt.Fprintf(b, "Beside the busy connections `%s`:\n\n", t.Spec)
+		fmt.Fprintf(b, "Beside the busy connections %s:\n\n", code(t.Spec))
 		markdownTable(b, t.Head, t.Lines)
 	}
 	if links := s.profiles(); len(links) > 0 {
@@ -98,13 +100,13 @@ func (s *Scenario) markdown(b *strings.Builder, run *results.Run) {
 }
 
 func markdownTable(b *strings.Builder, head []string, lines []line) {
-	fmt.Fprintf(b, "| %s |\n|:--%s|\n", strings.Join(head, " | "), strings.Repeat("|--:", len(head)-1))
+	fmt.Fprintf(b, "| %s |\n|:--%s|\n", strings.Join(escaped(head), " | "), strings.Repeat("|--:", len(head)-1))
 	for _, l := range lines {
 		for i, c := range l.Cells {
 			switch {
 			case i == 0 && l.Class != "":
 				c = "&emsp;" + escape(l.Class)
-			case i == 0:
+			default:
 				c = escape(c)
 			}
 			b.WriteString("| " + c + " ")
@@ -112,6 +114,14 @@ func markdownTable(b *strings.Builder, head []string, lines []line) {
 		b.WriteString("|\n")
 	}
 	b.WriteString("\n")
+}
+
+func escaped(texts []string) []string {
+	all := make([]string, len(texts))
+	for i, s := range texts {
+		all[i] = escape(s)
+	}
+	return all
 }
 
 func markdownNotices(b *strings.Builder, notices []Notice) {
@@ -129,14 +139,59 @@ func markdownNotices(b *strings.Builder, notices []Notice) {
 
 func markdownFacts(b *strings.Builder, facts []fact) {
 	for _, f := range facts {
-		fmt.Fprintf(b, "- %s: %s\n", f.Name, escape(f.Value))
+		fmt.Fprintf(b, "- %s: %s\n", escape(f.Name), escape(f.Value))
 	}
 	b.WriteString("\n")
 }
 
-// escape keeps text from being read as Markdown.
+// escape keeps text, which is one line, from being read as Markdown or HTML,
+// wherever in a line it stands.
 func escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "[", `\[`).Replace(s)
+	s = markdownSigns.Replace(format.Line(s))
+	if at := startsBlock.FindStringSubmatchIndex(s); at != nil {
+		sign := max(at[2], at[4])
+		s = s[:sign] + `\` + s[sign:]
+	}
+	return s
+}
+
+var (
+	// markdownSigns begin something anywhere in a line; a colon behind a word of
+	// letters would be taken for the scheme of a link.
+	markdownSigns = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", ">", "&gt;", "&", "&amp;",
+		"[", `\[`, "]", `\]`, "~", `\~`, "#", `\#`, "$", `\$`, "://", `:\//`)
+	// startsBlock is what begins a list or underlines a heading where it comes first.
+	startsBlock = regexp.MustCompile(`^(?:[0-9]{1,9})?([-+.)])(?: |$)|^([-=])[-= ]*$`)
+)
+
+// code is s, which is one line, as a span of code.
+func code(s string) string {
+	s = format.Line(s)
+	fence := strings.Repeat("`", longestRun(s)+1)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") || s == "" {
+		s = " " + s + " "
+	}
+	return fence + strings.ReplaceAll(s, "|", "&#124;") + fence
+}
+
+// block is lines as a block of commands.
+func block(lines string) string {
+	fence := strings.Repeat("`", max(3, longestRun(lines)+1))
+	return fence + "sh\n" + lines + "\n" + fence + "\n"
+}
+
+// longestRun is how many backticks stand in a row at most.
+func longestRun(s string) int {
+	longest, run := 0, 0
+	for _, r := range s {
+		if r != '`' {
+			run = 0
+			continue
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest
 }
 
 // sentence starts s with a capital letter.

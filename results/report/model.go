@@ -120,6 +120,7 @@ func (s *Scenario) class() Latency {
 
 // Build summarises run.
 func Build(run *results.Run) *Report {
+	run = results.Printable(run)
 	r := &Report{Run: run, Tally: run.Tally()}
 	for _, s := range plannedScenarios(run) {
 		r.Scenarios = append(r.Scenarios, buildScenario(run, s, r.Tally))

@@ -72,7 +72,7 @@ func TestOccupancyAndProfilesAreShown(t *testing.T) {
 		text []string
 	}{
 		"terminal": {&terminal, []string{"the only slot of sync was", "2 cpu profiles in the folder profiles"}},
-		"Markdown": {&markdown, []string{"the only slot of sync was", "(plots/hello-occupancy.svg)", "worker 2](profiles/002.pprof)"}},
+		"Markdown": {&markdown, []string{"the only slot of sync was", "(plots/hello-occupancy.svg)", "worker 2](<profiles/002.pprof>)"}},
 		"page":     {&page, []string{"the only slot of sync was", "slots busy and queue over time", `<a href="profiles/001.pprof">`}},
 	} {
 		for _, text := range want.text {

@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"net/url"
+	"path/filepath"
 	"strings"
 
 	"github.com/dynobench/dyno/results"
@@ -20,7 +22,10 @@ func (s *Scenario) profiles() []link {
 				if len(t.Profiles) > 1 {
 					name += fmt.Sprintf(" worker %d", j+1)
 				}
-				all = append(all, link{name, file})
+				if !filepath.IsLocal(file) || strings.ContainsAny(file, ":\\") {
+					continue // it is no file beside the report, where dyno puts them
+				}
+				all = append(all, link{name, (&url.URL{Path: file}).EscapedPath()})
 			}
 		}
 	}
@@ -43,7 +48,7 @@ func (s *Scenario) profilesNote(run *results.Run) string {
 func markdownLinks(links []link) string {
 	parts := make([]string, len(links))
 	for i, l := range links {
-		parts[i] = fmt.Sprintf("[%s](%s)", escape(l.Name), l.File)
+		parts[i] = fmt.Sprintf("[%s](<%s>)", escape(l.Name), l.File) // what would end it is percent-encoded
 	}
 	return strings.Join(parts, " · ")
 }

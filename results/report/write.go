@@ -1,16 +1,17 @@
 package report
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/report/plot"
 )
@@ -39,19 +40,25 @@ func HTML(w io.Writer, run *results.Run) error {
 	return Build(run).WriteHTML(w)
 }
 
-// Write rebuilds report.md, report.html and plots/ in dir from run alone. The
-// same run gives the same bytes. Figures of an earlier report that this one
-// does not have are removed; other files stay.
+// Write rebuilds report.md, report.html, the verdicts and plots/ in dir from run
+// alone. The same run gives the same bytes. Figures of an earlier report that
+// this one does not have are removed; other files stay. The folder may be
+// somebody else's: nothing is written or removed through a link in it.
 func Write(run *results.Run, dir string) error {
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		return writeError(err)
+	}
+	defer folder.Close() //nolint:errcheck // it is only a way to the files
 	r := Build(run)
-	if err := r.writePlots(filepath.Join(dir, PlotsDir)); err != nil {
+	if err := r.writePlots(folder); err != nil {
 		return writeError(err)
 	}
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
 	}{{MarkdownFile, r.WriteMarkdown}, {HTMLFile, r.WriteHTML}, {VerdictFile, r.WriteJSON}} {
-		if err := writeFile(filepath.Join(dir, f.name), f.write); err != nil {
+		if err := file.In(folder, f.name, f.write); err != nil {
 			return writeError(err)
 		}
 	}
@@ -62,20 +69,29 @@ func writeError(err error) error {
 	return fmt.Errorf("cannot write the report: %w; run.json is not touched, dyno report makes it again", err)
 }
 
-func writeFile(path string, write func(io.Writer) error) error {
-	var b bytes.Buffer
-	if err := write(&b); err != nil {
-		return err
+// plots opens the folder of the figures, which is made where it is missing.
+func plots(folder *os.Root) (*os.Root, error) {
+	if err := folder.Mkdir(PlotsDir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
 	}
-	return os.WriteFile(path, b.Bytes(), 0o644)
+	info, err := folder.Lstat(PlotsDir)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s in %s is no folder, and nothing is written through a link: remove it", PlotsDir, folder.Name())
+	}
+	return folder.OpenRoot(PlotsDir)
 }
 
 // writePlots draws the figures of all scenarios; PNG is most of the work, so
 // the scenarios are drawn side by side.
-func (r *Report) writePlots(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+func (r *Report) writePlots(folder *os.Root) error {
+	dir, err := plots(folder)
+	if err != nil {
 		return err
 	}
+	defer dir.Close() //nolint:errcheck // it is only a way to the files
 	keep := map[string]bool{}
 	var mu sync.Mutex
 	var wait sync.WaitGroup
@@ -87,10 +103,9 @@ func (r *Report) writePlots(dir string) error {
 		}
 		wait.Go(func() {
 			for _, f := range figures {
-				base := filepath.Join(dir, f.Name)
 				err := errors.Join(
-					writeFile(base+".svg", func(w io.Writer) error { return f.SVG(w, plot.Wide, true) }),
-					writeFile(base+".png", func(w io.Writer) error { return f.PNG(w, plot.Wide) }))
+					file.In(dir, f.Name+".svg", func(w io.Writer) error { return f.SVG(w, plot.Wide, true) }),
+					file.In(dir, f.Name+".png", func(w io.Writer) error { return f.PNG(w, plot.Wide) }))
 				if err != nil {
 					mu.Lock()
 					failed = append(failed, err)
@@ -109,16 +124,16 @@ func (r *Report) writePlots(dir string) error {
 
 // removeStale removes figures that are not to be kept, by the names that this
 // package gives.
-func removeStale(dir string, keep map[string]bool) error {
-	entries, err := os.ReadDir(dir)
+func removeStale(dir *os.Root, keep map[string]bool) error {
+	entries, err := fs.ReadDir(dir.FS(), ".")
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		name, ext := strings.TrimSuffix(e.Name(), filepath.Ext(e.Name())), filepath.Ext(e.Name())
 		ours := (ext == ".svg" || ext == ".png") && slices.ContainsFunc(figureKinds, func(kind string) bool { return strings.HasSuffix(name, "-"+kind) })
-		if ours && !keep[e.Name()] {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+		if ours && e.Type().IsRegular() && !keep[e.Name()] {
+			if err := dir.Remove(e.Name()); err != nil {
 				return err
 			}
 		}

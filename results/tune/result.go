@@ -3,10 +3,11 @@ package tune
 import (
 	"encoding/json"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"time"
 
+	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
 )
@@ -119,7 +120,7 @@ func (r *Result) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("encode the tuning of %s: %w", r.Engine, err)
 	}
-	if err := os.WriteFile(path, append(b, '\n'), 0o666); err != nil {
+	if err := file.Replace(path, func(w io.Writer) error { _, err := w.Write(append(b, '\n')); return err }); err != nil {
 		return fmt.Errorf("cannot store the tuning: %w", err)
 	}
 	return nil

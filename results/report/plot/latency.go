@@ -175,6 +175,22 @@ func legend(c draw.Canvas, names []string, sample vg.Length) draw.Canvas {
 // powers of ten, or at fewer where that is enough.
 type timeTicks struct{ few bool }
 
+// The ends of what an axis can show, in µs. No clock tells less than the one,
+// and no trial lasts as long as the other.
+const leastTime, mostTime = 1e-6, 1e15
+
+// bounded keeps lo and hi, which may come from a document that somebody made
+// up, within what the loops over the decades come to an end with.
+func (timeTicks) bounded(lo, hi float64) (float64, float64) {
+	if !(lo >= leastTime) { // nor NaN
+		lo = leastTime
+	}
+	if !(hi <= mostTime) {
+		hi = mostTime
+	}
+	return min(lo, mostTime), max(hi, lo)
+}
+
 // steps returns the multiples of the powers of ten that are marked.
 func (t timeTicks) steps(lo, hi float64) []float64 {
 	switch decades := math.Log10(hi / lo); {
@@ -189,6 +205,7 @@ func (t timeTicks) steps(lo, hi float64) []float64 {
 
 // around widens lo and hi to the next marks, so that every axis has two.
 func (t timeTicks) around(lo, hi float64) (float64, float64) {
+	lo, hi = t.bounded(lo, hi)
 	steps := t.steps(lo, hi)
 	low, high := 0.0, math.Inf(1)
 	for e := math.Floor(math.Log10(lo)) - 1; e <= math.Ceil(math.Log10(hi))+1; e++ {
@@ -205,6 +222,7 @@ func (t timeTicks) around(lo, hi float64) (float64, float64) {
 
 func (t timeTicks) Ticks(lo, hi float64) []plot.Tick {
 	var ticks []plot.Tick
+	lo, hi = t.bounded(lo, hi)
 	for e := math.Floor(math.Log10(lo)); e <= math.Ceil(math.Log10(hi)); e++ {
 		for _, s := range t.steps(lo, hi) {
 			if v := s * math.Pow(10, e); v >= lo*(1-1e-9) && v <= hi*(1+1e-9) {

@@ -12,6 +12,8 @@ import (
 
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
+
+	"github.com/dynobench/dyno/internal/format"
 )
 
 // svg is a vg.Canvas. gonum's own writes a style of some 200 bytes with every
@@ -176,7 +178,9 @@ func (s *svg) arc(b *strings.Builder, c vg.PathComp) {
 	}
 }
 
-var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
+func escape(text string) string { return markup.Replace(format.Line(text)) }
+
+var markup = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
 
 func (s *svg) FillString(f font.Face, p vg.Point, text string) {
 	if f.Font.Size <= 0 || text == "" {
@@ -191,7 +195,7 @@ func (s *svg) FillString(f font.Face, p vg.Point, text string) {
 	if f.Font.Weight > 0 {
 		weight = ` font-weight="600"`
 	}
-	fmt.Fprintf(&s.body, "<text x=\"%s\" y=\"%s\" font-size=\"%s\"%s%s%s>%s</text>\n", num(x), num(y), num(float64(f.Font.Size)), weight, s.paint("fill"), turn, escape.Replace(text))
+	fmt.Fprintf(&s.body, "<text x=\"%s\" y=\"%s\" font-size=\"%s\"%s%s%s>%s</text>\n", num(x), num(y), num(float64(f.Font.Size)), weight, s.paint("fill"), turn, escape(text))
 }
 
 // DrawImage does nothing: no figure holds an image.
@@ -208,6 +212,6 @@ func (s *svg) writeTo(w io.Writer, name string, alone bool) error {
 		ground = "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
 	}
 	_, err := fmt.Fprintf(w, "<svg xmlns=\"http://www.w3.org/2000/svg\" %s role=\"img\" aria-label=\"%s\" font-family=\"'Liberation Sans',Arial,Helvetica,sans-serif\">\n%s%s</svg>\n",
-		size, escape.Replace(name), ground, s.body.String())
+		size, escape(name), ground, s.body.String())
 	return err
 }

@@ -1,0 +1,90 @@
+package results
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+
+	"github.com/dynobench/dyno/internal/format"
+)
+
+// Bounds of what a document holds. Somebody may have made it up, and whoever
+// reads it adds up its figures and draws axes over them.
+const (
+	mostFigure  = 1e16    // in any unit; a counter of bytes or nanoseconds fits
+	longestText = 1 << 20 // bytes; histograms have bounds of their own
+	mostItems   = 2_000_000
+)
+
+// check holds every value of a document against these bounds. The error names
+// the first that is beyond them by its path in the JSON.
+func check(doc any) error { return checkValue("", reflect.ValueOf(doc)) }
+
+func checkValue(path string, v reflect.Value) error {
+	at := func() string { return strings.TrimPrefix(path, ".") }
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return checkValue(path, v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if !f.IsExported() {
+				continue
+			}
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			below := path + "." + name
+			if f.Anonymous && name == "" {
+				below = path
+			}
+			if name == "histogram" {
+				if strings.Trim(v.Field(i).String(), base64Alphabet) != "" {
+					return fmt.Errorf("%s: not base64", strings.TrimPrefix(below, "."))
+				}
+				continue // how long it may be is for DecodeHistogram to see
+			}
+			if err := checkValue(below, v.Field(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Slice:
+		if v.Len() > mostItems {
+			return fmt.Errorf("%s: %d items are more than dyno stores", at(), v.Len())
+		}
+		for i := range v.Len() {
+			if err := checkValue(fmt.Sprintf("%s[%d]", path, i), v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			if err := checkValue(fmt.Sprintf("%s.%v", path, it.Key()), it.Value()); err != nil {
+				return err
+			}
+		}
+	case reflect.String:
+		if v.Len() > longestText {
+			return fmt.Errorf("%s: a text of %d bytes is longer than dyno stores", at(), v.Len())
+		}
+	case reflect.Float64:
+		if x := v.Float(); !(math.Abs(x) <= mostFigure) {
+			return fmt.Errorf("%s: %v is beyond what dyno measures", at(), x)
+		}
+	case reflect.Int, reflect.Int64:
+		if x := v.Int(); x > mostFigure || x < -mostFigure {
+			return fmt.Errorf("%s: %d is beyond what dyno measures", at(), x)
+		}
+	}
+	return nil
+}
+
+const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+
+// Printable returns a copy of run, which may come from a stranger, whose texts
+// are single lines with nothing in them that a terminal acts upon. Command lines
+// stay as they are, for the shell's quoting to deal with.
+func Printable(run *Run) *Run {
+	return format.Lines(run, func(field string) bool { return strings.HasSuffix(field, "Command") })
+}
