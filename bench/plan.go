@@ -64,6 +64,11 @@ type Options struct {
 
 	Trust load.Trust // of targets that are asked by https
 
+	// Done are trials of the same plan that were measured before and are not
+	// measured again; Refused are targets that were refused then.
+	Done    []results.Trial
+	Refused []string
+
 	// Seen tells what happens while it happens; may be nil. It is called from
 	// one goroutine.
 	Seen func(Event)
@@ -197,7 +202,7 @@ func NewPlan(o Options) (*Plan, error) {
 			}
 		}
 	}
-	return p, nil
+	return p, p.checkDone()
 }
 
 // Environment is what the figures of the plan will depend on.
@@ -282,6 +287,7 @@ func (p *Plan) Describe() results.Plan {
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,
 			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Mean(p.duration(s)), RateProfile: s.Load.Profile,
 			Connections: s.Load.Connections, DurationS: p.duration(s).Seconds(), Groups: groupSpecs(s),
+			WarmupS: p.warmup(s).Seconds(), App: s.App, Source: s.Source, Definition: s.Definition,
 		}
 		seen := map[string]bool{}
 		for _, r := range s.Requests {
@@ -296,8 +302,14 @@ func (p *Plan) Describe() results.Plan {
 	for _, t := range p.Targets {
 		d.Targets = append(d.Targets, results.PlanTarget{
 			Name: t.Name, Summary: t.Summary, Kind: t.Kind, Spec: t.Spec, Command: t.Command,
+			Protocol: t.Protocol, Ready: t.Ready, DrainS: t.Drain.Seconds(), Signal: t.Signal, Env: slices.Sorted(maps.Keys(t.Env)),
 		})
 	}
+	if p.Trust != (load.Trust{}) {
+		trust := results.Trust(p.Trust)
+		d.Trust = &trust
+	}
+	d.ReadyTimeoutS = p.ReadyTimeout.Seconds()
 	d.Planned = d.Count()
 	return d
 }

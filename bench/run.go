@@ -41,28 +41,32 @@ func (p *Plan) Run(ctx context.Context, sink Sink) ([]Refusal, error) {
 	if err != nil {
 		return refused, err
 	}
-	steps := slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool {
-		return slices.ContainsFunc(refused, func(r Refusal) bool { return r.Target == s.Target.Name })
-	})
-	if len(steps) == 0 {
+	out := slices.Clone(p.Refused)
+	for _, r := range refused {
+		out = append(out, r.Target)
+	}
+	a := p.agenda(out)
+	if len(a.steps) == 0 {
 		return refused, ErrNoTarget
 	}
-	began, planned := time.Now(), len(steps)
-	for i := 0; i < len(steps); i++ {
-		step := steps[i]
-		p.tell(Event{Kind: TrialBegins, Step: step, Done: i, Total: len(steps), Left: p.left(steps, i, time.Since(began))})
+	began, measured := time.Now(), 0
+	for i := 0; i < len(a.steps); i++ {
+		step := a.steps[i]
+		if trial := a.stored(step); trial != nil {
+			a.ended(i, trial)
+			continue
+		}
+		p.tell(Event{Kind: TrialBegins, Step: step, Done: i, Total: len(a.steps), Left: p.left(len(a.steps)-i, measured, time.Since(began))})
 		trial := p.trial(ctx, step, i+1)
 		if ctx.Err() != nil {
 			return refused, context.Cause(ctx) // half a trial is none
 		}
 		if err := sink.Append(*trial); err != nil {
-			return refused, fmt.Errorf("trial %d of %d could not be stored: %w", i+1, len(steps), err)
+			return refused, fmt.Errorf("trial %d of %d could not be stored: %w", i+1, len(a.steps), err)
 		}
-		if Disturbed(trial) && float64(len(steps)-planned) < maxRepeats*float64(planned) {
-			step.Repeat++
-			steps = slices.Insert(steps, blockEnd(steps, i), step)
-		}
-		p.tell(Event{Kind: TrialEnds, Step: step, Trial: trial, Done: i + 1, Total: len(steps), Left: p.left(steps, i+1, time.Since(began))})
+		measured++
+		a.ended(i, trial)
+		p.tell(Event{Kind: TrialEnds, Step: step, Trial: trial, Done: i + 1, Total: len(a.steps), Left: p.left(len(a.steps)-i-1, measured, time.Since(began))})
 	}
 	return refused, nil
 }
@@ -77,12 +81,12 @@ func blockEnd(steps []Step, i int) int {
 	return end
 }
 
-// left estimates the time that the steps from done on take, at the pace so far.
-func (p *Plan) left(steps []Step, done int, spent time.Duration) time.Duration {
-	if done == 0 {
-		return p.Length()
+// left estimates the time that so many steps take, at the pace so far.
+func (p *Plan) left(steps, measured int, spent time.Duration) time.Duration {
+	if measured == 0 {
+		spent, measured = p.Length(), len(p.Steps)
 	}
-	return spent / time.Duration(done) * time.Duration(len(steps)-done)
+	return spent / time.Duration(measured) * time.Duration(steps)
 }
 
 func (p *Plan) tell(e Event) {
@@ -96,6 +100,9 @@ func (p *Plan) verifyAll(ctx context.Context) ([]Refusal, error) {
 	var refused []Refusal
 	ref := reference{}
 	for _, t := range p.Targets {
+		if slices.Contains(p.Refused, t.Name) {
+			continue
+		}
 		err := p.verifyTarget(ctx, t, ref)
 		if ctx.Err() != nil {
 			return refused, context.Cause(ctx)

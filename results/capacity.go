@@ -82,6 +82,7 @@ type Probe struct {
 	WarmupS       float64    `json:"warmup_s"`
 	DurationS     float64    `json:"duration_s"`
 	Requests      int64      `json:"requests"`
+	WindowAnswers float64    `json:"window_answers,omitempty"` // as in Load
 	ThroughputRPS float64    `json:"throughput_rps"`
 	Errors        Errors     `json:"errors"`
 	LatencyUS     Quantiles  `json:"latency_us"`

@@ -288,6 +288,7 @@ type Run struct {
 	Plan        Plan        `json:"plan"`
 	Trials      []Trial     `json:"trials"`                // in the order in which they ran
 	Interrupted bool        `json:"interrupted,omitempty"` // by a signal
+	Resumed     []time.Time `json:"resumed,omitempty"`     // when it was gone on with, after it had been killed or interrupted
 	Finished    time.Time   `json:"finished,omitzero"`     // when the plan had been carried out; absent where it was not: see Tally
 
 	Calibration *Calibration `json:"calibration,omitempty"` // of the generator on this host, that the trials were judged against
@@ -298,6 +299,7 @@ type Build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
 	Go      string `json:"go"`
+	SHA256  string `json:"sha256,omitempty"` // of the program
 }
 
 // Environment is what the figures depend on and a reader cannot see.
@@ -332,6 +334,19 @@ type Plan struct {
 	Scenarios []PlanScenario `json:"scenarios"`
 	Targets   []PlanTarget   `json:"targets"`
 	Skipped   []Skip         `json:"skipped,omitempty"`
+
+	ReadyTimeoutS float64 `json:"ready_timeout_s,omitempty"`
+	TargetsFile   *File   `json:"targets_file,omitempty"` // with rows of the user's
+	Trust         *Trust  `json:"trust,omitempty"`        // of targets that are asked by https
+}
+
+// Trust says whom the generator trusts behind https, by the names of files.
+type Trust struct {
+	Insecure    bool   `json:"insecure,omitempty"`
+	Authorities string `json:"authorities,omitempty"`
+	ServerName  string `json:"server_name,omitempty"`
+	Certificate string `json:"certificate,omitempty"`
+	Key         string `json:"key,omitempty"`
 }
 
 // PlanScenario is the part of a scenario that a report needs.
@@ -348,6 +363,12 @@ type PlanScenario struct {
 	Classes     []string `json:"classes,omitempty"`
 	Requests    []string `json:"requests,omitempty"` // as "99 × GET /hello"; with a body, its length and digest
 	Groups      []string `json:"groups,omitempty"`   // connections beside the busy ones, in the form of dyno load --group
+
+	// What the scenario is made from again when the run is resumed.
+	WarmupS    float64 `json:"warmup_s,omitempty"`
+	App        string  `json:"app,omitempty"`
+	Source     string  `json:"source,omitempty"`     // its name, or the path of its file
+	Definition string  `json:"definition,omitempty"` // its YAML
 }
 
 // PlanTarget is a server that the plan compares.
@@ -358,6 +379,20 @@ type PlanTarget struct {
 	Spec    string   `json:"spec,omitempty"`
 	Command []string `json:"command"`          // the argv template, before {addr} and the like are filled in
 	Trials  []int    `json:"trials,omitempty"` // the rounds in which it has a trial, where not in all
+
+	Protocol string   `json:"protocol,omitempty"`
+	Ready    string   `json:"ready,omitempty"` // the path of the request by which it proves ready
+	DrainS   float64  `json:"drain_s,omitempty"`
+	Signal   string   `json:"signal,omitempty"`
+	Env      []string `json:"env,omitempty"`   // the names of what its row adds to the environment
+	Files    []File   `json:"files,omitempty"` // that its command names: programs, scripts, settings
+}
+
+// File is a file as it was when the run began.
+type File struct {
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
 }
 
 // Skip is a target that could not run, and why.

@@ -20,8 +20,9 @@ const RunFile = "run.json"
 // Store is a run on its way to disk: one folder, rewritten after every trial.
 // It is not safe for concurrent use.
 type Store struct {
-	dir string
-	run *Run
+	dir  string
+	run  *Run
+	lock *os.File // of the folder: two processes must not write one run
 }
 
 // Create makes a folder for run below runs (which it makes too), named by
@@ -53,12 +54,50 @@ func Create(runs string, run *Run) (*Store, error) {
 		if err != nil {
 			return nil, storeError(s.dir, err)
 		}
+		s.lock, _, _ = lockFolder(s.dir) // a file system that has no locks is no reason not to measure
 		if err := s.save(); err != nil {
+			s.Close()        //nolint:errcheck // nothing was written
 			os.Remove(s.dir) //nolint:errcheck // what went wrong is reported; an empty folder is all that can stay
 			return nil, err
 		}
 		return s, nil
 	}
+}
+
+// Open takes up the run stored in path, its folder or the run.json in it, to go
+// on with it. It fails while another process writes it.
+func Open(path string) (*Store, error) {
+	dir := path
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if filepath.Base(path) != RunFile {
+			return nil, fmt.Errorf("%s is a copy of a run's document: to go on with a run takes its folder", path)
+		}
+		dir = filepath.Dir(path)
+	}
+	lock, busy, err := lockFolder(dir)
+	switch {
+	case busy:
+		return nil, fmt.Errorf("%s is being measured by another process: wait for it, or end it", dir)
+	case err != nil:
+		return nil, fmt.Errorf("cannot keep others from writing to %s: %w", dir, err)
+	}
+	s := &Store{dir: dir, lock: lock}
+	if s.run, err = Read(dir); err != nil { // once nobody else writes it
+		s.Close() //nolint:errcheck // nothing was written
+		return nil, err
+	}
+	if s.run.Trials == nil {
+		s.run.Trials = []Trial{}
+	}
+	return s, nil
+}
+
+// Close lets other processes go on with the run.
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
 }
 
 // shortID returns four random characters that are hard to confuse.

@@ -83,3 +83,22 @@ func parse(source, file string, data []byte, open opener) (*Scenario, error) {
 	s.Source = source
 	return s, nil
 }
+
+// Restore returns the scenario of a definition that was kept, and whether
+// source, which Load was asked for, still has it. Where it has not, Source is
+// empty: the definition has to be written somewhere for it to be loaded again.
+// Data that it names beside itself is looked for beside source.
+func Restore(source, definition string) (s *Scenario, stands bool, err error) {
+	if source != "" {
+		if s, err = Load(source); err == nil && s.Definition == definition {
+			return s, true, nil
+		}
+	}
+	s, err = parse("", "the definition in the run", []byte(definition), func(file string) (*template.Data, error) {
+		if !filepath.IsAbs(file) {
+			return nil, fmt.Errorf("%s has changed or is gone, and its data is named relative to it: restore it", source)
+		}
+		return template.LoadData(file)
+	})
+	return s, false, err
+}

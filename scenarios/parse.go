@@ -29,7 +29,7 @@ func parseFile(name string, data []byte, open opener) (*Scenario, error) {
 		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Msg: "the file is empty; a scenario needs name, summary, requests and load"}
 	}
 	d := decoder{yamlfile.NewDecoder(name)}
-	s := &Scenario{App: "bench", Duration: 2 * time.Second, Warmup: time.Second}
+	s := &Scenario{App: "bench", Duration: 2 * time.Second, Warmup: time.Second, Definition: string(data)}
 	d.scenario(root, s)
 	if !d.Faulty() && s.Data.File != "" && open != nil {
 		if s.Data.Rows, err = open(s.Data.File); err != nil {

@@ -17,7 +17,11 @@ import (
 
 // Scenario is one file, decoded strictly: see Parse.
 type Scenario struct {
-	Source   string        `yaml:"-"`        // what Load was asked for: it loads the same scenario again
+	Source string `yaml:"-"` // what Load was asked for: it loads the same scenario again
+	// Definition is the file as it was read: it parses to the same scenario
+	// again, wherever the file is by then.
+	Definition string `yaml:"-"`
+
 	Name     string        `yaml:"name"`     // lower-case letters, digits and dashes
 	Summary  string        `yaml:"summary"`  // one line: what is asked
 	Shows    string        `yaml:"shows"`    // what the figures tell apart

@@ -35,7 +35,7 @@ func TestDefaults(t *testing.T) {
 		Name: "x", Summary: "s", App: "bench",
 		Requests: []scenarios.Request{{Method: "GET", Path: "/a", Weight: 1, Class: "/a", Expect: scenarios.Expect{Status: 200}}},
 		Load:     scenarios.Offer{Model: "closed", Connections: 64, Timeout: 10 * time.Second},
-		Duration: 2 * time.Second, Warmup: time.Second,
+		Duration: 2 * time.Second, Warmup: time.Second, Definition: minimal,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -97,6 +97,7 @@ warmup: 0s
 		}},
 		Duration: 1500 * time.Millisecond,
 	}
+	want.Definition = got.Definition // TestRestore has it
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -456,5 +457,52 @@ func TestValidateRequests(t *testing.T) {
 	}
 	if err := scenarios.ValidateRequests(nil); err == nil {
 		t.Error("no requests at all are accepted")
+	}
+}
+
+// A scenario is made again from what was kept of it, whatever its file holds by
+// then.
+func TestRestore(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.yaml")
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("x.yaml", minimal)
+	was, err := scenarios.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func()
+		stands bool
+	}{
+		"same":    {func() {}, true},
+		"changed": {func() { write("x.yaml", minimal+"app: other\n") }, false},
+		"broken":  {func() { write("x.yaml", "name: [") }, false},
+		"gone":    {func() { os.Remove(path) }, false},
+	} {
+		write("x.yaml", minimal)
+		c.change()
+		got, stands, err := scenarios.Restore(was.Source, was.Definition)
+		if err != nil || stands != c.stands || stands != (got.Source == path) {
+			t.Fatalf("%s: %v, %v, source %s", name, stands, err, got.Source)
+		}
+		got.Source = was.Source
+		if d := cmp.Diff(was, got); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+	for _, s := range scenarios.List() {
+		if got, stands, err := scenarios.Restore(s.Source, s.Definition); err != nil || !stands || got.Name != s.Name {
+			t.Errorf("%s: %v, %v", s.Name, stands, err)
+		}
+	}
+	write("rows.csv", "a\n1\n")
+	withData := minimal + "data: {file: rows.csv}\n"
+	if _, _, err := scenarios.Restore(path, withData); err == nil || !strings.Contains(err.Error(), "its data is named relative to it") {
+		t.Errorf("data beside a file that is gone: %v", err)
 	}
 }

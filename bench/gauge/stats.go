@@ -62,7 +62,7 @@ func (s *stats) ask() (v Sample, ok bool) {
 		s.kept, s.from = c, bufio.NewReader(c)
 	}
 	s.kept.SetDeadline(time.Now().Add(patience)) //nolint:errcheck // reading tells
-	if _, err := io.WriteString(s.kept, "GET /slots HTTP/1.1\r\nHost: stats\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(s.kept, "GET /slots HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		s.close()
 		return v, false
 	}

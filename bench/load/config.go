@@ -90,8 +90,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, bad("Generator", "the %s generator has no pipelining, connections per request, source addresses, threads or sessions to resume: use the native one", c.Generator)
 	case (c.TLS != nil || c.Resume) && !to.tls:
 		return c, bad("TLS", "%s: whom to trust, certificates and sessions of TLS are for https only", c.URL)
-	case to.tls && len(c.Groups) > 0:
-		return c, bad("Groups", "%s: groups of connections speak no TLS; use http, or leave them out", c.URL)
 	case c.Spin < 0 || c.Spin > maxSpin:
 		return c, bad("Spin", "spin %v: between 0 and %v are possible", c.Spin, maxSpin)
 	case c.Spin > 0 && (c.Model != Open || c.Generator != "native"):

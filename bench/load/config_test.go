@@ -36,7 +36,6 @@ func TestBadConfig(t *testing.T) {
 		{Config{URL: "http://:80/"}, "URL", "host is missing"},
 		{Config{URL: "http://a:99999/"}, "URL", "1 to 65535"},
 		{Config{URL: "unix:"}, "URL", "socket is missing"},
-		{Config{URL: "https://a/", Groups: []Group{{Kind: Idle}}}, "Groups", "no TLS"},
 		{Config{URL: "http://a/", Resume: true}, "TLS", "https only"},
 		{Config{URL: url, Generator: "wrk"}, "Generator", "native, vegeta"},
 		{Config{URL: url, Model: "half"}, "Model", "closed, open"},

@@ -29,6 +29,7 @@ type crowd struct {
 	slots   []crowdSlot
 	alarms  alarms
 	buf     []byte
+	plain   []byte // https: what has been opened
 
 	dialing  int   // connections under way
 	stoodAt  int64 // when a connection was last made
@@ -81,6 +82,9 @@ func newCrowd(j *job, host string) (*crowd, error) {
 	w := &crowd{
 		job: j, poll: p, dialer: d, members: make([]member, len(c.Groups)), slots: make([]crowdSlot, n),
 		buf: make([]byte, readBuffer), done: make(chan struct{}),
+	}
+	if w.tls != nil {
+		w.plain = make([]byte, readBuffer)
 	}
 	w.alarms.slots = w.slots
 	from := int32(0)

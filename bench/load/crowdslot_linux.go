@@ -19,6 +19,7 @@ type crowdSlot struct {
 	polled     uint32
 	group      uint8
 	state      crowdState
+	securing   bool  // crowdDialing: TLS is being agreed on
 	fails      uint8 // connections in a row that came to nothing
 
 	wake  int64 // the alarm
@@ -28,6 +29,7 @@ type crowdSlot struct {
 	sent  int64 // first byte of the request
 	moved int64 // something was last sent or received
 
+	tls    *session // https: of the connection
 	parser http1.ResponseParser
 }
 
@@ -84,7 +86,7 @@ func (w *crowd) attempt(s *crowdSlot, at int64) {
 	switch err {
 	case nil:
 		if err = w.watch(s, unix.EPOLLIN); err == nil {
-			w.connected(s, at)
+			w.reached(s, at)
 			return
 		}
 	case unix.EINPROGRESS:
@@ -106,6 +108,15 @@ func (w *crowd) attempt(s *crowdSlot, at int64) {
 func (w *crowd) refused(s *crowdSlot, err error, at int64) {
 	w.member(s).rec.refuse(err, w.counting)
 	w.rest(s, at)
+}
+
+// reached goes on with a connection of the transport.
+func (w *crowd) reached(s *crowdSlot, at int64) {
+	if w.tls != nil {
+		w.secure(s, at)
+		return
+	}
+	w.connected(s, at)
 }
 
 func (w *crowd) connected(s *crowdSlot, at int64) {
@@ -180,19 +191,18 @@ func (w *crowd) wake(s *crowdSlot, at int64) {
 func (w *crowd) ready(s *crowdSlot, events uint32, at int64) {
 	switch s.state {
 	case crowdDialing:
-		if errno, err := unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
+		if s.securing {
+			w.shakeWith(s, at)
+		} else if errno, err := unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
 			w.refused(s, err, at)
 		} else if errno != 0 {
 			w.refused(s, unix.Errno(errno), at)
 		} else if events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 			_ = w.watch(s, unix.EPOLLIN)
-			w.connected(s, at)
+			w.reached(s, at)
 		}
-	case crowdHeld: // the server has had enough of it, and may say so first
-		n, errno := read(int(s.fd), w.buf)
-		if errno != unix.EAGAIN && (errno != 0 || n == 0 || emptyLines(w.buf[:n]) < n) {
-			w.lost(s, at)
-		}
+	case crowdHeld:
+		w.look(s, at)
 	case crowdSending:
 		if events&^unix.EPOLLOUT == 0 || !w.receive(s, at) {
 			if s.state == crowdSending && events&unix.EPOLLOUT != 0 {
@@ -245,6 +255,7 @@ func (w *crowd) drop(s *crowdSlot, abort bool) {
 	if s.fd == absent {
 		return
 	}
+	w.unsecure(s, abort)
 	if abort {
 		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}

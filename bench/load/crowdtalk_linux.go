@@ -62,7 +62,7 @@ func (w *crowd) send(s *crowdSlot, at int64) {
 				b = m.request[s.written:m.swift]
 			}
 		}
-		n, errno := write(int(s.fd), b)
+		n, errno := w.write(s, b)
 		switch {
 		case errno == unix.EAGAIN && slow:
 			if !w.overdue(s, at) {
@@ -98,6 +98,17 @@ func (w *crowd) send(s *crowdSlot, at int64) {
 			return
 		}
 	}
+	switch errno := w.flush(s); {
+	case errno == unix.EAGAIN:
+		_ = w.watch(s, unix.EPOLLIN|unix.EPOLLOUT)
+		w.alarms.set(s.index, s.moved+w.timeout)
+		return
+	case errno != 0:
+		if !w.receive(s, at) {
+			w.lost(s, at)
+		}
+		return
+	}
 	s.state = crowdReceiving
 	if m.Kind == SlowRead {
 		_ = w.watch(s, 0)
@@ -117,7 +128,7 @@ func (w *crowd) sip(s *crowdSlot, at int64) {
 		}
 		return
 	}
-	if !w.take(s, n, errno, at) {
+	if !w.arrived(s, n, errno, at) {
 		w.nextPiece(s, at)
 	}
 }
@@ -129,7 +140,7 @@ func (w *crowd) receive(s *crowdSlot, at int64) bool {
 		if errno == unix.EAGAIN {
 			return false
 		}
-		if w.take(s, n, errno, at) {
+		if w.arrived(s, n, errno, at) {
 			return true
 		}
 		if n < len(w.buf) {
@@ -138,14 +149,15 @@ func (w *crowd) receive(s *crowdSlot, at int64) bool {
 	}
 }
 
-// take judges the outcome of a read and tells whether the request has ended.
-func (w *crowd) take(s *crowdSlot, n int, errno unix.Errno, at int64) bool {
+// take judges the outcome of a read, the end of the connection where b is empty,
+// and tells whether the request has ended.
+func (w *crowd) take(s *crowdSlot, b []byte, errno unix.Errno, at int64) bool {
 	m := w.member(s)
 	switch {
 	case errno != 0:
 		w.lost(s, at)
 		return true
-	case n == 0:
+	case len(b) == 0:
 		if s.parser.EOF() != nil {
 			w.lost(s, at)
 		} else {
@@ -155,9 +167,9 @@ func (w *crowd) take(s *crowdSlot, n int, errno unix.Errno, at int64) bool {
 	}
 	s.moved = at
 	if w.counting {
-		m.rec.bytesRead += int64(n)
+		m.rec.bytesRead += int64(len(b))
 	}
-	used, done, err := s.parser.Parse(w.buf[:n])
+	used, done, err := s.parser.Parse(b)
 	switch {
 	case err != nil:
 		if w.counting {
@@ -165,7 +177,7 @@ func (w *crowd) take(s *crowdSlot, n int, errno unix.Errno, at int64) bool {
 		}
 		w.rest(s, at)
 	case done:
-		w.answer(s, at, used+emptyLines(w.buf[used:n]) == n)
+		w.answer(s, at, used+emptyLines(b[used:]) == len(b))
 	default:
 		return false
 	}

@@ -91,7 +91,7 @@ func handshakeError(err error) error {
 	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
 		return errors.New("the server speaks http there, without TLS: use http://")
 	case errors.As(err, &record):
-		return fmt.Errorf("the server does not speak TLS there: %w", err)
+		return fmt.Errorf("the server does not speak TLS there: %w; if it speaks http, use http://", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return errors.New("the server closed the connection in the TLS handshake: does it speak TLS there?")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):

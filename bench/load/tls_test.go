@@ -19,6 +19,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -545,3 +546,88 @@ func TestHTTPSStalled(t *testing.T) {
 type silent struct{ net.Conn }
 
 func (s silent) Write(b []byte) (int, error) { return len(b), nil }
+
+// Groups do over https what they do over http.
+func TestHTTPSGroups(t *testing.T) {
+	large := bytes.Repeat([]byte("x"), 20_000)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for name, g := range map[string]Group{
+			"idle":              {Kind: Idle, Connections: 20},
+			"idle that asks":    {Kind: Idle, Connections: 5, Every: 10 * time.Millisecond, Path: "/group"},
+			"slow head":         {Kind: SlowSend, Connections: 3, Rate: 2000, Every: time.Millisecond, Path: "/group", Size: 80},
+			"slow body":         {Kind: SlowSend, Connections: 3, Rate: 2000, Every: time.Millisecond, Path: "/group", Part: "body", Size: 60},
+			"slow reader":       {Kind: SlowRead, Connections: 3, Rate: 400_000, Every: time.Millisecond, Path: "/large"},
+			"storm":             {Kind: Storm, Connections: 2, Every: 10 * time.Millisecond},
+			"storm that asks":   {Kind: Storm, Connections: 2, Every: 10 * time.Millisecond, Request: true, Path: "/group"},
+			"storm that aborts": {Kind: Storm, Connections: 2, Every: 10 * time.Millisecond, Abort: true},
+		} {
+			t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
+				config := certified()
+				config.MinVersion, config.MaxVersion = version, version
+				var seen heads
+				r := respondTLS(t, config, nil, func(r *responder) {
+					r.answer = func(w io.Writer, n int64, head []byte) bool {
+						if seen.count(head); path(head) == "/large" {
+							return reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large)(w, n, head)
+						}
+						return reply(hello)(w, n, head)
+					}
+				})
+				c := shortTLS(r)
+				c.Duration, c.Groups = 400*time.Millisecond, []Group{g}
+				l := until(func() *results.Load { return mustRun(t, c) }, func(l *results.Load) bool {
+					return l.Requests > 0 && l.Groups[0].Opened > 0 && (g.Path == "" || l.Groups[0].Requests > 0)
+				})
+				got := l.Groups[0]
+				if l.Requests == 0 || l.Errors.Total() != 0 || got.Refused+got.Errors+got.Closed != 0 || got.Opened == 0 {
+					t.Errorf("%d answers, %+v; %+v", l.Requests, l.Errors, got)
+				}
+				if g.Kind != Storm && (got.Opened != int64(g.Connections) || got.Standing != int64(g.Connections)) {
+					t.Errorf("%d opened, %d standing", got.Opened, got.Standing)
+				}
+				if g.Path == "" {
+					if got.Requests != 0 {
+						t.Errorf("%d requests", got.Requests)
+					}
+					return
+				}
+				if came := seen.of(g.Path); got.Requests == 0 || came < got.Requests {
+					t.Errorf("%d requests of the group came, %d counted", came, got.Requests)
+				}
+				least := 0.0
+				switch g.Kind { // a few bytes each ms, however it is sealed
+				case SlowSend:
+					least = float64(g.Size/2-3) * 1e3
+				case SlowRead:
+					least = float64(len(large)/400-3) * 1e3
+				}
+				if got.LatencyUS.Min < least {
+					t.Errorf("a request took %.0f µs, though it cannot in less than %.0f", got.LatencyUS.Min, least)
+				}
+			})
+		}
+	}
+}
+
+// A server that ends idle connections, or that TLS cannot be agreed on with, is
+// told of in the groups' records.
+func TestHTTPSGroupsRefused(t *testing.T) {
+	var n atomic.Int64
+	stalls := func(c net.Conn) net.Conn {
+		if n.Add(1) > 1 { // the probe's
+			c.Close()
+		}
+		return c
+	}
+	r := respondTLS(t, certified(), stalls, nil)
+	c := shortTLS(r)
+	c.Groups = []Group{{Kind: Storm, Connections: 2, Every: 10 * time.Millisecond}}
+	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "closed the connection in the TLS handshake") {
+		t.Errorf("%v", err)
+	}
+	n.Store(-9) // the probe, the four busy ones and some of the storm's
+	l := mustRun(t, c)
+	if g := l.Groups[0]; g.Refused == 0 {
+		t.Errorf("%+v", g)
+	}
+}

@@ -3,79 +3,131 @@ package observe
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dynobench/dyno/engines"
 )
 
-// silence is how long a client has to begin a request before it is taken for
-// one that reads a plain connection, as uwsgitop does.
-const silence = 100 * time.Millisecond
+const (
+	// silence is how long a client has to begin a request before it is taken for
+	// one that reads a plain connection, as uwsgitop does.
+	silence = 100 * time.Millisecond
+
+	// askTime is how long the rest of a request may take, and tellTime how long a
+	// client to read its answer.
+	askTime  = time.Second
+	tellTime = time.Second
+
+	mostClients = 256
+)
+
+// Service is how a server is told of.
+type Service struct {
+	Proto string // that the server speaks
+	Guard Guard
+	Log   *slog.Logger
+
+	// Look and Stats are called once at a time, each for all who have asked meanwhile.
+	Look  func() Server
+	Stats func() engines.Stats
+}
 
 // Serve answers on ln until ctx ends, and closes it: a client that asks
 // nothing gets the JSON and the end of the connection; a GET of /metrics the
 // Prometheus text; one of /slots a line of JSON (see below); any other GET the
-// JSON. look and stats are called for each answer, one at a time.
-func Serve(ctx context.Context, ln net.Listener, proto string, look func() Server, stats func() engines.Stats) error {
+// JSON. No client waits for another one.
+func (s *Service) Serve(ctx context.Context, ln net.Listener) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
-	watchers := newWatchers(ctx, stats)
+	look, stats := shared[Server]{make: s.Look}, shared[engines.Stats]{make: s.Stats}
+	watchers := newWatchers(ctx, stats.get)
 	defer watchers.wait()
+	var answers sync.WaitGroup
+	defer answers.Wait()
+	clients := crowd{most: mostClients}
+	from := Patient(ctx, ln, s.Log, "stats")
 	for {
-		c, err := ln.Accept()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("stats: %w", err)
+		c, err := from.Accept()
+		if err != nil {
+			return
 		}
-		answer(c, proto, look, watchers)
+		if !clients.enter(c) {
+			c.Close()
+			continue
+		}
+		answers.Go(func() {
+			defer clients.leave(c)
+			if !s.answer(ctx, c, &clients, &look, watchers) {
+				c.Close()
+			}
+		})
 	}
 }
 
-// answer is one connection's. Its time is bounded: one client at a time is
-// served, since to look asks the workers.
-func answer(c net.Conn, proto string, look func() Server, watchers *watchers) {
-	kept := false
-	defer func() {
-		if !kept {
-			c.Close()
-		}
-	}()
-	c.SetDeadline(time.Now().Add(silence)) //nolint:errcheck // reading tells
+// answer is one connection's, and tells whether the watchers have it now.
+func (s *Service) answer(ctx context.Context, c net.Conn, clients *crowd, look *shared[Server], watchers *watchers) (kept bool) {
+	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Now()) })() //nolint:errcheck // reading tells
+	c.SetDeadline(time.Now().Add(silence))                               //nolint:errcheck // likewise
 	request := make([]byte, 4096)
-	n, _ := c.Read(request)
+	n, err := c.Read(request)
+	c.SetDeadline(time.Now().Add(askTime)) //nolint:errcheck // likewise
 	for n > 0 && n < len(request) && !bytes.Contains(request[:n], []byte("\r\n\r\n")) {
-		m, err := c.Read(request[n:])
+		var m int
+		m, err = c.Read(request[n:])
 		if n += m; err != nil {
 			break
 		}
 	}
-	line, _, _ := strings.Cut(string(request[:n]), "\r\n")
-	words := strings.Fields(line)
-	if kept = len(words) > 1 && words[1] == slotsPath && watchers.take(c); kept {
-		return
+	clients.spoke(c)
+	if err != nil && ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+		return false
 	}
-	now := look()
+	head, _, _ := strings.Cut(string(request[:n]), "\r\n\r\n")
+	line, fields, _ := strings.Cut(head, "\r\n")
+	words, host := strings.Fields(line), hostOf(fields)
 	var body bytes.Buffer
-	kind, status := "application/json", http.StatusOK
-	switch {
+	kind, status := "text/plain; charset=utf-8", http.StatusOK
+	switch _, local := c.(*net.UnixConn); {
 	case n > 0 && (len(words) < 2 || words[0] != http.MethodGet):
-		kind, status = "text/plain", http.StatusMethodNotAllowed
+		status = http.StatusMethodNotAllowed
 		body.WriteString("GET / or /metrics\n")
+	case n > 0 && !local && !s.Guard.Allows(host):
+		status = http.StatusForbidden
+		body.WriteString(s.Guard.refusal(host))
+	case n > 0 && words[1] == slotsPath && watchers.take(c):
+		return true
 	case n > 0 && words[1] == "/metrics":
 		kind = string(textFormat)
+		now := look.get()
 		now.WriteMetrics(&body) //nolint:errcheck // into memory
 	default:
-		now.WriteJSON(&body, proto) //nolint:errcheck // likewise
+		kind = "application/json"
+		now := look.get()
+		now.WriteJSON(&body, s.Proto) //nolint:errcheck // likewise
 	}
-	c.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // writing tells
+	c.SetDeadline(time.Now().Add(tellTime)) //nolint:errcheck // writing tells
 	if n > 0 {
 		fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
 			status, http.StatusText(status), kind, body.Len())
 	}
 	c.Write(body.Bytes()) //nolint:errcheck // the client has gone
+	return false
+}
+
+// hostOf is the Host among the fields of a request, "" if there is none.
+func hostOf(fields string) string {
+	for line := range strings.SplitSeq(fields, "\r\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(name, "Host") {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }

@@ -6,9 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -100,9 +102,8 @@ func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {
-		if err := Serve(ctx, ln, "http", func() Server { return *example() }, func() engines.Stats { return example().Total }); err != nil {
-			t.Error(err)
-		}
+		s := Service{Proto: "http", Log: slog.New(slog.DiscardHandler), Look: func() Server { return *example() }, Stats: func() engines.Stats { return example().Total }}
+		s.Serve(ctx, ln)
 	})
 	defer done.Wait()
 	defer cancel()
@@ -123,7 +124,7 @@ func TestServe(t *testing.T) {
 	watch := dial()
 	from := bufio.NewReader(watch)
 	for range 3 {
-		io.WriteString(watch, "GET /slots HTTP/1.1\r\nHost: x\r\n\r\n") //nolint:errcheck // reading tells
+		io.WriteString(watch, "GET /slots HTTP/1.1\r\nHost: localhost\r\n\r\n") //nolint:errcheck // reading tells
 		resp, err := http.ReadResponse(from, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -134,13 +135,148 @@ func TestServe(t *testing.T) {
 	}
 	for path, want := range map[string]string{"/": "{", "/metrics": "# HELP"} {
 		c := dial() // while the watcher is still there
-		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path)
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path)
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if b, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(b), want) {
 			t.Errorf("%s: %.60q, %v", path, b, err)
+		}
+	}
+}
+
+// listenFor has example told at an address until the test ends.
+func listenFor(t *testing.T, s Service) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Log = slog.New(slog.DiscardHandler)
+	if s.Look == nil {
+		s.Look = func() Server { return *example() }
+	}
+	s.Stats = func() engines.Stats { return example().Total }
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { s.Serve(ctx, ln) })
+	t.Cleanup(func() { cancel(); done.Wait() })
+	return ln.Addr().String()
+}
+
+// scrape asks for /metrics with that Host and returns the status.
+func scrape(t *testing.T, addr, host string) int {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Minute)) //nolint:errcheck // reading tells
+	fmt.Fprintf(c, "GET /metrics HTTP/1.1\r\nHost: %s\r\n\r\n", host)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
+}
+
+// TestSilentClients: who says nothing, or not all, does not hold up who asks. Many
+// more of them than there is room for are there.
+func TestSilentClients(t *testing.T) {
+	addr := listenFor(t, Service{})
+	for i := range 4 * mostClients {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if i%2 == 1 {
+			io.WriteString(c, "GET /me") //nolint:errcheck // it may have been closed
+		}
+	}
+	if got := scrape(t, addr, "localhost"); got != http.StatusOK {
+		t.Errorf("a scrape beside silent clients got %d", got)
+	}
+}
+
+// TestSharedLooks: many who ask while a look is made share the next one, which has
+// begun after they asked.
+func TestSharedLooks(t *testing.T) {
+	begun, gate := make(chan int64), make(chan struct{})
+	var n int64
+	s := shared[int64]{make: func() int64 {
+		n++
+		begun <- n
+		<-gate
+		return n
+	}}
+	first := make(chan int64, 1)
+	go func() { first <- s.get() }()
+	<-begun
+	const others = 50
+	got := make(chan int64, others)
+	var asked sync.WaitGroup
+	for range others {
+		asked.Add(1)
+		go func() {
+			s.mu.Lock()
+			if s.next == nil {
+				s.next = &answerOf[int64]{done: make(chan struct{})}
+			}
+			s.mu.Unlock()
+			asked.Done()
+			got <- s.get()
+		}()
+	}
+	asked.Wait()
+	gate <- struct{}{}
+	if v := <-first; v != 1 {
+		t.Errorf("the first got look %d", v)
+	}
+	<-begun
+	gate <- struct{}{}
+	served := 0
+	for served < others {
+		select {
+		case v := <-got:
+			if v < 2 {
+				t.Errorf("an answer from before the question: look %d", v)
+			}
+			served++
+		case <-begun: // for who was slow to ask
+			gate <- struct{}{}
+		}
+	}
+	if n > others/2 {
+		t.Errorf("%d looks for %d who asked at the same time", n, others)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	for given, hosts := range map[string]map[string]int{
+		"127.0.0.1:0": {
+			"127.0.0.1:9191": 200, "localhost": 200, "LOCALHOST.:9191": 200, "[::1]:9191": 200, "::1": 200, "10.1.2.3": 200, "": 200,
+			"evil.example": 403, "evil.example:9191": 403, "127.0.0.1.evil.example": 403, "localhost.evil.example": 403, "0x7f.1": 403,
+		},
+		"metrics.example:0": {"metrics.example": 200, "METRICS.example:9191": 200, "evil.example": 403, "localhost": 200},
+		"0.0.0.0:0":         {"192.0.2.1:9191": 200, "evil.example": 403},
+	} {
+		addr := listenFor(t, Service{Guard: GuardOf(given)})
+		handler := GuardOf(given).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		for host, want := range hosts {
+			if got := scrape(t, addr, host); got != want {
+				t.Errorf("listening at %s, Host %q: %d, want %d", given, host, got, want)
+			}
+			r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+			r.Host = host
+			if handler.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("a handler at %s, Host %q: %d, want %d", given, host, w.Code, want)
+			}
 		}
 	}
 }

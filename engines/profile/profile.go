@@ -8,7 +8,10 @@
 package profile
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime"
 	"runtime/pprof"
@@ -31,26 +34,34 @@ const (
 	traceSeconds   = 1
 )
 
-// taking is held by who samples: the runtime can do each thing once.
-var taking sync.Mutex
+// Each is held by who samples that: the runtime can do each thing once.
+var takingCPU, takingTrace, takingMutex, takingBlock sync.Mutex
 
 // Handler answers GETs below /debug/pprof/: profile (of the CPU) and trace, for
 // ?seconds=; mutex and block, sampled for ?seconds= and with all that was
 // sampled before in the life of the process; goroutine, heap, allocs and
 // threadcreate as they are, heap after a collection with ?gc=1. ?debug=1 makes
-// the latter text. While one of the former is taken another is refused (409).
+// the latter text. While one of the former is taken a second one of the same kind
+// is refused (409). All but a trace, which can be large and is sent as it grows, are
+// taken first and sent then: who does not read holds up nobody.
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/{$}", index)
 	mux.HandleFunc("GET /debug/pprof/profile", func(w http.ResponseWriter, r *http.Request) {
-		during(w, r, profileSeconds, func() error { return pprof.StartCPUProfile(w) }, pprof.StopCPUProfile)
+		var to bytes.Buffer
+		if during(w, r, &takingCPU, profileSeconds, func() error { return pprof.StartCPUProfile(&to) }, pprof.StopCPUProfile) {
+			w.Write(to.Bytes()) //nolint:errcheck // the client has gone
+		}
 	})
 	mux.HandleFunc("GET /debug/pprof/trace", func(w http.ResponseWriter, r *http.Request) {
-		during(w, r, traceSeconds, func() error { return trace.Start(w) }, trace.Stop)
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		during(w, r.WithContext(ctx), &takingTrace, traceSeconds, func() error { return trace.Start(&untilFailed{w, cancel}) }, trace.Stop)
 	})
 	mux.HandleFunc("GET /debug/pprof/mutex", func(w http.ResponseWriter, r *http.Request) {
 		var before int
-		during(w, r, 0, func() error {
+		var to bytes.Buffer
+		if during(w, r, &takingMutex, 0, func() error {
 			before = runtime.SetMutexProfileFraction(-1)
 			if before == 0 { // the app has its own way otherwise
 				runtime.SetMutexProfileFraction(mutexFraction)
@@ -58,42 +69,67 @@ func Handler() http.Handler {
 			return nil
 		}, func() {
 			runtime.SetMutexProfileFraction(before)
-			write(w, r, "mutex")
-		})
+			render(&to, r, "mutex")
+		}) {
+			send(w, r, &to)
+		}
 	})
 	mux.HandleFunc("GET /debug/pprof/block", func(w http.ResponseWriter, r *http.Request) {
-		during(w, r, 0, func() error { runtime.SetBlockProfileRate(blockRateNS); return nil }, func() {
+		var to bytes.Buffer
+		if during(w, r, &takingBlock, 0, func() error { runtime.SetBlockProfileRate(blockRateNS); return nil }, func() {
 			runtime.SetBlockProfileRate(0)
-			write(w, r, "block")
-		})
+			render(&to, r, "block")
+		}) {
+			send(w, r, &to)
+		}
 	})
 	mux.HandleFunc("GET /debug/pprof/{name}", func(w http.ResponseWriter, r *http.Request) {
 		if r.PathValue("name") == "heap" && r.FormValue("gc") != "" {
 			runtime.GC()
 		}
-		write(w, r, r.PathValue("name"))
+		var to bytes.Buffer
+		if !render(&to, r, r.PathValue("name")) {
+			http.Error(w, fmt.Sprintf("there is no profile %q; /debug/pprof/ lists all", r.PathValue("name")), http.StatusNotFound)
+			return
+		}
+		send(w, r, &to)
 	})
 	return mux
 }
 
-// during samples for as long as r asks, or until the client goes away.
-func during(w http.ResponseWriter, r *http.Request, seconds float64, start func() error, stop func()) {
+// untilFailed has sampling end when nobody reads it any more.
+type untilFailed struct {
+	w      io.Writer
+	failed func()
+}
+
+func (u *untilFailed) Write(p []byte) (int, error) {
+	n, err := u.w.Write(p)
+	if err != nil {
+		u.failed()
+	}
+	return n, err
+}
+
+// during samples for as long as r asks, or until the client goes away, with taking
+// held, and tells whether it has.
+func during(w http.ResponseWriter, r *http.Request, taking *sync.Mutex, seconds float64, start func() error, stop func()) bool {
 	if text := r.FormValue("seconds"); text != "" {
 		var err error
 		if seconds, err = strconv.ParseFloat(text, 64); err != nil || !(seconds > 0 && seconds < 1e6) {
 			http.Error(w, fmt.Sprintf("seconds=%q is not a number of seconds above 0", text), http.StatusBadRequest)
-			return
+			return false
 		}
 	}
 	if !taking.TryLock() {
-		http.Error(w, "another profile or trace is being taken: ask again when it is done", http.StatusConflict)
-		return
+		http.Error(w, "another one is being taken: ask again when it is done", http.StatusConflict)
+		return false
 	}
 	defer taking.Unlock()
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := start(); err != nil { // the app takes one itself
 		http.Error(w, err.Error(), http.StatusConflict)
-		return
+		return false
 	}
 	timer := time.NewTimer(time.Duration(seconds * float64(time.Second)))
 	defer timer.Stop()
@@ -102,22 +138,34 @@ func during(w http.ResponseWriter, r *http.Request, seconds float64, start func(
 	case <-r.Context().Done():
 	}
 	stop()
+	return true
 }
 
-// write answers with a profile of the runtime's, or of the app's own.
-func write(w http.ResponseWriter, r *http.Request, name string) {
+// debug is the form that r asks for, 0 for pprof's own.
+func debug(r *http.Request) int {
+	n, _ := strconv.Atoi(r.FormValue("debug"))
+	return n
+}
+
+// render puts a profile of the runtime's, or of the app's own, into to, and tells
+// whether there is one of that name.
+func render(to *bytes.Buffer, r *http.Request, name string) bool {
 	p := pprof.Lookup(name)
 	if p == nil {
-		http.Error(w, fmt.Sprintf("there is no profile %q; /debug/pprof/ lists all", name), http.StatusNotFound)
-		return
+		return false
 	}
-	debug, _ := strconv.Atoi(r.FormValue("debug"))
+	p.WriteTo(to, debug(r)) //nolint:errcheck // into memory
+	return true
+}
+
+// send answers with a profile.
+func send(w http.ResponseWriter, r *http.Request, from *bytes.Buffer) {
 	kind := "application/octet-stream"
-	if debug > 0 {
+	if debug(r) > 0 {
 		kind = "text/plain; charset=utf-8"
 	}
 	w.Header().Set("Content-Type", kind)
-	p.WriteTo(w, debug) //nolint:errcheck // the client has gone
+	w.Write(from.Bytes()) //nolint:errcheck // the client has gone
 }
 
 func index(w http.ResponseWriter, _ *http.Request) {

@@ -106,11 +106,51 @@ func TestMutexOnlyWhileAsked(t *testing.T) {
 }
 
 func TestOneAtATime(t *testing.T) {
-	taking.Lock()
+	takingTrace.Lock()
 	w := get(Handler(), "/debug/pprof/trace?seconds=1")
-	taking.Unlock()
+	takingTrace.Unlock()
 	if w.Code != http.StatusConflict {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// unread is a client that takes nothing until it is released.
+type unread struct {
+	*httptest.ResponseRecorder
+	began chan struct{} // closed by the first write
+	once  sync.Once
+	gate  chan struct{}
+}
+
+func (u *unread) Write(p []byte) (int, error) {
+	u.once.Do(func() { close(u.began) })
+	<-u.gate
+	return u.ResponseRecorder.Write(p)
+}
+
+// TestUnread: while one of each kind is not read, all others are still to be had,
+// and of those that are not read in one piece a second one, too.
+func TestUnread(t *testing.T) {
+	h := Handler()
+	names := []string{"trace?seconds=0.01", "profile?seconds=0.01", "mutex?seconds=0.01", "block?seconds=0.01", "heap", "goroutine"}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			u := &unread{ResponseRecorder: httptest.NewRecorder(), began: make(chan struct{}), gate: make(chan struct{})}
+			var all sync.WaitGroup
+			all.Go(func() { h.ServeHTTP(u, httptest.NewRequest(http.MethodGet, "/debug/pprof/"+name, nil)) })
+			<-u.began
+			for _, other := range names {
+				want := http.StatusOK
+				if other == name && strings.HasPrefix(name, "trace") {
+					want = http.StatusConflict
+				}
+				if w := get(h, "/debug/pprof/"+other); w.Code != want {
+					t.Errorf("%s while %s is not read: %d %s, want %d", other, name, w.Code, w.Body, want)
+				}
+			}
+			close(u.gate)
+			all.Wait()
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // those for commandLine.
 func (c *cli) fill(cmd *cobra.Command) error {
 	given := map[string]bool{}
+	c.settings = map[string]bool{}
 	cmd.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = true })
 	if err := fillFlags(cmd); err != nil {
 		return err
@@ -20,6 +21,7 @@ func (c *cli) fill(cmd *cobra.Command) error {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if !given[f.Name] && f.Name != "config" {
 			c.filled = append(c.filled, words(f)...)
+			c.settings[f.Name] = true
 		}
 	})
 	return nil
@@ -28,7 +30,11 @@ func (c *cli) fill(cmd *cobra.Command) error {
 // words are those of a command line that set f as it is.
 func words(f *pflag.Flag) []string {
 	name := "--" + f.Name
-	switch list, ok := f.Value.(pflag.SliceValue); {
+	inner := f.Value
+	if v, ok := inner.(*value); ok {
+		inner = v.Value
+	}
+	switch list, ok := inner.(pflag.SliceValue); {
 	case ok && f.Value.Type() == "stringArray": // a value of it may hold a comma
 		var all []string
 		for _, v := range list.GetSlice() {

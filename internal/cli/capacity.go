@@ -116,7 +116,7 @@ func sweepRates(text string) ([]float64, error) {
 }
 
 // survey searches or sweeps with config, which says all but the rates.
-func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, slo objective.Objective, tolerate []string, given func(string) bool) error {
+func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo objective.Objective, given func(string) bool) error {
 	var rates []float64
 	if f.sweep != "" {
 		var err error
@@ -127,11 +127,11 @@ func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, s
 	if !given("arrivals") { // users do not come by the clock
 		config.Arrivals = load.Poisson
 	}
-	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, f.budget, given("timeout"), offering(tolerate))}
+	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, patience(f.budget, slo, given("timeout")), offering(f.tolerate))}
 	if given("duration") {
 		s.Window = config.Duration
 	}
-	seen, done := watchSurvey(c.stderr, f.budget)
+	seen, done := watchSurvey(c.stderr, f.progress, f.budget)
 	s.Seen = seen
 	var found *results.Capacity
 	var err error
@@ -150,15 +150,15 @@ func (c *cli) survey(ctx context.Context, config load.Config, f capacityFlags, s
 	case found == nil:
 		return failed(err)
 	}
-	if e := c.printSurvey(found, f.plot); e != nil {
-		return failed(e)
-	}
+	written := c.printSurvey(found, f.plot)
 	switch {
 	case found.Interrupted:
-		return errInterrupted
+		return &exitError{code: exitInterrupted, err: written}
+	case written != nil:
+		return failed(written)
 	case err != nil:
 		return failed(err)
-	case f.search && found.CapacityRPS == 0 && hasWarning(found, capacity.CodeNeverKept):
+	case slices.ContainsFunc(found.Warnings, func(w results.Warning) bool { return slices.Contains(capacity.Failures, w.Code) }):
 		return &exitError{code: exitFailed}
 	case f.search && found.CapacityRPS == 0:
 		return &exitError{code: exitUndecided}
@@ -171,10 +171,6 @@ func encode(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
-}
-
-func hasWarning(c *results.Capacity, code string) bool {
-	return slices.ContainsFunc(c.Warnings, func(w results.Warning) bool { return w.Code == code })
 }
 
 func (c *cli) printSurvey(found *results.Capacity, path string) error {
@@ -200,26 +196,39 @@ func (c *cli) printSurvey(found *results.Capacity, path string) error {
 	})
 }
 
+// patience is how long a survey waits for an answer where nobody says. A server
+// that hangs once must not use up the budget, but one that may take that long is
+// waited for.
+func patience(budget time.Duration, slo objective.Objective, given bool) time.Duration {
+	if given {
+		return 0
+	}
+	return max(budget/20, 2*slo.Longest(), time.Second)
+}
+
 // prober offers the windows that a survey asks for.
-func prober(config load.Config, budget time.Duration, timeoutGiven bool, offer offer) capacity.Probe {
-	if !timeoutGiven { // a server that hangs once must not use up the budget
-		config.Timeout = min(config.Timeout, budget/20)
+func prober(config load.Config, patience time.Duration, offer func(context.Context, load.Config) (*results.Load, error)) capacity.Probe {
+	if patience > 0 {
+		config.Timeout = min(config.Timeout, patience)
 	}
 	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
 		probe := config
-		probe.Model, probe.Rate, probe.Seed = load.Open, a.Rate, a.Seed
+		probe.Model, probe.Rate, probe.Profile, probe.Seed = load.Open, a.Rate, "", a.Seed
 		probe.Duration, probe.Warmup = a.Window, a.Warmup
 		if a.Rate == 0 {
-			probe.Model, probe.Arrivals = load.Closed, ""
+			probe.Model, probe.Arrivals, probe.Spin = load.Closed, "", 0
 		}
 		return offer(ctx, probe)
 	}
 }
 
-// watchSurvey shows a survey on w: a bar where a person watches, a line for
-// each window otherwise.
-func watchSurvey(w io.Writer, budget time.Duration) (seen func(capacity.Event), done func()) {
-	if isTerminal(w) {
+// watchSurvey shows a survey on w: a bar where a person watches, unless it is to
+// be plain, a line for each window otherwise.
+func watchSurvey(w io.Writer, mode string, budget time.Duration) (seen func(capacity.Event), done func()) {
+	if mode == "none" {
+		return nil, func() {}
+	}
+	if isTerminal(w) && mode == "auto" {
 		b := newBar(w, int64(budget))
 		return func(e capacity.Event) {
 			text := "closed loop"

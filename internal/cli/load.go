@@ -149,8 +149,14 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	if err := bench.CheckTolerated(f.tolerate); err != nil {
 		return usageError(err)
 	}
+	if err := f.mode(&config, c.json).idle(given); err != nil {
+		return usageError(err)
+	}
+	if err := checkProgress(f.progress); err != nil {
+		return usageError(err)
+	}
 	if f.surveys() {
-		return c.survey(cmd.Context(), config, f.capacityFlags, slo, f.tolerate, given)
+		return c.survey(cmd.Context(), config, f, slo, given)
 	}
 	phase, err := load.OpenPhaseFD()
 	if err != nil {
@@ -159,9 +165,6 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	run := offering(f.tolerate)
 	if phase != nil {
 		config.Phase, run = phase, load.Run
-	}
-	if err := checkProgress(f.progress); err != nil {
-		return usageError(err)
 	}
 	files, err := f.files.prepare(&config, c.json)
 	if err != nil {
@@ -231,12 +234,8 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 		return config, errors.New("--rate and --arrivals recorded exclude each other: the trace has its own rate; --speed changes it")
 	case recorded && f.trace == "":
 		return config, errors.New("--arrivals recorded: give the --trace that they are recorded in")
-	case !recorded && (given("trace") || given("speed")):
-		return config, errors.New("--trace and --speed are for --arrivals recorded")
 	case given("speed") && (!(f.speed > 0) || math.IsInf(f.speed, 1)):
 		return config, fmt.Errorf("--speed %v: how many times as fast, above 0", f.speed)
-	case f.scenario == "" && !f.open() && !recorded && !f.surveys() && given("arrivals"):
-		return config, errors.New("--arrivals is for the open loop: give a --rate as well")
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
 	case f.timeout <= 0:

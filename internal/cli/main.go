@@ -58,9 +58,10 @@ func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.
 
 // cli is what the verbs share.
 type cli struct {
-	own            gateway.App // the program's, nil for dyno itself
-	args           []string    // the command line, without the program
-	filled         []string    // flags that came from the environment or a file, as words of a command line
+	own            gateway.App     // the program's, nil for dyno itself
+	args           []string        // the command line, without the program
+	filled         []string        // flags that came from the environment or a file, as words of a command line
+	settings       map[string]bool // the names of those flags
 	stdout, stderr io.Writer
 	json           bool
 	started        bool // flags and arguments were fine, the verb runs

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -11,12 +12,13 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/observe"
 	"github.com/dynobench/dyno/engines/profile"
 	"github.com/dynobench/dyno/engines/supervise"
 )
 
 // profile serves --pprof, if it is set, until ctx ends or stop is called.
-func (f *superviseFlags) profile(ctx context.Context, engine engines.Engine) (stop func(), err error) {
+func (f *superviseFlags) profile(ctx context.Context, engine engines.Engine, log *slog.Logger) (stop func(), err error) {
 	if f.pprof == "" {
 		return func() {}, nil
 	}
@@ -28,11 +30,16 @@ func (f *superviseFlags) profile(ctx context.Context, engine engines.Engine) (st
 	if m, ok := engine.(*supervise.Master); ok {
 		handler = profile.Workers(handler, func() []int { return running(m) }, m.Dial)
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{
+		Handler:           observe.GuardOf(private(f.pprof)).Handler(handler),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 	forget := context.AfterFunc(ctx, func() { server.Close() })
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		server.Serve(ln.Listener()) //nolint:errcheck // the server goes on without
+		server.Serve(observe.Patient(ctx, ln.Listener(), log, "pprof")) //nolint:errcheck // it has been logged
 	})
 	return func() {
 		forget()
@@ -61,8 +68,8 @@ func running(m *supervise.Master) []int {
 	return ids
 }
 
-// private is addr on the loopback interface unless it names another: profiles
-// tell what a server does and cost it time, and are nobody else's to ask for.
+// private is addr on the loopback interface unless it names another: what a server
+// does is nobody else's to ask for, and costs it time.
 func private(addr string) string {
 	port := strings.TrimPrefix(addr, ":")
 	if _, err := strconv.ParseUint(port, 10, 16); err == nil {

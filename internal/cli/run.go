@@ -64,6 +64,7 @@ type runFlags struct {
 	readyTimeout  time.Duration
 	tolerate      []string
 	trust         load.Trust
+	resume        string
 	plan          bool
 	given         func(flag string) bool
 }
@@ -84,16 +85,27 @@ threads,threads=8. Your own server joins by --command, with {addr} where the
 address goes that it shall listen on; it must answer the scenario's requests.
 
 It exits with 1 if a target was refused, if a trial failed (wrong answers,
-errors, a dead server), or if no trial of a target under a scenario counts.`,
+errors, a dead server), or if no trial of a target under a scenario counts.
+
+A run that was killed or interrupted is gone on with by --resume RUN: with the
+plan that is stored, on the same machine with the same programs, or not at all.
+Settings from the environment and --config are for new runs and do not apply.`,
 		Example: `  dyno run
   dyno run hello mixed --targets goroutine,eventloop,nethttp --trials 5
   dyno run json --targets goroutine --targets goroutine,per=request
   dyno run hello --targets goroutine --command 'mine=./myserver --listen {addr}'
   dyno run hello --protocol uwsgi --targets goroutine,eventloop,uwsgi-gevent
   dyno run ./checkout.yaml --targets uwsgi-gevent,gunicorn-gthread
-  dyno run hello --plan`,
+  dyno run hello --plan
+  dyno run --resume latest`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.given = cmd.Flags().Changed
+			if f.given("resume") && !c.settings["resume"] {
+				if err := c.checkResume(cmd, args); err != nil {
+					return usageError(err)
+				}
+				return c.resume(cmd.Context(), f.resume, f.out)
+			}
 			return c.run(cmd.Context(), args, f)
 		},
 	}
@@ -114,6 +126,7 @@ errors, a dead server), or if no trial of a target under a scenario counts.`,
 	flags.DurationVar(&f.readyTimeout, "ready-timeout", 15*time.Second, "longest a server may take to give its first right answer")
 	tolerateFlag(flags, &f.tolerate)
 	trustFlags(flags, &f.trust)
+	flags.StringVar(&f.resume, "resume", "", "go on with a `run` that was killed or interrupted, with its plan: a folder, an id or \"latest\"; nothing is measured twice")
 	flags.BoolVar(&f.plan, "plan", false, "print every command line that would be started, and exit")
 	return cmd
 }
@@ -190,20 +203,37 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	if f.plan {
 		return c.printPlan(plan)
 	}
-	return c.measure(ctx, plan, skipped, f.out)
+	var own *results.File
+	if f.targetsFile != "" {
+		own = bench.FileOf(f.targetsFile)
+	}
+	return c.measure(ctx, plan, skipped, own, f.out)
+}
+
+// describe is the plan as it is stored, with what it is made from again.
+func (c *cli) describe(plan *bench.Plan, skipped []results.Skip) results.Plan {
+	d := plan.Describe()
+	d.Skipped = skipped
+	d.Command = c.commandLine(plan.Seed)
+	for i := range d.Targets {
+		d.Targets[i].Files, _ = plan.Files(i) // a command that cannot be made is told when it is to be started
+	}
+	return d
 }
 
 // measure runs plan, stores it under folder and reports it.
-func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, folder string) error {
-	described := plan.Describe()
-	described.Skipped = skipped
-	described.Command = c.commandLine(plan.Seed)
+func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, own *results.File, folder string) error {
+	described := c.describe(plan, skipped)
+	described.TargetsFile = own
+	b := build()
+	b.SHA256 = digest(plan.Dyno)
 	env := plan.Environment()
 	c.calibrate(plan, env, folder)
-	store, err := results.Create(folder, &results.Run{Dyno: build(), Environment: env, Plan: described, Calibration: plan.Calibration})
+	store, err := results.Create(folder, &results.Run{Dyno: b, Environment: env, Plan: described, Calibration: plan.Calibration})
 	if err != nil {
 		return failed(err)
 	}
+	defer store.Close() //nolint:errcheck // it is only a lock
 	plan.ProfileDir = store.Dir()
 	fmt.Fprintf(c.stderr, "%s of %s, about %v, seed %d, into %s\n",
 		count(len(plan.Steps), "trial"), count(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
@@ -229,33 +259,52 @@ func (c *cli) carryOut(ctx context.Context, plan *bench.Plan, store *results.Sto
 		}
 		seen(e)
 	}
-	refused, runErr := plan.Run(ctx, store)
+	_, runErr := plan.Run(ctx, store)
 	done()
 	interrupted := ctx.Err() != nil
 	updateErr := store.Update(func(r *results.Run) {
-		r.Interrupted = interrupted
+		r.Interrupted = interrupted && runErr != nil
 		if runErr == nil || errors.Is(runErr, bench.ErrNoTarget) {
 			r.Finished = time.Now().UTC()
 		}
 	})
+	if interrupted && !errors.Is(runErr, bench.ErrNoTarget) {
+		runErr = nil // that it was interrupted is all
+	}
+	err := c.conclude(store, cmp.Or(runErr, storeErr, updateErr))
+	if interrupted {
+		if err != nil {
+			fmt.Fprintln(c.stderr, err)
+		}
+		if run := store.Run(); run.Interrupted {
+			fmt.Fprintf(c.stderr, "interrupted: %s; dyno run --resume %s goes on with it\n", run.Tally(), store.Dir())
+		}
+		return errInterrupted
+	}
+	return err
+}
+
+// conclude reports a run that goes no further, and returns what it has failed
+// in: err, the report, or what was asked of its targets.
+func (c *cli) conclude(store *results.Store, err error) error {
 	run := store.Run()
 	reportErr := c.report(run, store.Dir())
 	if reportErr != nil {
 		reportErr = fmt.Errorf("%w\nthe run itself is in %s; dyno report %s tries again", reportErr, store.Path(), store.Dir())
 	}
-	switch err := cmp.Or(runErr, storeErr, updateErr); {
-	case interrupted:
-		if reportErr != nil {
-			fmt.Fprintf(c.stderr, "%v\n", reportErr)
+	refused := 0
+	for _, t := range run.Plan.Targets {
+		if slices.ContainsFunc(run.Plan.Skipped, func(s results.Skip) bool { return s.Target == t.Name }) {
+			refused++
 		}
-		fmt.Fprintf(c.stderr, "interrupted; %s stored in %s\n", count(len(run.Trials), "trial"), store.Path())
-		return errInterrupted
+	}
+	switch {
 	case err != nil:
-		return failed(fmt.Errorf("%w\nwhat was measured is in %s", err, store.Path()))
+		return failed(errors.Join(fmt.Errorf("%w\nwhat was measured is in %s", err, store.Path()), reportErr))
 	case reportErr != nil:
 		return failed(reportErr)
-	case len(refused) > 0:
-		return failed(fmt.Errorf("%s refused, see above", count(len(refused), "target")))
+	case refused > 0:
+		return failed(fmt.Errorf("%s refused, see above", count(refused, "target")))
 	}
 	return verdict(run)
 }

@@ -165,7 +165,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 			return failed(err)
 		}
 		defer stop()
-		stop, err = f.supervise.profile(ctx, engine)
+		stop, err = f.supervise.profile(ctx, engine, svc.Log)
 		if err != nil {
 			socket.Close()
 			return failed(err)

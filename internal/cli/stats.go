@@ -18,19 +18,13 @@ func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, soc
 	if f.stats == "" {
 		return func() {}, nil
 	}
-	ln, err := engines.Listen(f.stats, engines.SocketOptions{})
+	ln, err := engines.Listen(private(f.stats), engines.SocketOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("--stats: %w", err)
 	}
 	began, address := time.Now(), socket.Addr().String()
-	var one sync.Mutex // looks at a time
-	stats := func() engines.Stats {
-		one.Lock()
-		defer one.Unlock()
-		return engine.Stats()
-	}
 	look := func() observe.Server {
-		s := observe.Server{Version: build().Version, Timed: svc.Timed, Address: address, Total: stats()}
+		s := observe.Server{Version: build().Version, Timed: svc.Timed, Address: address, Total: engine.Stats()}
 		if m, ok := engine.(*supervise.Master); ok {
 			s.Workers = m.Workers()
 			s.Waiting, s.Backlog = m.Waiting()
@@ -42,11 +36,10 @@ func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, soc
 		}
 		return s
 	}
+	told := observe.Service{Proto: svc.Codec.Name(), Guard: observe.GuardOf(private(f.stats)), Log: svc.Log, Look: look, Stats: engine.Stats}
 	ctx, cancel := context.WithCancel(ctx)
 	var serving sync.WaitGroup
-	serving.Go(func() {
-		observe.Serve(ctx, ln.Listener(), svc.Codec.Name(), look, stats) //nolint:errcheck // the server goes on without
-	})
+	serving.Go(func() { told.Serve(ctx, ln.Listener()) })
 	return func() {
 		cancel()
 		serving.Wait()

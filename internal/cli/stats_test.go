@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
@@ -148,5 +150,61 @@ func TestRunAsksUWSGI(t *testing.T) {
 	}
 	if len(slots) > 0 {
 		t.Errorf("no trials of %v:\n%s", slots, &progress)
+	}
+}
+
+// TestWatchingOutlivesALackOfDescriptors has clients take all descriptors that a
+// server may have. When they go, it is watched as before.
+func TestWatchingOutlivesALackOfDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	sockets := map[string]string{"stats": filepath.Join(dir, "stats"), "pprof": filepath.Join(dir, "pprof")}
+	l := serveLogged(t, func(cmd *exec.Cmd) {
+		cmd.Args = append([]string{"sh", "-c", `ulimit -n 64; exec dyno "$@"`, "sh"}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+	}, "--engine", "goroutine", "--stats", "unix:"+sockets["stats"], "--pprof", "unix:"+sockets["pprof"])
+	ask := func(path string) error {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(time.Minute)) //nolint:errcheck // reading tells
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		_, err = http.ReadResponse(bufio.NewReader(c), nil)
+		return err
+	}
+	var clients []net.Conn
+	for range 100 {
+		c, err := net.Dial("tcp", strings.TrimPrefix(l.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		clients = append(clients, c)
+	}
+	l.says("cannot accept")
+	var waiting []net.Conn // it has to accept them with nothing to accept with
+	for _, path := range sockets {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		waiting = append(waiting, c)
+	}
+	for name := range sockets {
+		l.says("for=" + name) // "cannot accept; trying again"
+	}
+	for _, c := range append(clients, waiting...) {
+		c.Close()
+	}
+	for name, path := range sockets {
+		if err := ask(path); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	l.alive()
+	if n := strings.Count(l.log(), "cannot accept"); n > 6 {
+		t.Errorf("%d lines in the log say the same", n)
 	}
 }

@@ -34,7 +34,7 @@ func (f *superviseFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.limits.Harakiri, "harakiri", 0, "kill a worker with a request that takes longer than this `time` (0: never)")
 	flags.IntVar(&f.limits.Cheaper, "cheaper", 0, "workers that are left when there is nothing to do (0: all stay)")
 	flags.DurationVar(&f.limits.CheaperIdle, "cheaper-idle", 10*time.Second, "how long there is little to do before a worker is ended")
-	flags.StringVar(&f.stats, "stats", "", "`address` that tells how the server does: uWSGI's JSON, and Prometheus text at /metrics")
+	flags.StringVar(&f.stats, "stats", "", "`address` that tells how the server does: uWSGI's JSON, and Prometheus text at /metrics; a port alone is one of 127.0.0.1")
 	flags.BoolVar(&f.latency, "stats-latency", true, "with --stats: count how long requests take, for /metrics; costs a look at the clock for each")
 	flags.StringVar(&f.pprof, "pprof", "", "`address` for profiles of this server, as net/http/pprof has them; a port alone is one of 127.0.0.1")
 	flags.StringVar(&f.pidFile, "pid-file", "", "`file` for the process id of the server, or of its supervisor")

@@ -57,6 +57,8 @@ func CapacityVerdicts(c *results.Capacity) []string {
 	switch {
 	case c.Interrupted:
 		all = append(all, "Interrupted: this is what was seen by then.")
+	case c.BudgetS > 0 && c.CapacityRPS == 0 && unseen(c):
+		all = append(all, fmt.Sprintf("Whether it keeps %s at some rate is not known:", c.Objective))
 	case c.BudgetS > 0 && c.CapacityRPS == 0:
 		all = append(all, fmt.Sprintf("No rate was found at which it keeps %s.", c.Objective))
 	}
@@ -77,6 +79,13 @@ func CapacityVerdicts(c *results.Capacity) []string {
 		all = append(all, fmt.Sprintf("The knee is beyond %s requests/s, the highest rate that counts: up to there, more load brings a larger share of answers than it costs of latency.", rate(highest)))
 	}
 	return all
+}
+
+// unseen tells whether a search without a result had nothing to judge.
+func unseen(c *results.Capacity) bool {
+	return slices.ContainsFunc(c.Warnings, func(w results.Warning) bool {
+		return slices.Contains([]string{"too-slow", "no-answers", "all-errors", "died"}, w.Code)
+	})
 }
 
 // extent is how far the curve goes, and of how many points.

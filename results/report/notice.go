@@ -11,11 +11,12 @@ import (
 // Notice is what the trials of a scenario were warned of under one code, told
 // once for all of them, or something about the whole run.
 type Notice struct {
-	results.Warning          // of the worst of them
-	Where           []Where  // empty if it is about the whole
-	Repeated        int      // how many of them were measured again and count now
-	differ          bool     // the warnings are not all the same
-	Each            []string // every warning: "pool, trial 2: …"; empty if there is one only
+	results.Warning                // of the worst of them
+	Where           []Where        // empty if it is about the whole
+	Repeated        int            // how many of them were measured again and count now
+	differ          bool           // the warnings are not all the same
+	last            *results.Trial // that was counted
+	Each            []string       // every warning: "pool, trial 2: …"; empty if there is one only
 }
 
 // Where names trials of a target.
@@ -95,6 +96,10 @@ func (n *Notice) add(r *Row, t *results.Trial, w results.Warning) {
 		each += " → " + w.Hint
 	}
 	n.Each = append(n.Each, each)
+	if n.last == t { // of one trial there may be several
+		return
+	}
+	n.last = t
 	if w.Invalid && slices.ContainsFunc(r.Valid, func(v *results.Trial) bool { return v.Trial == t.Trial }) {
 		n.Repeated++
 	}
@@ -193,6 +198,10 @@ func runNotices(run *results.Run, tally results.Tally) []Notice {
 	}
 	if run.Environment.CPUsShared {
 		add("cpus-shared", "Server and generator shared their CPUs: each figure holds the cost of both.", "use a machine with two CPUs or more")
+	}
+	if n := len(run.Resumed); n > 0 {
+		add("resumed", fmt.Sprintf("The run was gone on with %s, at last on %s: what was measured before and after that is of two times, and so may be the trials of one round.",
+			plural(n, "time"), run.Resumed[n-1].UTC().Format("2 January 2006, 15:04 UTC")), "")
 	}
 	if codes := run.Plan.Tolerate; len(codes) > 0 {
 		add("tolerated", fmt.Sprintf("Trials count in spite of these findings about the host: %s (--tolerate).", strings.Join(codes, ", ")), "measure without it for figures that are to be believed")

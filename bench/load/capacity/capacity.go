@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
@@ -91,12 +92,19 @@ var fractions = []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1}
 const (
 	CodeAtLeast     = "at-least"     // the limit is the generator's or the host's, not the server's
 	CodeNeverKept   = "never-kept"   // the objective was kept at no rate
-	CodeTooSlow     = "too-slow"     // windows of the budget hold too few requests to judge the objective
+	CodeTooSlow     = "too-slow"     // windows of the budget hold too few requests to judge the objective, or are short against an answer
+	CodeNoAnswers   = "no-answers"   // no request was answered
+	CodeAllErrors   = "all-errors"   // none was answered rightly
+	CodeDied        = "died"         // the server took no connection any more
 	CodeUndecided   = "undecided"    // too few windows could be judged
 	CodeWide        = "wide"         // the interval is wide
 	CodeNotMonotone = "not-monotone" // the objective is missed below the limit, too
 	CodeSpoiled     = "spoiled"      // many probes were
 )
+
+// Failures are the codes of surveys that found the server wanting, whatever the
+// rate.
+var Failures = []string{CodeNeverKept, CodeNoAnswers, CodeAllErrors, CodeDied}
 
 // A survey is a search or a sweep under way.
 type survey struct {
@@ -106,8 +114,10 @@ type survey struct {
 	began    time.Time
 	random   *rand.Rand
 	belief   *belief
-	ceiling  float64 // rates from here on say nothing about the server; 0: none is known
-	floor    float64 // rates up to here have too few requests to be judged
+	ceiling  float64       // rates from here on say nothing about the server; 0: none is known
+	least    time.Duration // that a window takes
+	drain    time.Duration // what the last probe took beside warm-up and window
+	floor    float64       // rates up to here have too few requests to be judged
 	verdicts int
 }
 
@@ -145,6 +155,7 @@ func (s *survey) finish(ctx context.Context) error {
 		return err
 	}
 	s.doc.Knee = knee(s.doc.Points)
+	s.fruitless()
 	spoiled, all := 0, 0
 	for _, p := range s.doc.Probes {
 		if p.Purpose != closed {
@@ -159,6 +170,56 @@ func (s *survey) finish(ctx context.Context) error {
 			"%d of %d probes did not count, not by the server's doing", spoiled, all)
 	}
 	return nil
+}
+
+// fruitless tells of rates, or of a whole survey, without a right answer.
+func (s *survey) fruitless() {
+	var e results.Errors
+	var answers, right float64
+	for _, p := range s.doc.Probes {
+		addErrors(&e, p.Errors)
+		answers += max(float64(p.Requests), p.WindowAnswers)
+		right += p.ThroughputRPS * p.DurationS
+	}
+	const byHand = "ask the server by hand (curl -m 5)"
+	switch {
+	case len(s.doc.Probes) == 0 || s.doc.Interrupted || code(s.doc, CodeDied):
+	case right > 0 && s.doc.BudgetS > 0: // a search goes beyond what the server can do
+	case right > 0:
+		for _, p := range s.doc.Points {
+			if p.ThroughputRPS == 0 && p.Requests+e.Total() > 0 {
+				s.warn(CodeNoAnswers, byHand, "at %.4g requests/s none was answered rightly", p.RateRPS)
+				return
+			}
+		}
+	case answers == 0 && e.Total() == e.Timeout+e.Unsent:
+		s.warn(CodeNoAnswers, byHand+"; if it takes longer, give a longer --timeout and --budget",
+			"no request of %d windows was answered", len(s.doc.Probes))
+	default:
+		s.warn(CodeAllErrors, "ask the server for that path and look at the answer",
+			"no request of %d windows was answered rightly (%s)", len(s.doc.Probes), kinds(e))
+	}
+}
+
+// kinds lists what failed.
+func kinds(e results.Errors) string {
+	var all []string
+	for _, f := range e.Kinds() {
+		all = append(all, fmt.Sprintf("%s %d", f.Kind, f.N))
+	}
+	return strings.Join(all, ", ")
+}
+
+// died tells whether err is that the server took connections before and now
+// takes none any more, and says so.
+func (s *survey) died(err error) bool {
+	var bad *load.ConfigError
+	if err == nil || errors.Is(err, errOver) || errors.As(err, &bad) || len(s.doc.Probes) == 0 {
+		return false
+	}
+	s.warn(CodeDied, "see the server's log; no limit is told of a server that does not live through the search",
+		"after %d windows: %v", len(s.doc.Probes), err)
+	return true
 }
 
 func (s *survey) elapsed() time.Duration { return s.Now().Sub(s.began) }
@@ -192,10 +253,11 @@ func has(l *results.Load, code string) bool {
 func (s *survey) probe(ctx context.Context, purpose string, rate float64, window time.Duration) (*results.Load, string, error) {
 	for try := 1; ; try++ {
 		a := Ask{Purpose: purpose, Rate: rate, Window: window, Warmup: warmup(window), Seed: uint64(s.random.Uint32()) + 1}
-		if ctx.Err() != nil || s.elapsed()+a.Warmup+a.Window+ending > s.Budget {
+		if ctx.Err() != nil || s.elapsed()+a.Warmup+a.Window+max(ending, s.drain) > s.Budget {
 			return nil, "", errOver
 		}
 		s.tell(Event{Ask: a})
+		began := s.elapsed()
 		l, err := s.Probe(ctx, a)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -206,6 +268,7 @@ func (s *survey) probe(ctx context.Context, purpose string, rate float64, window
 		if l.Interrupted {
 			return nil, "", errOver
 		}
+		s.drain = s.elapsed() - began - time.Duration((l.WarmupS+l.DurationS)*float64(time.Second))
 		verdict, err := s.store(a, l)
 		if err != nil {
 			return nil, "", err
@@ -234,7 +297,7 @@ func (s *survey) tell(e Event) {
 // store judges a window and keeps it.
 func (s *survey) store(a Ask, l *results.Load) (verdict string, err error) {
 	p := results.Probe{
-		Purpose: a.Purpose, RateRPS: a.Rate, Seed: a.Seed, WarmupS: l.WarmupS, DurationS: l.DurationS, Requests: l.Requests,
+		Purpose: a.Purpose, RateRPS: a.Rate, Seed: a.Seed, WarmupS: l.WarmupS, DurationS: l.DurationS, Requests: l.Requests, WindowAnswers: l.WindowAnswers,
 		ThroughputRPS: l.ThroughputRPS, Errors: l.Errors, LatencyUS: l.LatencyUS, Utilisation: l.GeneratorCPUUtilisation,
 		Valid: l.Valid, Warnings: l.Warnings,
 	}

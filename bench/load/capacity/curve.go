@@ -32,7 +32,7 @@ func Sweep(ctx context.Context, c Config, rates []float64) (*results.Capacity, e
 			break
 		}
 	}
-	if errors.Is(err, errOver) {
+	if errors.Is(err, errOver) || s.died(err) {
 		err = nil
 	}
 	if len(s.doc.Probes) == 0 && err != nil {

@@ -22,7 +22,7 @@ func Search(ctx context.Context, c Config) (*results.Capacity, error) {
 		return nil, err
 	}
 	err = s.search(ctx)
-	if errors.Is(err, errOver) {
+	if errors.Is(err, errOver) || s.died(err) {
 		err = nil
 	}
 	if len(s.doc.Probes) == 0 && err != nil {
@@ -36,14 +36,21 @@ func Search(ctx context.Context, c Config) (*results.Capacity, error) {
 }
 
 func (s *survey) search(ctx context.Context) error {
-	guess, err := s.guess(ctx)
-	if err != nil {
+	guess, takes, err := s.guess(ctx)
+	if err != nil || guess == 0 {
 		return err
 	}
+	if most := max(s.longest(), s.Window); answersIn*takes > most {
+		s.warn(CodeTooSlow, fmt.Sprintf("a --budget of %v or more", (time.Duration(answersIn*takes.Seconds()/longest)*time.Second+time.Second).Round(time.Second)),
+			"an answer takes %v, and a window has to be %d times as long to tell anything: the longest one of this budget is %v",
+			takes.Round(time.Millisecond), answersIn, most.Round(time.Millisecond))
+		return nil
+	}
+	s.least = answersIn * takes
 	s.belief = newBelief(guess)
 	// Below this rate, not even the longest window has the samples that the
 	// objective needs.
-	s.floor = s.samples() / (longest * s.Budget.Seconds())
+	s.floor = s.samples() / s.longest().Seconds()
 
 	if s.floor > s.belief.quantile(0.5) {
 		s.warn(CodeTooSlow, "a longer --budget, or a lower percentile",
@@ -59,23 +66,31 @@ func (s *survey) search(ctx context.Context) error {
 	return s.bisect(ctx, func() bool { return false })
 }
 
+// longest is the longest window of the budget.
+func (s *survey) longest() time.Duration { return time.Duration(longest * float64(s.Budget)) }
+
+// answersIn is how many answers, one after the other, a window has to have room
+// for: in a shorter one no queue forms that would.
+const answersIn = 4
+
 // guess returns the throughput of the closed loop, the better of two windows:
 // a host that stands still in one of them must not send the search to rates
-// far below the limit.
-func (s *survey) guess(ctx context.Context) (float64, error) {
-	best := 0.0
+// far below the limit. Beside it is what an answer takes on an idle connection
+// at most: what the connections' number makes of it is the closed loop's own.
+func (s *survey) guess(ctx context.Context) (rps float64, takes time.Duration, err error) {
 	for range closedTries {
 		l, _, err := s.probe(ctx, closed, 0, max(s.Window/4, minWindow))
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		s.doc.ClosedRPS = max(s.doc.ClosedRPS, l.ThroughputRPS)
-		best = max(best, float64(l.Requests)/l.DurationS)
+		if rps = max(rps, l.Answered()/l.DurationS); l.LatencyUS.Min > 0 {
+			if least := time.Duration(l.LatencyUS.Min * 1e3); takes == 0 || least < takes {
+				takes = least
+			}
+		}
 	}
-	if best == 0 {
-		return 0, fmt.Errorf("%s: the closed loop got no answer", s.doc.URL)
-	}
-	return best, nil
+	return rps, takes, nil
 }
 
 const closedTries = 2
@@ -88,7 +103,7 @@ func (s *survey) samples() float64 {
 
 // window is how long a probe at the rate takes.
 func (s *survey) window(rate float64, usual time.Duration) time.Duration {
-	return max(usual, time.Duration(s.samples()/rate*float64(time.Second)))
+	return max(usual, s.least, time.Duration(s.samples()/rate*float64(time.Second)))
 }
 
 // bisect probes until enough is known, nothing more can be, or enough tells.
@@ -177,7 +192,7 @@ func (s *survey) fill(ctx context.Context) error {
 	for i, rate := range rates {
 		// What is left, shared out; less than half a window would not tell much.
 		left := (s.Budget-s.elapsed())/time.Duration(len(rates)-i) - ending
-		window := min(max(left-warmup(left), s.Window/2), s.Window)
+		window := max(s.least, min(max(left-warmup(left), s.Window/2), s.Window))
 		if rate > limit*telling { // what it says about the limit counts, too
 			window = s.window(rate, window)
 		}
@@ -204,7 +219,7 @@ func (s *survey) seen(rate float64) bool {
 // conclude says what the search has found.
 func (s *survey) conclude() {
 	d := s.doc
-	if s.belief == nil || code(d, CodeTooSlow) {
+	if s.belief == nil || code(d, CodeTooSlow) || code(d, CodeDied) || code(d, CodeAllErrors) {
 		return
 	}
 	kept, most, least := false, 0.0, math.Inf(1) // whether ever, the highest point that keeps the objective, the lowest of all

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -274,8 +275,8 @@ func TestSearchStops(t *testing.T) {
 		}
 		return h.probe(ctx, a)
 	}
-	if c, err = Search(t.Context(), cfg); !errors.Is(err, gone) || c == nil || len(c.Probes) != 4 {
-		t.Errorf("failed: %v, %+v", err, c)
+	if c, err = Search(t.Context(), cfg); err != nil || len(c.Probes) != 4 || c.CapacityRPS != 0 || !code(c, CodeDied) || !strings.Contains(c.Warnings[0].Message, gone.Error()) {
+		t.Errorf("died: %v, %+v", err, c)
 	}
 	cfg.Probe = func(context.Context, Ask) (*results.Load, error) { return nil, gone }
 	if c, err = Search(t.Context(), cfg); !errors.Is(err, gone) || c != nil {
@@ -283,12 +284,65 @@ func TestSearchStops(t *testing.T) {
 	}
 	h = newHost(1)
 	h.closed = 0
-	if _, err = Search(t.Context(), h.config(t, "p99<10ms")); err == nil || !strings.Contains(err.Error(), "got no answer") {
-		t.Errorf("a server without answers: %v", err)
+	if c, err = Search(t.Context(), h.config(t, "p99<10ms")); err != nil || !code(c, CodeNoAnswers) || len(c.Points) > 0 {
+		t.Errorf("a server without answers: %v, %+v", err, c)
 	}
 	if _, err = Search(t.Context(), Config{Probe: h.probe, Budget: time.Second}); err == nil {
 		t.Error("a search without an objective began")
 	}
+}
+
+// What a survey finds of a server that gives it nothing to measure has a name
+// each.
+func TestNothingToMeasure(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(a Ask, l *results.Load)
+		search string // what a search says, "" if it says nothing
+		sweep  string
+	}{
+		"hung":           {func(_ Ask, l *results.Load) { l.Requests, l.ThroughputRPS, l.Errors.Timeout = 0, 0, 64 }, CodeNoAnswers, CodeNoAnswers},
+		"answers 503":    {func(_ Ask, l *results.Load) { l.ThroughputRPS, l.Errors.Status = 0, l.Requests }, CodeAllErrors, CodeAllErrors},
+		"resets":         {func(_ Ask, l *results.Load) { l.Requests, l.ThroughputRPS, l.Errors.Read = 0, 0, 64 }, CodeAllErrors, CodeAllErrors},
+		"takes 3 s each": {func(_ Ask, l *results.Load) { l.LatencyUS.Min = 3e6 }, CodeTooSlow, ""},
+		"hangs at 700": {func(a Ask, l *results.Load) {
+			if a.Rate >= 700 {
+				l.Requests, l.ThroughputRPS, l.Errors.Timeout = 0, 0, 700
+				l.Warn(results.Warning{Code: load.CodeNoAnswers, Invalid: true})
+			}
+		}, "", CodeNoAnswers},
+		"well": {func(Ask, *results.Load) {}, "", ""},
+	} {
+		h := newHost(1)
+		h.latency = step(640)
+		cfg := h.config(t, "p99<10ms")
+		cfg.Probe = func(ctx context.Context, a Ask) (*results.Load, error) {
+			l, err := h.probe(ctx, a)
+			if err == nil {
+				test.change(a, l)
+			}
+			return l, err
+		}
+		c, err := Search(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := said(c); said != test.search || (test.search != "") != (c.CapacityRPS == 0) {
+			t.Errorf("%s: a search says %q, wanted %q; capacity %v, %+v", name, said, test.search, c.CapacityRPS, c.Warnings)
+		}
+		if c, err = Sweep(t.Context(), cfg, []float64{100, 700}); err != nil || said(c) != test.sweep {
+			t.Errorf("%s: a sweep says %v %q, wanted %q", name, err, said(c), test.sweep)
+		}
+	}
+}
+
+// said is the first code that c has about a server that gave nothing to measure.
+func said(c *results.Capacity) string {
+	for _, w := range c.Warnings {
+		if w.Code == CodeTooSlow || slices.Contains(Failures, w.Code) {
+			return w.Code
+		}
+	}
+	return ""
 }
 
 func TestSweep(t *testing.T) {

@@ -8,6 +8,7 @@ package objective
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
@@ -196,6 +197,17 @@ func (o Objective) Samples() int64 {
 		}
 	}
 	return n
+}
+
+// Longest returns the longest time that a term allows, 0 if there is none.
+func (o Objective) Longest() time.Duration {
+	us := 0.0
+	for _, t := range o.terms {
+		if t.figure <= maximum {
+			us = max(us, t.bound)
+		}
+	}
+	return time.Duration(us * 1e3)
 }
 
 // Bound returns the first bound on a latency from when a request was due, nil

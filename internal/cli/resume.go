@@ -1,0 +1,278 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios"
+	"github.com/dynobench/dyno/scenarios/apps"
+)
+
+// besideResume are the flags of run that say nothing of a plan.
+var besideResume = []string{"resume", "out", "json", "config"}
+
+// checkResume refuses what would make another plan than the stored one. What
+// the environment or a file sets is meant for new runs, and is left alone.
+func (c *cli) checkResume(cmd *cobra.Command, args []string) error {
+	var also []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if !slices.Contains(besideResume, f.Name) && !c.settings[f.Name] {
+			also = append(also, "--"+f.Name)
+		}
+	})
+	if also = append(args[:len(args):len(args)], also...); len(also) > 0 {
+		return fmt.Errorf("--resume goes on with the plan that is stored: leave out %s", strings.Join(also, ", "))
+	}
+	return nil
+}
+
+// resume goes on with a run that was cut, where what it depends on is the same.
+func (c *cli) resume(ctx context.Context, name, folder string) error {
+	path, err := results.Find(folder, name)
+	if err != nil {
+		return usageError(err)
+	}
+	store, err := results.Open(path)
+	if err != nil {
+		return usageError(err)
+	}
+	defer store.Close() //nolint:errcheck // it is only a lock
+	run := store.Run()
+	if !run.Finished.IsZero() {
+		fmt.Fprintf(c.stderr, "nothing to do: run %s has ended, %s\n", run.ID, run.Tally())
+		return c.conclude(store, nil)
+	}
+	plan, err := c.restore(store)
+	if err != nil {
+		return usageError(fmt.Errorf("run %s cannot be resumed: %w", run.ID, err))
+	}
+	left := plan.Remaining()
+	err = store.Update(func(r *results.Run) {
+		if left > 0 {
+			r.Resumed = append(r.Resumed, time.Now().UTC())
+		}
+		r.Interrupted = false
+	})
+	if err != nil {
+		return failed(err)
+	}
+	if left == 0 {
+		fmt.Fprintf(c.stderr, "nothing left to measure of run %s: %s\n", run.ID, run.Tally())
+		return c.conclude(store, store.Update(func(r *results.Run) { r.Finished = time.Now().UTC() }))
+	}
+	fmt.Fprintf(c.stderr, "%s of %d left, into %s\n", count(left, "trial"), run.Plan.Planned, store.Dir())
+	return c.carryOut(ctx, plan, store)
+}
+
+// restore makes the plan of a stored run again, or says what is not as it was.
+func (c *cli) restore(store *results.Store) (*bench.Plan, error) {
+	run := store.Run()
+	p := &run.Plan
+	if slices.ContainsFunc(p.Targets, func(t results.PlanTarget) bool { return len(t.Trials) > 0 }) {
+		return nil, errors.New("it is of a tuning, which decides as it goes: start dyno tune again")
+	}
+	if p.Planned == 0 || len(p.Scenarios) == 0 || slices.ContainsFunc(p.Scenarios, func(s results.PlanScenario) bool { return s.Definition == "" }) {
+		return nil, errors.New("it holds too little of its plan (an older dyno stored it): start it again")
+	}
+	o := bench.Options{
+		Trials: p.Trials, Seed: p.Seed, Generator: p.Generator, Profile: p.Profile, ProfileDir: store.Dir(), Tolerate: p.Tolerate,
+		ServerCPUs: run.Environment.ServerCPUs, GeneratorCPUs: run.Environment.GeneratorCPUs,
+		ReadyTimeout: seconds(p.ReadyTimeoutS), Calibration: run.Calibration, Done: run.Trials,
+	}
+	if p.Trust != nil {
+		o.Trust = load.Trust(*p.Trust)
+	}
+	var err error
+	if o.Dyno, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	if o.Dir, err = apps.Folder(); err != nil {
+		return nil, err
+	}
+	now := build()
+	now.SHA256 = digest(o.Dyno)
+	if d := differences(run.Dyno, now); d != "" {
+		return nil, fmt.Errorf("this is another dyno: %s", d)
+	}
+	for _, s := range p.Scenarios {
+		restored, err := c.restoreScenario(s, store.Dir())
+		if err != nil {
+			return nil, fmt.Errorf("scenario %s: %w", s.Name, err)
+		}
+		o.Scenarios = append(o.Scenarios, restored)
+	}
+	if o.Targets, err = restoreTargets(p); err != nil {
+		return nil, err
+	}
+	for _, t := range p.Targets {
+		if slices.ContainsFunc(p.Skipped, func(s results.Skip) bool { return s.Target == t.Name }) {
+			o.Refused = append(o.Refused, t.Name)
+		}
+	}
+	plan, err := bench.NewPlan(o)
+	if err != nil {
+		return nil, err
+	}
+	if d := differences(run.Environment, plan.Environment()); d != "" {
+		return nil, fmt.Errorf("the environment is another one: %s", d)
+	}
+	described := c.describe(plan, nil)
+	for i, s := range described.Scenarios {
+		was := p.Scenarios[i]
+		s.Source, was.Source = "", "" // the definition is what counts
+		if d := differences(was, s); d != "" {
+			return nil, fmt.Errorf("scenario %s is another one: %s", s.Name, d)
+		}
+	}
+	for i, t := range described.Targets {
+		was := p.Targets[i]
+		if d := otherFiles(was.Files, t.Files); d != "" {
+			return nil, fmt.Errorf("target %s is another one: %s", t.Name, d)
+		}
+		was.Files, t.Files = nil, nil
+		if d := differences(was, t); d != "" {
+			return nil, fmt.Errorf("target %s is another one: %s", t.Name, d)
+		}
+	}
+	return plan, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// digest is that of a file, empty if it cannot be read.
+func digest(path string) string {
+	if f := bench.FileOf(path); f != nil {
+		return f.SHA256
+	}
+	return ""
+}
+
+// restoreScenario makes a scenario of what is stored of it. The generator reads
+// it from a file: where that has changed, one is written beside the run.
+func (c *cli) restoreScenario(was results.PlanScenario, dir string) (*scenarios.Scenario, error) {
+	s, stands, err := scenarios.Restore(was.Source, was.Definition)
+	if err != nil {
+		return nil, err
+	}
+	s.App, s.Duration, s.Warmup = was.App, seconds(was.DurationS), seconds(was.WarmupS)
+	if stands || was.Source == "" {
+		return s, nil
+	}
+	s.Source = filepath.Join(dir, "scenario-"+s.Name+".yaml")
+	if !strings.ContainsRune(s.Source, filepath.Separator) {
+		s.Source = "." + string(filepath.Separator) + s.Source
+	}
+	return s, os.WriteFile(s.Source, []byte(was.Definition), 0o666)
+}
+
+// restoreTargets makes the targets of what is stored of them. Values of their
+// environments are not stored; they come from the rows.
+func restoreTargets(p *results.Plan) ([]target.Target, error) {
+	rows, err := builtinTargets()
+	if err != nil {
+		return nil, err
+	}
+	if was := p.TargetsFile; was != nil {
+		now := bench.FileOf(was.Path)
+		switch {
+		case now == nil:
+			return nil, fmt.Errorf("the targets file %s is gone: restore it", was.Path)
+		case now.SHA256 != was.SHA256:
+			return nil, fmt.Errorf("the targets file %s has changed: restore it, or start a new run", was.Path)
+		}
+		own, err := target.LoadList(was.Path)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(own, rows...)
+	}
+	var all []target.Target
+	for _, was := range p.Targets {
+		t := target.Target{
+			Name: was.Name, Summary: was.Summary, Kind: was.Kind, Spec: was.Spec, Command: was.Command,
+			Protocol: was.Protocol, Ready: was.Ready, Drain: seconds(was.DrainS), Signal: was.Signal,
+		}
+		if i := slices.IndexFunc(rows, func(row target.Target) bool { return row.Name == was.Name }); i >= 0 && len(was.Env) > 0 {
+			t.Env = maps.Clone(rows[i].Env)
+		}
+		if names := slices.Sorted(maps.Keys(t.Env)); !slices.Equal(names, was.Env) {
+			return nil, fmt.Errorf("target %s: its environment had %s, and now has %s: the values are not stored", was.Name, list(was.Env), list(names))
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+func list(words []string) string { return cmp.Or(strings.Join(words, ", "), "nothing") }
+
+// otherFiles says which files of a target's command are not those that they
+// were: their content is compared, wherever they are by now.
+func otherFiles(was, now []results.File) string {
+	for i := range max(len(was), len(now)) {
+		switch {
+		case i >= len(now):
+			return was[i].Path + " is gone"
+		case i >= len(was):
+			return now[i].Path + " was not there"
+		case was[i].SHA256 != now[i].SHA256 && filepath.Base(was[i].Path) != filepath.Base(now[i].Path):
+			return fmt.Sprintf("%s was %s", now[i].Path, was[i].Path)
+		case was[i].SHA256 != now[i].SHA256:
+			return fmt.Sprintf("%s has changed (SHA-256 %.12s, was %.12s)", now[i].Path, now[i].SHA256, was[i].SHA256)
+		}
+	}
+	return ""
+}
+
+// differences names the fields in which two records differ, as they are stored.
+func differences(was, now any) string {
+	fields := func(v any) map[string]any {
+		var m map[string]any
+		b, _ := json.Marshal(v) //nolint:errcheck // they are stored like that
+		json.Unmarshal(b, &m)   //nolint:errcheck // likewise
+		return m
+	}
+	a, b := fields(was), fields(now)
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(union(a, b))) {
+		if !reflect.DeepEqual(a[name], b[name]) {
+			parts = append(parts, fmt.Sprintf("%s was %s, now %s", name, short(a[name]), short(b[name])))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func union(a, b map[string]any) map[string]any {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// short is a value in a sentence.
+func short(v any) string {
+	if v == nil {
+		return "not there"
+	}
+	b, _ := json.Marshal(v) //nolint:errcheck // it came from JSON
+	const most = 60
+	if text := []rune(string(b)); len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return string(b)
+}
