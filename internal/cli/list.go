@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -11,26 +12,36 @@ import (
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/suggest"
+	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
 	"github.com/dynobench/dyno/scenarios/apps"
 )
 
 func (c *cli) listCommand() *cobra.Command {
 	kinds := []string{"engines", "targets", "scenarios", "apps"}
-	return &cobra.Command{
-		Use:       "list [engines|targets|scenarios|apps]",
-		Short:     "Say what there is",
-		Example:   "  dyno list\n  dyno list engines\n  dyno list targets --json",
+	var runs string
+	cmd := &cobra.Command{
+		Use:   "list [engines|targets|scenarios|apps|runs]",
+		Short: "Say what there is",
+		Long: `list says what there is: engines with their settings, targets, scenarios and
+apps, or the stored runs, newest first, and how many of their trials were planned,
+ran and count.`,
+		Example:   "  dyno list\n  dyno list engines\n  dyno list targets --json\n  dyno list runs",
 		Args:      cobra.MaximumNArgs(1),
-		ValidArgs: kinds,
+		ValidArgs: append(kinds, listRuns),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				kinds = args
 			}
-			return c.list(kinds)
+			return c.list(kinds, runs)
 		},
 	}
+	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
+	return cmd
 }
+
+// listRuns is the kind that is listed only where it is asked for.
+const listRuns = "runs"
 
 // row is one thing that there is.
 type row struct {
@@ -40,12 +51,13 @@ type row struct {
 	InFlight string         `json:"in_flight,omitempty"`
 	Missing  string         `json:"missing,omitempty"` // what must be installed first
 	Knobs    []engines.Knob `json:"knobs,omitempty"`
+	Trials   *results.Tally `json:"trials,omitempty"` // of a run
 }
 
-func (c *cli) list(kinds []string) error {
+func (c *cli) list(kinds []string, runs string) error {
 	all := map[string][]row{}
 	for _, kind := range kinds {
-		rows, err := c.rowsOf(kind)
+		rows, err := c.rowsOf(kind, runs)
 		if err != nil {
 			return err
 		}
@@ -76,9 +88,23 @@ func (c *cli) list(kinds []string) error {
 	return nil
 }
 
-func (c *cli) rowsOf(kind string) ([]row, error) {
-	var rows []row
+func (c *cli) rowsOf(kind, runs string) ([]row, error) {
+	rows := []row{}
 	switch kind {
+	case listRuns:
+		names, err := results.List(runs)
+		if err != nil {
+			return nil, failed(err)
+		}
+		for _, name := range names {
+			run, err := results.Read(filepath.Join(runs, name))
+			if err != nil {
+				rows = append(rows, row{Name: name, Summary: "cannot be read: " + err.Error()})
+				continue
+			}
+			tally := run.Tally()
+			rows = append(rows, row{Name: name, Summary: fmt.Sprintf("%s, %s: %s", run.Created.UTC().Format("2 January 2006, 15:04 UTC"), tally.State, tally), Trials: &tally})
+		}
 	case "engines":
 		for _, e := range catalog.List() {
 			rows = append(rows, row{Name: e.Name, Kind: string(e.Kind), Summary: e.Summary, InFlight: e.InFlight, Knobs: e.Knobs})
@@ -103,7 +129,7 @@ func (c *cli) rowsOf(kind string) ([]row, error) {
 			rows = append(rows, row{Name: a.Name, Summary: a.Summary})
 		}
 	default:
-		return nil, usageError(suggest.Unknown("list", kind, []string{"engines", "targets", "scenarios", "apps"}))
+		return nil, usageError(suggest.Unknown("list", kind, []string{"engines", "targets", "scenarios", "apps", listRuns}))
 	}
 	return rows, nil
 }

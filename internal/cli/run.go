@@ -201,7 +201,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 		return usageError(err)
 	}
 	if f.plan {
-		return c.printPlan(plan)
+		return c.printPlan(plan, skipped)
 	}
 	var own *results.File
 	if f.targetsFile != "" {
@@ -366,10 +366,10 @@ func count(n int, noun string) string {
 }
 
 // printPlan prints what would be started, in order.
-func (c *cli) printPlan(plan *bench.Plan) error {
+func (c *cli) printPlan(plan *bench.Plan, skipped []results.Skip) error {
 	at := bench.Addresses{Serve: "127.0.0.1:8000", Stats: "127.0.0.1:8001", Pprof: "127.0.0.1:8002"} // a run takes free ports each time
 	if c.json {
-		return json.NewEncoder(c.stdout).Encode(plan.Describe())
+		return json.NewEncoder(c.stdout).Encode(c.describe(plan, skipped))
 	}
 	for i, step := range plan.Steps {
 		server, err := plan.Server(step, at)

@@ -31,7 +31,9 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 	if legend := r.legend(); legend != "" {
 		b.WriteString(format.Wrap(legend+".", width, "", ""))
 	}
-	b.WriteString(format.Wrap(r.counts()+" "+r.basis(), width, "", ""))
+	if len(r.Scenarios) > 0 {
+		b.WriteString(format.Wrap(r.counts()+" "+r.basis(), width, "", ""))
+	}
 	if limit := calibrated(r.Run); limit != "" {
 		b.WriteString(format.Wrap("The generator's limit is "+limit+".", width, "", ""))
 	}
