@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
+	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 )
@@ -37,6 +39,9 @@ var ErrNoTarget = errors.New("no target gave right answers: nothing to measure")
 // invalid with the reason. However Run ends, no process that it started is
 // left.
 func (p *Plan) Run(ctx context.Context, sink Sink) ([]Refusal, error) {
+	if err := canMeter(os.Getpid()); err != nil {
+		return nil, fmt.Errorf("nothing can be measured here: %w", err)
+	}
 	refused, err := p.verifyAll(ctx)
 	if err != nil {
 		return refused, err
@@ -95,6 +100,19 @@ func (p *Plan) tell(e Event) {
 	}
 }
 
+// canMeter tells, before it has cost a trial, whether a process and the host can
+// be read as a trial will have to.
+func canMeter(pid int) error {
+	_, err := meter.NewTree(pid).Sample()
+	if _, hostErr := meter.ReadHost(); err == nil {
+		err = hostErr
+	}
+	if err == nil || errors.Is(err, meter.ErrUnsupported) {
+		return err
+	}
+	return fmt.Errorf("%w; /proc is not there, or restricted (hidepid, subset=pid), or the server changes its user: mount it without, or run dyno as root", err)
+}
+
 // verifyAll starts each target once and holds it to every scenario's answers.
 func (p *Plan) verifyAll(ctx context.Context) ([]Refusal, error) {
 	var refused []Refusal
@@ -125,7 +143,10 @@ func (p *Plan) verifyTarget(ctx context.Context, t target.Target, ref reference)
 			continue
 		}
 		done[first.App] = true
-		_, err := p.serve(ctx, Step{Scenario: first, Target: t}, func(_ *target.Process, at Addresses) error {
+		_, err := p.serve(ctx, Step{Scenario: first, Target: t}, func(proc *target.Process, at Addresses) error {
+			if err := canMeter(proc.PID()); err != nil && !proc.Dead() {
+				return fmt.Errorf("its processes cannot be metered: %w", err)
+			}
 			for _, s := range p.Scenarios {
 				if s.App != first.App {
 					continue

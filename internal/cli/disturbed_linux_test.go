@@ -199,3 +199,17 @@ func serving(t *testing.T) (url string, stop func()) {
 		waitFor(t, "its end", func() bool { return cmd.Wait() != nil || cmd.ProcessState != nil })
 	}
 }
+
+// A /proc that shows too little is found before anything is measured.
+func TestRestrictedProc(t *testing.T) {
+	mount := "mount -t proc -o subset=pid none /proc"
+	if out, err := exec.Command("unshare", "-m", "sh", "-c", mount).CombinedOutput(); err != nil {
+		t.Skipf("needs a mount of /proc of its own, so root: %v: %s", err, out)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("unshare", "-m", "sh", "-c", mount+" && exec dyno run hello --targets goroutine -n 2 -d 200ms --warmup 100ms -o "+dir)
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "/proc is not there, or restricted (hidepid, subset=pid)") || strings.Contains(string(out), "trial 1") {
+		t.Errorf("with a /proc of processes only: %v\n%s", err, out)
+	}
+}
