@@ -51,8 +51,9 @@ func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 	if limit == 0 || t.ThroughputRPS < nearCeiling*limit {
 		return
 	}
-	t.Warn(results.Warning{Code: CodeNullCeiling, Invalid: true,
-		Message: fmt.Sprintf("%.0f requests/s are %.0f %% of what the generator can do on this host (%.0f/s, by dyno doctor), and the server was busy for %.0f %% of the time: the figures may be the generator's",
+	t.AtLeast = true
+	t.Warn(results.Warning{Code: CodeNullCeiling,
+		Message: fmt.Sprintf("%.0f requests/s are %.0f %% of what the generator can do on this host (%.0f/s, by dyno doctor), and the server was busy for %.0f %% of the time: the throughput is at least this, the CPU per request stands",
 			t.ThroughputRPS, 100*t.ThroughputRPS/limit, limit, 100*server),
 		Measure: results.Above(100*t.ThroughputRPS/limit, 100*nearCeiling, "%"),
 		Hint:    "give the generator more CPUs, or compare CPU per request; if the host is faster now than it was, run dyno doctor again"})

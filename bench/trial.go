@@ -198,13 +198,28 @@ func JudgeSteal(l *results.Load, pct float64) {
 // sees its own side only. Busy all the time, it is the limit unless the server
 // was at its end as well; nearly busy, beside a server with time to spare, it
 // may be: what it cost to ask was not free for the server to use.
+//
+// Such a trial counts, as a lower bound. If it did not, of a target that is near
+// the limit the fast trials would be left out and the slow ones kept: the target
+// would look slower than it is, and every difference to it smaller. To leave the
+// round out for all targets does not help, since what made the trial fast was not
+// the round alone (TestLowerBoundsDoNotShrinkDifferences).
 func (p *Plan) gateGenerator(t *results.Trial, server float64) {
+	if hasCode(&t.Load, load.CodeGeneratorBound) {
+		t.AtLeast = true
+		if server >= saturated {
+			t.Excuse(load.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is at least this", 100*server))
+			return
+		}
+		t.Excuse(load.CodeGeneratorBound, fmt.Sprintf("the server was busy for %.0f %%: its throughput is at least this, its latencies are at most these, the CPU per request stands", 100*server))
+		return
+	}
 	if server >= saturated {
-		t.Excuse(load.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is at least this", 100*server))
 		return
 	}
 	p.gateCeiling(t, server)
 	if busy := t.GeneratorCPUUtilisation; busy >= nearBusy && server < nearIdle && !p.cpus.Shared() && t.Valid {
+		t.AtLeast = true
 		t.Warn(results.Warning{Code: CodeNear,
 			Message: fmt.Sprintf("the generator was busy for %.0f %% of the time and the server for %.0f %%: the throughput is at least this, the CPU per request stands",
 				100*busy, 100*server),

@@ -83,8 +83,13 @@ type Load struct {
 	WholeRun    WholeRun     `json:"whole_run,omitzero"`     // what the server can have seen
 
 	Objective *Objective `json:"objective,omitempty"` // what was asked of the server
-	Valid     bool       `json:"valid"`
-	Warnings  []Warning  `json:"warnings,omitempty"`
+	// AtLeast says that ThroughputRPS is a lower bound of what the server can do,
+	// and the latencies of a closed loop are upper ones: the generator was, or may
+	// have been, the limit. A warning says why.
+	AtLeast bool `json:"throughput_at_least,omitempty"`
+
+	Valid    bool      `json:"valid"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // WholeRun counts what was sent from the beginning of a run to its end, the

@@ -150,10 +150,11 @@ type Comparison struct {
 	Verdict       Verdict `json:"verdict"`
 	Reason        string  `json:"reason,omitempty"` // what else there is to say of it
 
-	higher bool // is better
-	tested bool
-	lost   bool // the old run, or its plan, tells of what the new one does not
-	welch  stats.Ratio
+	higher  bool // is better
+	tested  bool
+	lost    bool // the old run, or its plan, tells of what the new one does not
+	welch   stats.Ratio
+	bounded [2]string // why the new figure is a lower bound, and why the old one
 }
 
 // Regressions returns the comparisons that came out worse: beyond doubt, and
@@ -336,6 +337,9 @@ func (r *Result) compareTarget(k key, before, after map[key][]*results.Trial, ol
 			c.Verdict, c.lost = TooFewTrials, len(x) >= stats.MinTrials
 			c.Reason = fmt.Sprintf("%d valid trials against %d; an interval needs %d on each side", len(x), len(y), stats.MinTrials)
 		}
+		if m.name == Throughput {
+			c.bounded = [2]string{lowerBound("new", b), lowerBound("old", a)}
+		}
 		c.welch = stats.Welch(y, x, o.Confidence, stats.Noise{})
 		r.Comparisons = append(r.Comparisons, c)
 	}
@@ -367,6 +371,21 @@ func figures(trials []*results.Trial, m metric) []float64 {
 		}
 	}
 	return x
+}
+
+// lowerBound says that the throughput of a side is at least what was seen.
+func lowerBound(side string, trials []*results.Trial) string {
+	if slices.ContainsFunc(valid(trials), func(t *results.Trial) bool { return t.AtLeast }) {
+		return "the throughput of the " + side + " run is a lower bound, since the generator was the limit: compare CPU per request, or give the generator more CPUs"
+	}
+	return ""
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // skipped says why run left target out, if it says so.
@@ -426,6 +445,9 @@ func (c *Comparison) judge(p float64, of int, o Options) {
 		c.Verdict = Worse
 		if (mean > 0) == c.higher {
 			c.Verdict = Better
+		}
+		if bounded := c.bounded[one(mean > 0)]; bounded != "" { // the smaller side may be as large
+			c.Verdict, c.Reason = CannotTell, bounded
 		}
 	case math.Log(c.RatioLo) >= -tolerance && math.Log(c.RatioHi) <= tolerance:
 		c.Verdict = Same

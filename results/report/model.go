@@ -57,6 +57,7 @@ type Row struct {
 	Classes []Latency // one for each class where there are several, in the scenario's order
 
 	Throughput stats.Estimate // right answers per second
+	AtLeast    bool           // Throughput is a lower bound: the generator was the limit of a trial
 	CPU        stats.Estimate // µs of the server per request
 	MainP99    stats.Estimate // µs, over trials, of the class that the scenario is about
 
@@ -278,6 +279,7 @@ func (r *Row) summarise(memory results.MemoryKind) {
 		r.Classes = append(r.Classes, l)
 	}
 	r.Throughput = stats.Centre(figures(r.Valid, throughputOf))
+	r.AtLeast = slices.ContainsFunc(r.Valid, func(t *results.Trial) bool { return t.AtLeast })
 	r.CPU = stats.Centre(figures(r.Valid, cpuOf))
 	r.MainP99 = stats.Centre(figures(r.Valid, p99Of))
 }

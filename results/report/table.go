@@ -60,9 +60,14 @@ var (
 		}
 		return r.name()
 	}, func(l Latency) string { return "  " + l.Class }}
-	colCounts     = column{"n", (*Row).counts, nil}
-	colValid      = column{"valid", colCounts.cell, nil}
-	colRate       = column{"req/s", func(r *Row) string { return format.Significant(r.Throughput.Centre, 3) }, nil}
+	colCounts = column{"n", (*Row).counts, nil}
+	colValid  = column{"valid", colCounts.cell, nil}
+	colRate   = column{"req/s", func(r *Row) string {
+		if r.AtLeast {
+			return "≥" + format.Significant(r.Throughput.Centre, 3)
+		}
+		return format.Significant(r.Throughput.Centre, 3)
+	}, nil}
 	colRateSpread = column{"±%", func(r *Row) string { return plusMinus(r.Throughput) }, nil}
 	colRateBounds = column{"over trials", func(r *Row) string { return bounds(r.Throughput) }, nil}
 	colP50        = of("p50", func(l Latency) float64 { return l.P50 })

@@ -135,6 +135,12 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	best := blocks.Best()
 	lead := best.Leader
+	var bounded []int // may have been faster than it was seen to be, and so is not behind
+	for i := range rows {
+		if q.metric == compare.Throughput && rows[i].AtLeast && i != lead {
+			best.May[i], bounded = true, append(bounded, i)
+		}
+	}
 	v.Rounds, v.Power = blocks.Rounds(), power
 	if d := best.Detectable(power); !math.IsInf(d, 1) {
 		v.DetectablePct = q.worse(d)
@@ -197,6 +203,9 @@ func (s *Scenario) answer(q question) Verdict {
 		}
 	}
 	v.Text += "."
+	if len(bounded) > 0 {
+		v.Text += fmt.Sprintf(" The throughput of %s is a lower bound, the generator being the limit: it is not shown to be less.", names(rows, bounded))
+	}
 	if len(unranked) > 0 && q.metric != compare.CPU { // said once; the trials are the same ones
 		v.Text += s.notRanked(q, unranked)
 	}
