@@ -127,6 +127,11 @@ func (m *Master) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	if err := m.onBound(); err != nil {
 		return err
 	}
+	if f, err := os.Open(m.path); err != nil {
+		svc.Log.Warn("supervisor: the program cannot be read: a reload will fail", "error", err)
+	} else {
+		f.Close()
+	}
 	svc.Log.Info("supervisor", "workers", m.processes, "engine", m.inner.String(), "socket", m.socket)
 	m.forker = newForker()
 	var keepers, others sync.WaitGroup

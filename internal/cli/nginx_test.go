@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,6 +128,12 @@ func TestBehindNginx(t *testing.T) {
 // the test ends.
 func startNginx(t *testing.T, nginx, dir, servers string, port int) {
 	t.Helper()
+	startNginxAs(t, nginx, dir, servers, port, nil)
+}
+
+// startNginxAs is startNginx for another user.
+func startNginxAs(t *testing.T, nginx, dir, servers string, port int, who *syscall.Credential) {
+	t.Helper()
 	var temp, params strings.Builder
 	for _, p := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		fmt.Fprintf(&temp, "%s_temp_path %s;\n", p, filepath.Join(dir, p))
@@ -156,6 +163,7 @@ access_log off; client_max_body_size 10m; proxy_http_version 1.1; proxy_set_head
 	})
 	cmd := exec.Command(nginx, "-p", dir, "-c", file, "-e", "stderr")
 	cmd.Stderr = &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
 	peer.Run(t, cmd, fmt.Sprintf("127.0.0.1:%d", port))
 }
 

@@ -120,11 +120,11 @@ func takeStale(path string) (*os.File, error) {
 func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
 // give makes the file another user's.
-func (p *pidFile) give(uid, gid int) error {
-	if p == nil {
+func (p *pidFile) give(id *identity) error {
+	if p == nil || id == nil {
 		return nil
 	}
-	return p.f.Chown(uid, gid)
+	return p.f.Chown(id.uid, id.gid)
 }
 
 // remove removes the file, if it is still the one that this process has written.

@@ -18,11 +18,11 @@ import (
 )
 
 // profile serves --pprof, if it is set, until ctx ends or stop is called.
-func (f *superviseFlags) profile(ctx context.Context, engine engines.Engine, log *slog.Logger) (stop func(), err error) {
+func (f *superviseFlags) profile(ctx context.Context, engine engines.Engine, log *slog.Logger, owner *engines.Owner) (stop func(), err error) {
 	if f.pprof == "" {
 		return func() {}, nil
 	}
-	ln, err := engines.Listen(private(f.pprof), engines.SocketOptions{})
+	ln, err := engines.Listen(private(f.pprof), engines.SocketOptions{Owner: owner})
 	if err != nil {
 		return nil, fmt.Errorf("--pprof: %w", err)
 	}

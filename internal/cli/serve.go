@@ -30,6 +30,8 @@ type serveFlags struct {
 	limits                        protocol.Limits
 	drain                         time.Duration
 	supervise                     superviseFlags
+	user, group                   string
+	file                          socketFlags
 }
 
 func (c *cli) serveCommand() *cobra.Command {
@@ -80,6 +82,10 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (default 60s)")
 	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest a connection is kept between requests (default 75s)")
 	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (default 60s)")
+	flags.StringVar(&f.user, "user", "", "`user` to become once the sockets are bound, with its groups; needs root")
+	flags.StringVar(&f.group, "group", "", "`group` to become (default the user's)")
+	flags.StringVar(&f.file.mode, "socket-mode", "", "octal `mode` of the file of a unix socket, as 660: who may write to it may connect")
+	flags.StringVar(&f.file.owner, "socket-owner", "", "`user:group` whose it is; either may be left out")
 	f.supervise.add(flags)
 	return cmd
 }
@@ -140,6 +146,17 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
+	var id *identity
+	if !isWorker { // what a worker's supervisor has become, it is
+		if id, err = identify(f.user, f.group); err != nil {
+			return usageError(err)
+		}
+	}
+	options, err := f.file.options(f.listen, id)
+	if err != nil {
+		return usageError(err)
+	}
+	options.Backlog = f.backlog
 	surviveLogs()
 	ctx, end := context.WithCancel(cmd.Context())
 	defer end()
@@ -153,19 +170,19 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		f.supervise.profileWorker(worker)
 		socket, err = worker.Socket()
 	} else {
-		socket, err = listen(f.listen, f.backlog)
+		socket, err = listen(f.listen, options)
 	}
 	if err != nil {
 		return failed(err)
 	}
 	if !isWorker {
-		stop, err := f.supervise.observe(ctx, engine, socket, svc)
+		stop, err := f.supervise.observe(ctx, engine, socket, svc, id.owner())
 		if err != nil {
 			socket.Close()
 			return failed(err)
 		}
 		defer stop()
-		stop, err = f.supervise.profile(ctx, engine, svc.Log)
+		stop, err = f.supervise.profile(ctx, engine, svc.Log, id.owner())
 		if err != nil {
 			socket.Close()
 			return failed(err)
@@ -174,13 +191,23 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		pid, err := writePIDFile(f.supervise.pidFile)
 		if err == nil {
 			defer pid.remove()
+			err = pid.give(id)
+		}
+		m, many := engine.(*supervise.Master)
+		if many {
+			m.OnBound(id.become)
+		} else if err == nil {
+			err = id.become()
+		}
+		if err == nil {
 			err = c.announce(socket, f.protocol, spec, f.app)
 		}
 		if err != nil {
 			socket.Close()
 			return failed(err)
 		}
-		if _, many := engine.(*supervise.Master); !many {
+		defer systemd.Watchdog(func(err error) { svc.Log.Warn("serve", "error", err) })()
+		if !many {
 			tellManager(svc.Log, systemd.Ready) // a supervisor does when its workers are
 		}
 		defer context.AfterFunc(ctx, func() { tellManager(svc.Log, systemd.Stopping) })()

@@ -14,11 +14,11 @@ import (
 )
 
 // observe serves --stats, if it is set, until ctx ends or stop is called.
-func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, socket *engines.Socket, svc *protocol.Service) (stop func(), err error) {
+func (f *superviseFlags) observe(ctx context.Context, engine engines.Engine, socket *engines.Socket, svc *protocol.Service, owner *engines.Owner) (stop func(), err error) {
 	if f.stats == "" {
 		return func() {}, nil
 	}
-	ln, err := engines.Listen(private(f.stats), engines.SocketOptions{})
+	ln, err := engines.Listen(private(f.stats), engines.SocketOptions{Owner: owner})
 	if err != nil {
 		return nil, fmt.Errorf("--stats: %w", err)
 	}

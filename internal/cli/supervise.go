@@ -94,7 +94,7 @@ func tellManager(log *slog.Logger, state string) {
 }
 
 // listen opens the socket, or takes the one that this process has been given.
-func listen(addr string, backlog int) (*engines.Socket, error) {
+func listen(addr string, o engines.SocketOptions) (*engines.Socket, error) {
 	fd, given, err := systemd.Socket()
 	switch {
 	case err != nil:
@@ -102,5 +102,5 @@ func listen(addr string, backlog int) (*engines.Socket, error) {
 	case given:
 		return engines.Inherit(fd)
 	}
-	return engines.Listen(addr, engines.SocketOptions{Backlog: backlog})
+	return engines.Listen(addr, o)
 }

@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestServeMaster runs a server as a service manager does: on a socket that it
@@ -24,15 +26,22 @@ func TestServeMaster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer manager.Close()
-	told := func() string {
-		buf := make([]byte, 256)
-		n, err := manager.Read(buf)
-		if err != nil {
-			t.Fatal(err)
+	states := make(chan string, 1000)
+	var fed atomic.Int64
+	go func() {
+		for buf := make([]byte, 256); ; {
+			n, err := manager.Read(buf)
+			if err != nil {
+				return // the test has ended
+			}
+			if state, _, _ := strings.Cut(string(buf[:n]), "\n"); state == "WATCHDOG=1" {
+				fed.Add(1)
+			} else {
+				states <- state
+			}
 		}
-		state, _, _ := strings.Cut(string(buf[:n]), "\n")
-		return state
-	}
+	}()
+	told := func() string { return <-states }
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +56,7 @@ func TestServeMaster(t *testing.T) {
 	// The variables name the process that is to take the socket: the shell becomes it.
 	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ exec dyno serve --engine goroutine --master --processes 2 --pid-file `+pidFile)
 	cmd.ExtraFiles = []*os.File{file}
-	cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	cmd.Env = append(os.Environ(), "LISTEN_FDS=1", "NOTIFY_SOCKET="+filepath.Join(dir, "notify"), "WATCHDOG_USEC=20000")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +97,8 @@ func TestServeMaster(t *testing.T) {
 		t.Errorf("told %q when the workers are ready", got)
 	}
 	get()
+	for before := fed.Load(); fed.Load() < before+3; time.Sleep(time.Millisecond) {
+	}
 	if b, err := os.ReadFile(pidFile); err != nil || string(b) != fmt.Sprintln(cmd.Process.Pid) {
 		t.Errorf("pid file: %q, %v; the process is %d", b, err, cmd.Process.Pid)
 	}

@@ -1,6 +1,6 @@
 // Package systemd is the little that a server needs to be run by systemd, or
 // by anything that follows its two agreements: sockets that it is given
-// (LISTEN_FDS) and word of how it does (NOTIFY_SOCKET).
+// (LISTEN_FDS) and word of how it does (NOTIFY_SOCKET, WATCHDOG_USEC).
 package systemd
 
 import (
@@ -51,10 +51,55 @@ func Strip(env []string) []string {
 const (
 	Ready    = "READY=1"
 	Stopping = "STOPPING=1"
+	Alive    = "WATCHDOG=1"
 )
 
 // Reloading is the state at the beginning of a reload; Ready ends it.
 func Reloading() string { return "RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic(), 10) }
+
+// watchdog is how often the manager wants to be told that this process is alive, at
+// the least: 0 if it does not, or means another process.
+func watchdog() time.Duration {
+	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
+	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
+	if err != nil || usec <= 0 || usec > int64(1<<63-1)/1000 {
+		return 0
+	}
+	return time.Duration(usec) * time.Microsecond
+}
+
+// Watchdog tells the manager that this process is alive, twice as often as it must
+// be told, until stop is called. failed gets the first error of those in a row.
+func Watchdog(failed func(error)) (stop func()) {
+	every := watchdog() / 2
+	if every <= 0 {
+		return func() {}
+	}
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for told := true; ; {
+			err := Notify(Alive)
+			if err != nil && told {
+				failed(err)
+			}
+			told = err == nil
+			select {
+			case <-tick.C:
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-done
+	}
+}
 
 // Notify tells the service manager of a state, if there is one to be told.
 func Notify(state string) error {

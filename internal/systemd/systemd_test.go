@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSocket(t *testing.T) {
@@ -66,5 +67,53 @@ func TestNotify(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", path+".gone")
 	if err := Notify(Ready); err == nil {
 		t.Error("a manager that cannot be told must be an error")
+	}
+}
+
+func TestWatchdog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	ln, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	self := strconv.Itoa(os.Getpid())
+	for _, c := range []struct {
+		usec, pid string
+		fed       bool
+	}{
+		{"2000", self, true}, {"2000", "", true}, {"2000", "1", false}, {"", self, false}, {"0", self, false}, {"-1", self, false}, {"x", self, false}, {"99999999999999999999", self, false},
+	} {
+		t.Setenv("WATCHDOG_USEC", c.usec)
+		t.Setenv("WATCHDOG_PID", c.pid)
+		stop := Watchdog(func(err error) { t.Error(err) })
+		if (watchdog() > 0) != c.fed {
+			t.Errorf("%+v: every %v", c, watchdog())
+		}
+		if c.fed {
+			buf := make([]byte, 256)
+			for range 3 {
+				if n, err := ln.Read(buf); err != nil || string(buf[:n]) != Alive {
+					t.Errorf("told %q, %v", buf[:n], err)
+				}
+			}
+		}
+		stop()
+		ln.SetReadDeadline(time.Now().Add(-1)) //nolint:errcheck // reading tells
+		for buf := make([]byte, 256); ; {
+			if _, err := ln.Read(buf); err != nil {
+				break
+			}
+		}
+		ln.SetReadDeadline(time.Time{}) //nolint:errcheck // reading tells
+	}
+}
+
+// TestStrip: what the manager has told this process is not for others.
+func TestStrip(t *testing.T) {
+	env := []string{"A=1", "NOTIFY_SOCKET=/n", "WATCHDOG_USEC=1", "WATCHDOG_PID=1", "LISTEN_FDS=1", "LISTEN_PID=1", "LISTEN_FDNAMES=x", "B=2"}
+	if got := strings.Join(Strip(env), " "); got != "A=1 B=2" {
+		t.Errorf("left: %s", got)
 	}
 }
