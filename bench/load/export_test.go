@@ -5,8 +5,8 @@ import "time"
 // StartServer starts another process that serves: "null", or "plain".
 var StartServer = startServer
 
-// MustSee and Something are for the tests against real servers.
-var MustSee, Something = mustSee, something
+// MustSee, MustRun and Something are for the tests against real servers.
+var MustSee, MustRun, Something = mustSee, mustRun, something
 
 // Certified and Trusting are the two sides of a certificate of the tests' own.
 var Certified, Trusting = certified, trusting
