@@ -1,0 +1,301 @@
+package conformance_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/protocol/conformance"
+)
+
+// oddServer keeps the standard to the letter, and decides otherwise than most
+// wherever it leaves something open. Its faults, one by one, are what rules are
+// to find.
+type oddServer struct {
+	fault string
+	mu    sync.Mutex
+	count int
+}
+
+// oddHead is a request's head, as the server has understood it.
+type oddHead struct {
+	method, target, version string
+	fields                  map[string][]string
+	length                  int64
+	chunked                 bool
+}
+
+var (
+	oddLine  = regexp.MustCompile(`^([!#$%&'*+.^_|~0-9A-Za-z-]+) ([^ ]+) (HTTP/1\.[01])$`)
+	oddField = regexp.MustCompile(`^([!#$%&'*+.^_|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*$`)
+	oddHost  = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]*)?$`)
+)
+
+// read reads a head, and returns the status to refuse it with, or 0.
+func (o *oddServer) read(r *bufio.Reader) (h oddHead, refuse int, err error) {
+	h.fields = map[string][]string{}
+	size, last := 0, ""
+	for first := true; ; first = false {
+		line, err := r.ReadString('\n')
+		if size += len(line); err != nil || size > 64<<10 {
+			return h, 431, err
+		}
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		switch {
+		case first && line == "":
+			first = true // an empty line before a request
+			if line, err = r.ReadString('\n'); err != nil {
+				return h, 0, err
+			}
+			line = strings.TrimRight(line, "\r\n")
+			fallthrough
+		case first:
+			m := oddLine.FindStringSubmatch(line)
+			if m == nil {
+				refuse = 301 // to where it may have been meant to go
+				break
+			}
+			h.method, h.target, h.version = m[1], m[2], m[3]
+		case line == "":
+			return h, max(refuse, o.judge(&h)), nil
+		case line[0] == ' ' || line[0] == '\t':
+			if list := h.fields[last]; len(list) > 0 {
+				list[len(list)-1] += "   " + strings.Trim(line, " \t")
+			}
+		default:
+			m := oddField.FindStringSubmatch(line)
+			if m == nil {
+				if refuse == 0 {
+					refuse = 400
+				}
+				break
+			}
+			if o.fault != "nul" && strings.Contains(m[2], "\x00") || strings.Contains(m[2], "\r") {
+				m[2] = strings.NewReplacer("\x00", " ", "\r", " ").Replace(m[2])
+			}
+			last = strings.ToLower(m[1])
+			h.fields[last] = append(h.fields[last], m[2])
+		}
+	}
+}
+
+// judge returns the status with which the whole is to be refused.
+func (o *oddServer) judge(h *oddHead) int {
+	host := h.fields["host"]
+	if h.version == "HTTP/1.1" && (len(host) != 1 || !oddHost.MatchString(host[0])) && o.fault != "host" {
+		return 400
+	}
+	if codings := h.fields["transfer-encoding"]; codings != nil {
+		switch {
+		case h.version == "HTTP/1.0" || strings.EqualFold(codings[0], "chunked"):
+			h.chunked = true
+			return 0
+		case strings.HasSuffix(codings[0], ", chunked"):
+			return 501
+		}
+		return 4001 // and the end
+	}
+	for i, list := range h.fields["content-length"] {
+		n, err := strconv.ParseUint(list, 10, 64)
+		if digits := strings.Trim(list, "0123456789") == ""; err != nil && digits {
+			return 4131
+		}
+		if list == "" || strings.Trim(list, "0123456789") != "" || i > 0 && int64(n) != h.length {
+			return 4001
+		}
+		h.length = int64(n)
+	}
+	return 0
+}
+
+// body reads the body, and returns 400 where its end cannot be known.
+func (o *oddServer) body(r *bufio.Reader, h *oddHead) (int, error) {
+	if !h.chunked {
+		_, err := io.CopyN(io.Discard, r, h.length)
+		return 0, err
+	}
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return 0, err
+		}
+		text, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ";")
+		n, err := strconv.ParseUint(text, 16, 32)
+		if err != nil {
+			return 4001, nil
+		}
+		if n == 0 {
+			for line != "\r\n" {
+				if line, err = r.ReadString('\n'); err != nil {
+					return 0, err
+				}
+			}
+			return 0, nil
+		}
+		if _, err := io.CopyN(io.Discard, r, int64(n)); err != nil {
+			return 0, err
+		}
+		if end, err := r.ReadString('\n'); err != nil || end != "\r\n" {
+			return 4001, err
+		}
+	}
+}
+
+func (o *oddServer) serve(conn net.Conn) {
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	for answered := 0; ; answered++ {
+		h, refuse, err := o.read(r)
+		if err != nil {
+			return
+		}
+		options := strings.ToLower(strings.Join(h.fields["connection"], ","))
+		closes := strings.Contains(options, "close") || h.version == "HTTP/1.0" && !strings.Contains(options, "keep-alive")
+		closes = closes || h.fields["transfer-encoding"] != nil && (h.version == "HTTP/1.0" || h.fields["content-length"] != nil)
+		closes = closes && o.fault != "kept"
+		if refuse == 0 && o.fault != "smuggled" {
+			if strings.EqualFold(strings.Join(h.fields["expect"], ""), "100-continue") && (h.version == "HTTP/1.1" || o.fault == "continue") {
+				fmt.Fprint(conn, "HTTP/1.1 100 Continue\r\n\r\n")
+			}
+			if refuse, err = o.body(r, &h); err != nil {
+				return
+			}
+		}
+		if refuse > 1000 { // where the next request begins is not known
+			refuse, closes = refuse/10, o.fault != "framing"
+		}
+		status, text := 200, strings.Repeat("x", o.turn()) // no two answers are of a length
+		switch {
+		case refuse > 0:
+			status, text = refuse, "no"
+		case h.method == "POST":
+			status = 405 // it has nothing to be told
+		case h.method != "GET" && h.method != "HEAD":
+			status, text = 501, "?"
+		}
+		w := bufio.NewWriter(conn)
+		date := time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
+		if o.fault == "date" {
+			date = time.Now().UTC().Format(time.ANSIC)
+		}
+		fmt.Fprintf(w, "HTTP/1.1 %d x\r\nDate: %s\r\n", status, date)
+		switch {
+		case o.fault == "both" && status == 200:
+			fmt.Fprintf(w, "Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(text), len(text), text)
+		case h.method == "HEAD" && o.fault != "head":
+			fmt.Fprintf(w, "Content-Length: %d\r\n\r\n", len(text))
+		case o.fault == "head" && h.method == "HEAD", status != 200, h.version != "HTTP/1.1":
+			fmt.Fprintf(w, "Content-Length: %d\r\n\r\n%s", len(text), text)
+		default:
+			fmt.Fprintf(w, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(text), text)
+		}
+		if w.Flush() != nil || closes || answered == 2 && o.fault == "" { // enough of this one: any server may close at any time
+			return
+		}
+	}
+}
+
+func (o *oddServer) turn() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.count++
+	return o.count
+}
+
+func (o *oddServer) start(t *testing.T) conformance.Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				c.SetDeadline(time.Now().Add(time.Minute))
+				o.serve(c)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		wg.Wait()
+	})
+	return conformance.Server{
+		Dial: func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+		},
+		Patience: 3 * time.Second,
+	}
+}
+
+// TestRightIsNotCalledWrong judges a server that decides otherwise than most
+// and is right: no rule may be broken.
+func TestRightIsNotCalledWrong(t *testing.T) {
+	conformance.Run(t.Context(), new(oddServer).start(t), func(r conformance.Result) {
+		if r.Verdict == conformance.Fail && !r.Rule.Should {
+			t.Errorf("%s (%s): %s", r.Rule.ID, r.Rule.Ref, r.Detail)
+		}
+	})
+}
+
+// TestWrongIsFound gives the same server one fault at a time. Each must break
+// the rule that is about it, for the reason that it is.
+func TestWrongIsFound(t *testing.T) {
+	for fault, want := range map[string]struct{ rule, reason string }{
+		"host":     {"refuse.no-host", "was served"},
+		"kept":     {"wire.close", "200 with"},
+		"framing":  {"refuse.length", "used on"},
+		"smuggled": {"wire.body-consumed", "405"},
+		"continue": {"wire.continue-10", "interim 100"},
+		"date":     {"wire.date", "Date"},
+		"both":     {"wire.answer", "both Transfer-Encoding and Content-Length"},
+		"head":     {"wire.head", "malformed"},
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			o := &oddServer{fault: fault}
+			s := o.start(t)
+			if r := conformance.Judge(t.Context(), s, want.rule); r.Verdict != conformance.Fail || !strings.Contains(r.Detail, want.reason) {
+				t.Errorf("%s: %s (%s), want a failure for %q", want.rule, r.Verdict, r.Detail, want.reason)
+			}
+		})
+	}
+}
+
+// TestReasons has an app that sees a field unrepaired: that is the reason, and
+// not what becomes of the connection.
+func TestReasons(t *testing.T) {
+	for _, tt := range []struct {
+		rule, sees, reason string
+	}{
+		{"refuse.nul", `a\u0000b`, `sees X-A as "a\x00b"`},
+		{"refuse.nul", `a b`, ""},
+		{"refuse.bare-cr", `a\rb`, `sees X-A as "a\rb"`},
+		{"refuse.bare-cr", `a  b`, `sees X-A as "a  b"`},
+		{"refuse.folded", `a   b`, ""},
+		{"refuse.folded", `a\r\n b`, `sees X-A as "a\r\n b"`},
+		{"refuse.folded", `a`, `sees X-A as "a"`},
+		{"refuse.folded", `ab`, `sees X-A as "ab"`},
+	} {
+		body := `{"keys":{"HTTP_X_A":"` + tt.sees + `"}}`
+		s := canned(t, fmt.Sprintf("HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s", date, len(body), body), false) // it keeps the connection
+		s.Patience = 100 * time.Millisecond
+		r := conformance.Judge(t.Context(), s, tt.rule)
+		if want := conformance.Fail; tt.reason == "" && r.Verdict != conformance.Pass || tt.reason != "" && (r.Verdict != want || !strings.Contains(r.Detail, tt.reason)) {
+			t.Errorf("%s of an app that sees %q: %s (%s), want %q", tt.rule, tt.sees, r.Verdict, r.Detail, tt.reason)
+		}
+	}
+}
