@@ -139,7 +139,7 @@ func TestHeldIsBounded(t *testing.T) {
 				t.Errorf("%d are taken and %d refused, %d shed", len(open), refused, svc.Counters.Shed.Load())
 			}
 			small := &client{t: t, Session: svc.NewSession(protocol.Peer{})}
-			for _, request := range []string{get, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n" + strings.Repeat("x", 30000)} {
+			for _, request := range []string{get, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n" + strings.Repeat("x", 10000)} {
 				small.send(request)
 				if got := small.all(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 					t.Errorf("small requests must be served: %q", got)
@@ -152,6 +152,36 @@ func TestHeldIsBounded(t *testing.T) {
 				t.Errorf("%d bytes are not given back", n)
 			}
 		})
+	}
+}
+
+// A small request is served by whatever buffer it gets, also where there is no
+// room for more: one that a larger request has left is not held against it.
+func TestSmallRequestsAreNotHeld(t *testing.T) {
+	svc := protocol.NewService(say("ok"), http1.Codec{})
+	ask := func(size int) {
+		c := &client{t: t, Session: svc.NewSession(protocol.Peer{})}
+		defer c.Release()
+		text := fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+		for len(text) > 0 {
+			n := min(len(text), 1000)
+			c.send(text[:n])
+			text = text[n:]
+		}
+		if got := c.all(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+			t.Errorf("%d bytes: %q", size, got)
+		}
+	}
+	for range 10 {
+		ask(60_000)
+		if !svc.Hold(svc.Limits.MaxBodies()) {
+			t.Fatal("something is held")
+		}
+		ask(12_000)
+		svc.Hold(-svc.Limits.MaxBodies())
+	}
+	if n := svc.Counters.Held.Load(); n != 0 {
+		t.Errorf("%d bytes are not given back", n)
 	}
 }
 

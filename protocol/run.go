@@ -93,7 +93,7 @@ func (s *Session) parse() {
 		s.begun = true
 	}
 	s.state = o.State
-	if !w.space(s.svc) {
+	if !w.room(s.svc) {
 		s.refuse(errFull)
 	}
 }

@@ -77,7 +77,7 @@ type Limits struct {
 	HeaderCount int           // fields; beyond: 431. Default 100
 	HeaderBytes int           // of the header section; beyond: 431. Default 64 KiB
 	Body        int64         // bytes of a body; beyond: 413. Default 16 MiB
-	Bodies      int64         // bytes that requests hold beyond 64 KiB each, over all connections of a Service; beyond: 503. Default 256 MiB, or Body if that is more
+	Bodies      int64         // bytes that requests hold beyond 16 KiB each, over all connections of a Service; beyond: 503. Default 256 MiB, or Body if that is more
 	HeaderTime  time.Duration // from the accept to the end of the first request's header, and from a further one's first byte to its end; beyond: 408, or a silent close if nothing has come. Default 10 s
 	BodyTime    time.Duration // from there to the end of its body; beyond: 408. Default 60 s
 	IdleTime    time.Duration // between requests; beyond: a silent close. Default 75 s
@@ -167,7 +167,7 @@ type Counters struct {
 
 // HeldFree is how much a request may hold without being asked after, so that
 // uploads which use up Limits.Bodies have no bearing on small requests.
-const HeldFree = keepMost
+const HeldFree = 16 << 10
 
 // Hold asks for n more bytes of memory for a request, beyond HeldFree, and tells
 // whether Limits.Bodies has room for them; if not the request is to be

@@ -34,7 +34,7 @@ type work struct {
 	in         []byte // all of it in use; in[start:end] has been received and not been answered
 	start, end int
 	reqEnd     int           // where the request that is Done ends
-	held       int64         // of in, as the Service knows it
+	held       int64         // of in, for the present request, as the Service knows it
 	all        *atomic.Int64 // what all requests hold
 	need       int           // Outcome.Need of the request that is being received
 	seen       bool          // the parser has seen something of it, which may count for nothing
@@ -89,11 +89,8 @@ func (w *work) space(svc *Service) bool {
 			size = min(size, max(w.need, bufferSize))
 		}
 		size = max(size, len(held)+room)
-		if size > HeldFree {
-			if !svc.Hold(int64(size) - w.held) {
-				return false
-			}
-			w.held = int64(size)
+		if !w.hold(svc, size) {
+			return false
 		}
 		in := make([]byte, size)
 		copy(in, held)
@@ -103,8 +100,47 @@ func (w *work) space(svc *Service) bool {
 	return true
 }
 
+// room makes room for more of a request that is not complete, if the Service
+// has some. A buffer from the pool may be larger than the request has use for.
+func (w *work) room(svc *Service) bool {
+	if w.space(svc) && w.hold(svc, len(w.in)) {
+		return true
+	}
+	held := w.in[w.start:w.end]
+	if len(held)+minRead > HeldFree {
+		return false
+	}
+	w.giveBack()
+	w.in = make([]byte, HeldFree)
+	copy(w.in, held)
+	w.start, w.end = 0, len(held)
+	return true
+}
+
+// hold tells the Service of size bytes for a request that is not complete.
+func (w *work) hold(svc *Service, size int) bool {
+	n := int64(size) - w.held
+	if size <= HeldFree || n <= 0 {
+		return true
+	}
+	if !svc.Hold(n) {
+		return false
+	}
+	w.held += n
+	return true
+}
+
+// giveBack ends that: the request has been answered, or dropped.
+func (w *work) giveBack() {
+	if w.held > 0 {
+		w.all.Add(-w.held)
+		w.held = 0
+	}
+}
+
 // forget drops all input, and a buffer that a large request has left behind.
 func (w *work) forget() {
+	w.giveBack()
 	w.start, w.end, w.need = 0, 0, 0
 	if len(w.in) > keepMost {
 		w.replace(nil)
@@ -113,6 +149,7 @@ func (w *work) forget() {
 
 // shrink moves what is left behind a large request to a buffer of usual size.
 func (w *work) shrink() {
+	w.giveBack()
 	held := w.in[w.start:w.end]
 	if len(w.in) <= keepMost || len(held) > keepMost/2 {
 		return
@@ -127,10 +164,6 @@ func (w *work) shrink() {
 // request, which would keep the old one alive.
 func (w *work) replace(in []byte) {
 	w.in = in
-	if w.held > 0 {
-		w.all.Add(-w.held)
-		w.held = 0
-	}
 	clear(w.env.Header[:cap(w.env.Header)])
 	clear(w.env.Vars[:cap(w.env.Vars)])
 	w.env = gateway.Environ{Header: w.env.Header[:0], Vars: w.env.Vars[:0]}

@@ -15,6 +15,8 @@ var (
 // whatever length is promised.
 const (
 	leastBody = 4 << 10
+	freeBody  = 16 << 10 // of each, without being asked after
+	firstBody = 64 << 10 // at most on a promise
 	keepBody  = 64 << 10
 )
 
@@ -27,7 +29,7 @@ type Gathered struct {
 
 // Gather reads a body from r to its end: for servers whose library leaves that
 // to a handler. length is what the client says, negative if it does not; more
-// than limit, if that is not negative, is ErrTooLarge. Of each request 64 KiB
+// than limit, if that is not negative, is ErrTooLarge. Of each request 16 KiB
 // are free; hold, if not nil, is asked before it takes n bytes more, and may refuse, which
 // is ErrNoRoom. Release gives them back, by a negative n.
 func (g *Gathered) Gather(r io.Reader, length, limit int64, hold func(n int64) bool) error {
@@ -36,8 +38,8 @@ func (g *Gathered) Gather(r io.Reader, length, limit int64, hold func(n int64) b
 	if limit >= 0 && length > limit {
 		return ErrTooLarge
 	}
-	if first := min(length+1, keepBody); int64(cap(g.Bytes)) < first {
-		g.Bytes = make([]byte, 0, max(first, leastBody))
+	if kept := int64(cap(g.Bytes)); kept < min(length+1, firstBody) || (length < 0 || length > freeBody) && !g.take(kept) {
+		g.Bytes = nil
 	}
 	for {
 		if len(g.Bytes) == cap(g.Bytes) && !g.grow(length) {
@@ -61,18 +63,31 @@ func (g *Gathered) Gather(r io.Reader, length, limit int64, hold func(n int64) b
 // where that is known, and for the Read that finds its end.
 func (g *Gathered) grow(length int64) bool {
 	size := max(2*int64(cap(g.Bytes)), leastBody)
-	if length >= int64(len(g.Bytes)) {
+	if cap(g.Bytes) == 0 {
+		size = max(size, min(length+1, firstBody))
+	}
+	if length >= max(int64(len(g.Bytes)), leastBody) {
 		size = min(size, length+1)
 	}
-	if size > keepBody && g.hold != nil {
-		if !g.hold(size - g.held) {
-			return false
-		}
-		g.held = size
+	if !g.take(size) {
+		return false
 	}
 	b := make([]byte, len(g.Bytes), size)
 	copy(b, g.Bytes)
 	g.Bytes = b
+	return true
+}
+
+// take tells hold that the body has size bytes now.
+func (g *Gathered) take(size int64) bool {
+	n := size - g.held
+	if size <= freeBody || n <= 0 || g.hold == nil {
+		return true
+	}
+	if !g.hold(n) {
+		return false
+	}
+	g.held += n
 	return true
 }
 
