@@ -3,6 +3,7 @@ package load
 import (
 	"crypto/tls"
 	"iter"
+	"strings"
 	"testing"
 )
 
@@ -18,6 +19,64 @@ func (m *memory) Read(b []byte) (int, error) {
 		m.wait()
 	}
 	return m.session.Read(b)
+}
+
+// What is opened does not hang on where the network cuts the records: between
+// them, in their heads, in their tags.
+func TestSessionPieces(t *testing.T) {
+	want := hello + "x" + hello
+	for cut := 1; ; cut++ {
+		client, server := agreedPair(t)
+		for _, text := range []string{hello, "x", hello} {
+			if _, err := server.conn.Write([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stream := server.out
+		if cut >= len(stream) {
+			break
+		}
+		var got []byte
+		buf := make([]byte, 5)
+		for _, piece := range [][]byte{stream[:cut], stream[cut:]} {
+			client.in = piece
+			for {
+				n, err := client.open(buf)
+				got = append(got, buf[:n]...)
+				if err == errDrained {
+					break
+				} else if err != nil {
+					t.Fatalf("cut at %d: %v", cut, err)
+				}
+			}
+			if len(client.in) > 0 {
+				t.Fatalf("cut at %d: %d bytes are not taken", cut, len(client.in))
+			}
+		}
+		if string(got) != want {
+			t.Fatalf("cut at %d: %q", cut, got)
+		}
+	}
+}
+
+// A handshake that is given up leaves no coroutine, and one that goes wrong
+// says why.
+func TestSessionGivenUp(t *testing.T) {
+	var s session
+	s.begin(trusting(), now())
+	if s.shake() || len(s.out) == 0 {
+		t.Fatal("nothing is sent")
+	}
+	s.stop() // the rest is for the test of leaks
+	if s.err == nil {
+		t.Error("it went on")
+	}
+	s.begin(trusting(), now())
+	s.shake()
+	s.in = []byte("HTTP/1.1 400 Bad Request\r\n\r\n")
+	if !s.shake() || !strings.Contains(handshakeError(s.err).Error(), "use http://") {
+		t.Errorf("%v", s.err)
+	}
 }
 
 // BenchmarkSession is one request and its answer: by sessions, whose reads are

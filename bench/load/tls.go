@@ -90,8 +90,6 @@ func handshakeError(err error) error {
 	switch {
 	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
 		return errors.New("the server speaks http there, without TLS: use http://")
-	case errors.As(err, &record):
-		return fmt.Errorf("the server does not speak TLS there: %w; if it speaks http, use http://", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return errors.New("the server closed the connection in the TLS handshake: does it speak TLS there?")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -115,7 +113,10 @@ func TLSAdvice(err error) string {
 	var invalid x509.CertificateInvalidError
 	var name x509.HostnameError
 	var roots x509.SystemRootsError
+	var record tls.RecordHeaderError
 	switch {
+	case errors.As(err, &record):
+		return "the server does not speak TLS there; if it speaks http, use http://"
 	case errors.As(err, &authority), errors.As(err, &roots):
 		return "--cacert FILE trusts the authority that signed it, --insecure any certificate"
 	case errors.As(err, &name):

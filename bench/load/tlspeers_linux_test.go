@@ -168,13 +168,13 @@ func startOpenssl(t *testing.T, letter, done string, flags ...string) (url strin
 	accepting := make(chan struct{})
 	go func() {
 		defer close(read)
-		told := false
+		told, accepts := false, false
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			line := lines.Text()
 			switch {
-			case line == "ACCEPT" && accepting != nil:
+			case line == "ACCEPT" && !accepts:
+				accepts = true
 				close(accepting)
-				accepting = nil
 			case strings.HasPrefix(line, "GET "):
 				io.WriteString(in, letter+"\n")
 				told = done != ""
@@ -185,7 +185,6 @@ func startOpenssl(t *testing.T, letter, done string, flags ...string) (url strin
 		}
 		io.Copy(io.Discard, out)
 	}()
-	wait := accepting
 	t.Cleanup(func() {
 		in.Close()
 		cmd.Process.Kill() //nolint:errcheck // it may have ended
@@ -193,7 +192,7 @@ func startOpenssl(t *testing.T, letter, done string, flags ...string) (url strin
 		said.Close()
 		<-read
 	})
-	<-wait
+	<-accepting
 	return "https://" + addr + "/hello"
 }
 

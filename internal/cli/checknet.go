@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/conformance"
 )
@@ -79,6 +80,9 @@ func reachable(ctx context.Context, dial dialFunc, patience time.Duration) error
 		var op *net.OpError
 		if errors.As(err, &op) {
 			err = op.Err
+		}
+		if advice := load.TLSAdvice(err); advice != "" {
+			err = fmt.Errorf("%w: %s", err, advice)
 		}
 		return fmt.Errorf("nothing to check: %w", err)
 	}
