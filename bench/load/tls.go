@@ -30,7 +30,7 @@ func (c *Config) secure(to endpoint) *tls.Config {
 		t = c.TLS.Clone()
 	}
 	// Of an address only the certificate is asked for, crypto/tls sends no SNI.
-	t.ServerName = cmp.Or(t.ServerName, hostOnly(to.hostname))
+	t.ServerName = cmp.Or(t.ServerName, hostOnly(to.hostname), to.host) // a Unix socket has the latter only
 	t.NextProtos = []string{"http/1.1"}
 	t.DynamicRecordSizingDisabled = true // a long request in as few records as OpenSSL's clients make of it
 	t.ClientSessionCache = nil

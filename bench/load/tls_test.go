@@ -92,9 +92,15 @@ func trusting() *tls.Config {
 // respondTLS is respond behind TLS; wrap, where not nil, is put between TLS and
 // the network.
 func respondTLS(t testing.TB, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*responder)) *responder {
-	return respond(t, "tcp", func(r *responder) {
+	return respondTLSOn(t, "tcp", config, wrap, knobs)
+}
+
+func respondTLSOn(t testing.TB, network string, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*responder)) *responder {
+	return respond(t, network, func(r *responder) {
 		r.Listener = &tlsListener{r.Listener, config, wrap}
-		r.URL = "https" + strings.TrimPrefix(r.URL, "http")
+		if r.URL = "https" + strings.TrimPrefix(r.URL, "http"); network == "unix" {
+			r.URL = "https://" + strings.TrimPrefix(r.URL, "https")
+		}
 		if knobs != nil {
 			knobs(r)
 		}
@@ -176,6 +182,24 @@ func TestHTTPSCounts(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TLS goes over whatever a connection is made of, by the name of localhost where
+// there is none.
+func TestHTTPSNetworks(t *testing.T) {
+	for _, network := range []string{"tcp4", "tcp6", "unix"} {
+		eachGenerator(t, func(t *testing.T, generator string) {
+			config := &tls.Config{Certificates: []tls.Certificate{newAuthority().issue(func(c *x509.Certificate) {
+				c.IPAddresses = append(c.IPAddresses, net.IPv6loopback)
+			})}}
+			r := respondTLSOn(t, network, config, nil, nil)
+			c := short(r)
+			c.TLS, c.Generator = &tls.Config{RootCAs: newAuthority().pool}, generator
+			if l := mustSee(t, c, something); l.Requests == 0 || l.Errors.Total() != 0 {
+				t.Errorf("%s: %d answers, %+v", r.URL, l.Requests, l.Errors)
+			}
+		})
+	}
 }
 
 // What arrives is what was asked, byte for byte, whatever it looks like.

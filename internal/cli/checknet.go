@@ -45,6 +45,12 @@ func (f checkFlags) aim(at client.Endpoint, trusted *tls.Config) (conformance.Se
 		DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	} = new(net.Dialer)
 	if at.TLS {
+		if at.Unix != "" && (trusted == nil || trusted.ServerName == "") {
+			if trusted = trusted.Clone(); trusted == nil {
+				trusted = new(tls.Config)
+			}
+			trusted.ServerName = at.Host
+		}
 		dialer = &tls.Dialer{Config: trusted}
 	}
 	dial := func(ctx context.Context) (net.Conn, error) {

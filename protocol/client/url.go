@@ -35,7 +35,11 @@ func ParseURL(raw string) (Endpoint, error) {
 	if !ok || !strings.HasPrefix(rest, "unix:") {
 		scheme, rest = "http", raw
 	}
-	if socket, ok := strings.CutPrefix(rest, "unix:"); ok && Lookup(scheme) != nil {
+	protocol, secure := Lookup(scheme), scheme == "https"
+	if secure {
+		protocol = HTTP
+	}
+	if socket, ok := strings.CutPrefix(rest, "unix:"); ok && protocol != nil {
 		socket, path, _ := strings.Cut(strings.TrimPrefix(socket, "//"), ":/")
 		switch {
 		case socket == "":
@@ -44,7 +48,7 @@ func ParseURL(raw string) (Endpoint, error) {
 			return Endpoint{}, fmt.Errorf("%s: the path of the socket has %d bytes, and the system takes %d: use a shorter one, a relative one, or a link", raw, len(socket), maxUnix)
 		}
 		path, _, _ = strings.Cut(path, "#")
-		return Endpoint{Protocol: Lookup(scheme), Unix: socket, Host: "localhost", Path: "/" + encode(path)}, nil
+		return Endpoint{Protocol: protocol, TLS: secure, Unix: socket, Host: "localhost", Path: "/" + encode(path)}, nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
