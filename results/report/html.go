@@ -19,7 +19,7 @@ var pageSource string
 //go:embed page.css
 var pageCSS string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"tight": tight}).Parse(pageSource))
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"tight": tight, "lines": func(s string) []string { return strings.Split(s, "\n") }}).Parse(pageSource))
 
 var (
 	beforeUnit = regexp.MustCompile(`(\d) (%|[nµm]?s\b|MiB|requests/s)`)
@@ -107,7 +107,7 @@ func tableOnPage(label string, head []string, lines []line) pageTable {
 	for _, l := range lines {
 		line := pageLine{Class: l.Class != "", Name: l.Class, Cells: l.Cells[1:]}
 		if !line.Class {
-			line.Name, line.Mark, line.Some = l.Row.name(), l.Row.mark(), len(l.Row.Valid) < len(l.Row.Trials)
+			line.Name, line.Mark, line.Some = l.Row.name(), l.Row.mark(), len(l.Row.Valid) < len(l.Row.Trials) || l.Row.missing > 0
 			line.Swatch = plot.StyleOf(line.Name).Hex()
 		}
 		p.Lines = append(p.Lines, line)

@@ -107,7 +107,10 @@ func markdownTable(b *strings.Builder, head []string, lines []line) {
 			case i == 0 && l.Class != "":
 				c = "&emsp;" + escape(l.Class)
 			default:
-				c = escape(c)
+				figure, below, ok := strings.Cut(c, "\n")
+				if c = escape(figure); ok {
+					c += " (" + escape(below) + ")"
+				}
 			}
 			b.WriteString("| " + c + " ")
 		}

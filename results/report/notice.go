@@ -174,7 +174,7 @@ func lacking(run *results.Run, tally results.Tally) string {
 	if parts == nil {
 		return ""
 	}
-	return "Trials are missing. " + strings.Join(parts, "; ") + "."
+	return "Trials that are missing, of those planned: " + strings.Join(parts, "; ") + "."
 }
 
 // runNotices returns what is to be known before any figure of the run.

@@ -459,7 +459,7 @@ func TestACutRunIsNotWhole(t *testing.T) {
 		for _, want := range []string{
 			"27 trials planned, 10 ran, 10 count", "The run did not end: it was killed, or is still under way. 10 of 27 planned trials ran.",
 			"dyno run --resume 20260302-101500-k7wm goes on with it",
-			"Trials are missing. hello: sync 3 of 3; wait: pool 2 of 3, sync 3 of 3; mixed: all of every target.", "1/1 of 3", "0/0 of 3",
+			"Trials that are missing, of those planned: hello: sync 3 of 3; wait: pool 2 of 3, sync 3 of 3; mixed: all of every target.", "1/1 of 3", "0/0 of 3",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in\n%s", name, want, text)

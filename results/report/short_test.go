@@ -96,7 +96,7 @@ func TestRangeOverTrials(t *testing.T) {
 	}
 	for name, text := range map[string]string{"terminal": terminal(t, r, 200), "HTML": page.String(), "Markdown": markdown.String()} {
 		for _, want := range []string{"1.00–100 ms", closedCaveat[:40]} {
-			if !strings.Contains(strings.ReplaceAll(text, "\u2060", ""), want) {
+			if !strings.Contains(strings.NewReplacer("\u2060", "", "\u00a0", " ").Replace(text), want) {
 				t.Errorf("%s: no %q in\n%s", name, want, text)
 			}
 		}

@@ -49,6 +49,17 @@ func beside(head string, take func(Ranges) stats.Estimate, print func(stats.Esti
 	}, class}
 }
 
+// over makes one column of two, which a page prints below each other.
+func (c column) over(below column) column {
+	join := func(a, b string) string {
+		if b == "" || b == format.None {
+			return a
+		}
+		return a + "\n" + b
+	}
+	return column{c.head, func(r *Row) string { return join(c.cell(r), below.cell(r)) }, func(l Latency) string { return join(c.class(l), below.class(l)) }}
+}
+
 func rangeP50(r Ranges) stats.Estimate  { return r.P50 }
 func rangeP99(r Ranges) stats.Estimate  { return r.P99 }
 func rangeP999(r Ranges) stats.Estimate { return r.P999 }
@@ -108,7 +119,7 @@ var layouts = [][]column{
 // page returns the table of the Markdown and the HTML page; a column that
 // would be zero all the way down is left out.
 func (s *Scenario) page() []column {
-	columns := []column{colTarget, colValid, colRate, colRateSpread, colP50, colP50Bounds, colP99, colP99Bounds, colP999, colP999Bounds, colMax, colCPULong, colCPUSpread, colMemory, colThreads}
+	columns := []column{colTarget, colValid, colRate, colRateSpread, colP50.over(colP50Bounds), colP99.over(colP99Bounds), colP999.over(colP999Bounds), colMax, colCPULong, colCPUSpread, colMemory, colThreads}
 	for i := range s.Rows {
 		if s.Rows[i].Errors.Total() > 0 {
 			return append(columns, colErrors)

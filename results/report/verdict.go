@@ -129,7 +129,7 @@ func (s *Scenario) answer(q question) Verdict {
 		v.Text = fmt.Sprintf("Who %s cannot be said: %s.", q.best, s.tooFew(q))
 		return v
 	case 1:
-		v.Text = fmt.Sprintf("%s: %s. No other target can be compared: %s.", rows[0].name(), q.show(rows[0]), s.tooFew(q))
+		v.Text = fmt.Sprintf("Only %s can be judged %s: %s. %s.", rows[0].name(), q.by, q.show(rows[0]), sentence(s.tooFew(q)))
 		v.Leads, v.Outcome, v.Targets[0].Lead = []string{rows[0].name()}, Alone, true
 		return v
 	}
