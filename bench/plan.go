@@ -252,15 +252,18 @@ func (p *Plan) Server(s Step, at Addresses) (target.Command, error) {
 
 // Load is the command that offers a step's load to the server at addr.
 func (p *Plan) Load(s Step, addr string) target.Command {
-	argv := []string{p.Dyno, "load", s.Target.Protocol + "://" + addr,
-		"--scenario", s.Scenario.Source,
+	argv := []string{p.Dyno, "load", s.Target.Protocol + "://" + addr}
+	if s.Scenario.Source != "" { // else it is what the generator does unless told otherwise
+		argv = append(argv, "--scenario", s.Scenario.Source)
+	}
+	argv = append(argv,
 		"--duration", p.duration(s.Scenario).String(),
 		"--warmup", p.warmup(s.Scenario).String(),
 		"--seed", strconv.FormatUint(p.loadSeed(s), 10),
 		"--threads", strconv.Itoa(p.threads()),
 		"--generator", p.Generator,
 		"--json",
-	}
+	)
 	if s.Target.Protocol == target.HTTPS {
 		argv = append(argv, p.Trust.Args()...)
 	}
