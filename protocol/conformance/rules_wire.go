@@ -81,9 +81,16 @@ var wireRules = []Rule{
 		return err
 	}},
 	{ID: "wire.close", Text: "after the answer to a request with Connection: close no other is answered, and the connection ends", Ref: "RFC 9112, 9.6", Needs: HTTP, check: func(p *probe) error {
-		t, err := p.same(p.last()+p.last(), "GET")
+		t, err := p.same(p.last(), "GET")
 		if err == nil && !t.closed() {
 			err = fmt.Errorf("not within %v: %v", p.Patience, &t)
+		}
+		if err != nil {
+			return err
+		}
+		// A client must not send another, so that any answer to both is right.
+		if t, err = p.say(p.last()+p.last(), "GET"); err == nil && (len(t.answers) > 1 || !t.closed()) {
+			err = fmt.Errorf("with another request behind it: %v", &t)
 		}
 		return err
 	}},
@@ -216,7 +223,7 @@ var wireRules = []Rule{
 	{ID: "wire.case", Text: "field names may come in any case, values with blanks around them or none", Ref: "RFC 9110, 5.1; RFC 9112, 5.1", Needs: HTTP, check: func(p *probe) error {
 		t, err := p.same(fmt.Sprintf("GET %s HTTP/1.1\r\nhOST:%s\r\nCONNECTION: \t close \t\r\n\r\n", p.Path, p.Host), "GET")
 		if err == nil && !t.closed() {
-			err = fmt.Errorf("got %v", &t)
+			err = fmt.Errorf("%q is not heeded: %v", "CONNECTION: \t close \t", &t)
 		}
 		return err
 	}},
