@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -47,6 +48,7 @@ const Hello = "Hello, World!"
 //	/together?n=      an answer when n requests to it have begun
 //	/wait?ms=         an answer after that time, by the wait hook
 //	/yield?n=         n empty chunks, then an answer
+//	/abort            breaks the answer off on purpose, before its first byte
 //	/panic            panics before the answer, /panic-late after its first chunk
 //	/flags            the flags that the engine has set
 //
@@ -134,6 +136,8 @@ func (a *App) Serve(env *gateway.Environ, start gateway.StartResponse) gateway.B
 			}
 			yield([]byte("yielded"), nil)
 		}))
+	case "/abort":
+		panic(http.ErrAbortHandler)
 	case "/panic":
 		panic("on purpose")
 	case "/panic-late":

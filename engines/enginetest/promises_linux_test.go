@@ -529,3 +529,37 @@ func overAll(t *testing.T, test func(*testing.T, Subject)) {
 		})
 	}
 }
+
+// TestFromHTTPOverUnix has a handler tell the two ends of a connection over a
+// Unix socket, as net/http's server does.
+func TestFromHTTPOverUnix(t *testing.T) {
+	tell := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %T %v", r.RemoteAddr, r.Context().Value(http.LocalAddrContextKey), r.Context().Value(http.LocalAddrContextKey))
+	})
+	ask := func(path string) string {
+		conn, err := net.DialTimeout("unix", path, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		c := newClient(t, conn)
+		c.send(request("GET", "/", "", "Connection: close"))
+		return strings.ReplaceAll(c.receive("GET").text(), path, "PATH")
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := &http.Server{Handler: tell}
+	go theirs.Serve(ln)
+	want := ask(path)
+	theirs.Close()
+	overAll(t, func(t *testing.T, s Subject) {
+		path := filepath.Join(t.TempDir(), "s")
+		s.start(t, options{listen: "unix:" + path, wrap: func(gateway.App) gateway.App { return gateway.Lint(gateway.FromHTTP(tell)) }})
+		if got := ask(path); got != want {
+			t.Errorf("net/http tells %q, FromHTTP %q", want, got)
+		}
+	})
+}

@@ -171,6 +171,10 @@ func protocolFailures(t *testing.T, s Subject, p Protocol) {
 	srv.eventually("bodies must be closed and slots free", func() bool {
 		return srv.app.Open.Load() == 0 && srv.engine.Stats().Busy == 0
 	})
+	if r, err := a.ask("GET", "/abort", ""); err == nil {
+		t.Errorf("an answer that is broken off before its first byte must be none: %+v", r)
+	}
+	a.close()
 	a.expect("GET", "/hello", "", 200, Hello)
 }
 

@@ -19,7 +19,7 @@ type Access struct {
 	Target   string // as sent
 	Proto    string
 	Client   string // address; "" for a unix socket
-	Status   int    // 500 where the app has failed before anything left
+	Status   int    // 500 where the app has failed before anything left, 0 where it has aborted
 	Bytes    int64  // of the body, as far as the server has taken it
 	Start    time.Time
 	Duration time.Duration // from the app's call to the end of its answer, the client's reading included
@@ -36,7 +36,10 @@ func AccessLog(log func(*Access)) Middleware {
 		return func(env *Environ, start StartResponse) Body {
 			a := &Access{Env: env, Method: env.Method, Target: env.RequestURI, Proto: env.Proto, Client: env.RemoteAddr, Start: time.Now()}
 			end := func() {
-				if a.Err != nil && a.Bytes == 0 || a.Status == 0 {
+				switch {
+				case a.Bytes == 0 && Aborted(a.Err): // there is no answer
+					a.Status = 0
+				case a.Err != nil && a.Bytes == 0 || a.Status == 0:
 					a.Status = http.StatusInternalServerError
 				}
 				a.Duration = time.Since(a.Start)
@@ -44,9 +47,17 @@ func AccessLog(log func(*Access)) Middleware {
 			}
 			called := false
 			defer func() {
-				if !called { // it panics, so that there is no body to be closed
-					a.Err = ErrPanic
-					end()
+				if called {
+					return
+				}
+				// It panics, so that there is no body to be closed.
+				v := recover()
+				if a.Err = ErrPanic; v == http.ErrAbortHandler {
+					a.Err = http.ErrAbortHandler
+				}
+				end()
+				if v != nil {
+					panic(v)
 				}
 			}()
 			body := app(env, func(status int, header []Field, cause error) error {
@@ -103,7 +114,12 @@ func logLines(w io.Writer, combined bool) func(*Access) {
 		line = appendEscaped(line, a.Method, false)
 		line = appendEscaped(append(line, ' '), a.Target, false)
 		line = appendEscaped(append(line, ' '), a.Proto, false)
-		line = strconv.AppendInt(append(line, `" `...), int64(a.Status), 10)
+		line = append(line, `" `...)
+		if a.Status == 0 {
+			line = append(line, '-')
+		} else {
+			line = strconv.AppendInt(line, int64(a.Status), 10)
+		}
 		line = append(line, ' ')
 		if a.Bytes == 0 {
 			line = append(line, '-')

@@ -323,11 +323,12 @@ func TestAborted(t *testing.T) {
 		"a body":    func(*gateway.Environ, gateway.StartResponse) gateway.Body { return gateway.Fail(http.ErrAbortHandler) },
 	} {
 		e, log := env(t.Context(), "GET", "/", "")
+		status := -1
 		recover := gateway.Recover(func(_ *gateway.Environ, err *gateway.PanicError) { t.Errorf("%s: told of %v", name, err) })
-		app = gateway.Wrap(app, recover, gateway.Timeout(time.Hour), gateway.AccessLog(func(*gateway.Access) {}), gateway.Gzip(1), gateway.Lint)
+		app = gateway.Wrap(app, recover, gateway.Timeout(time.Hour), gateway.AccessLog(func(a *gateway.Access) { status = a.Status }), gateway.Gzip(1), gateway.Lint)
 		var x gateway.Exchange
-		if out := drive(t, &x, app, e); !gateway.Aborted(out.err) || len(out.chunks) > 0 || log.Len() > 0 {
-			t.Errorf("%s: %v, %q, log %q", name, out.err, out.chunks, log)
+		if out := drive(t, &x, app, e); !gateway.Aborted(out.err) || len(out.chunks) > 0 || log.Len() > 0 || status != 0 {
+			t.Errorf("%s: %v, %q, log %q, status %d", name, out.err, out.chunks, log, status)
 		}
 	}
 }
