@@ -117,7 +117,8 @@ type Side struct {
 	ID      string        `json:"id"`
 	Created time.Time     `json:"created"`
 	Dyno    results.Build `json:"dyno"`
-	Trials  int           `json:"trials"`
+	Planned int           `json:"planned,omitempty"` // trials; absent where the run does not tell
+	Trials  int           `json:"trials"`            // that ran
 	Valid   int           `json:"valid"`
 }
 
@@ -231,13 +232,8 @@ func (r *Result) conclude(o Options) {
 }
 
 func side(run *results.Run) Side {
-	s := Side{ID: run.ID, Created: run.Created, Dyno: run.Dyno, Trials: len(run.Trials)}
-	for i := range run.Trials {
-		if run.Trials[i].Valid {
-			s.Valid++
-		}
-	}
-	return s
+	t := run.Tally()
+	return Side{ID: run.ID, Created: run.Created, Dyno: run.Dyno, Planned: t.Planned, Trials: t.Ran, Valid: t.Valid}
 }
 
 // key names what is compared with its like.

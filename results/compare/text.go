@@ -74,7 +74,11 @@ func describe(s Side) string {
 	if c := s.Dyno.Commit; c != "" {
 		version += " (" + c[:min(len(c), 8)] + ")"
 	}
-	return fmt.Sprintf("%s  %s  %d trials, %d valid  %s", s.ID, s.Created.UTC().Format("2006-01-02 15:04"), s.Trials, s.Valid, version)
+	trials := fmt.Sprintf("%d trials, %d valid", s.Trials, s.Valid)
+	if s.Planned > 0 {
+		trials = fmt.Sprintf("%d planned, %d ran, %d valid", s.Planned, s.Trials, s.Valid)
+	}
+	return fmt.Sprintf("%s  %s  %s  %s", s.ID, s.Created.UTC().Format("2006-01-02 15:04"), trials, version)
 }
 
 // warnings prints them, those of one code under one hint.
