@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -56,7 +57,7 @@ func (m *Master) fork(p *place) (*worker, error) {
 		place: p, control: ours, began: time.Now(), heard: time.Now(),
 		ready: make(chan struct{}), ended: make(chan struct{}), told: make(chan struct{}, 1),
 	}
-	w.tail.to = os.Stderr
+	w.tail.to = m.log
 	if m.limits.MaxRequests > 0 {
 		w.most = m.limits.MaxRequests + rand.Int64N(m.limits.Jitter+1)
 	}
@@ -276,7 +277,7 @@ func (w *worker) strayed() bool {
 // as far as it said: the last line, or that with which the Go runtime gives up.
 // It never fails: a worker must not die of a log that is full.
 type tail struct {
-	to    *os.File
+	to    io.Writer
 	line  []byte
 	fatal bool
 }

@@ -123,7 +123,8 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	svc.Limits = f.limits
 	svc.Proxied = f.proxied
 	svc.DrainTime = max(f.drain, 1) // the zero value is the default: 0 cuts at once
-	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
+	log := newLogWriter(c.stderr)
+	svc.Log = slog.New(slog.NewTextHandler(log, nil))
 
 	worker, isWorker := supervise.Self()
 	spec := f.engine
@@ -195,6 +196,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		}
 		m, many := engine.(*supervise.Master)
 		if many {
+			m.LogTo(log)
 			m.OnBound(id.become)
 		} else if err == nil {
 			err = id.become()
