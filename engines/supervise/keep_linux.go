@@ -163,7 +163,7 @@ func (m *Master) follow(ctx context.Context, p *place, w *worker) (*worker, erro
 			p.count(func() { p.respawns++ })
 			return next, nil
 		case <-next.ended:
-			if err = next.how; next.strayed() && tries < startTries && ctx.Err() == nil {
+			if err = next.how; next.strayed() && tries < startTries {
 				timer.Stop()
 				continue
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -31,7 +30,6 @@ type Master struct {
 	onReady   func()
 	onReload  func(begun bool)
 	onBound   func() error
-	log       io.Writer // of what workers say on standard error
 	hungUp    func() bool
 
 	catch           sync.Once
@@ -70,7 +68,6 @@ func New(p *engines.Params, inner engines.Spec) (*Master, error) {
 		onReady:   func() {},
 		onReload:  func(bool) {},
 		onBound:   func() error { return nil },
-		log:       os.Stderr,
 		hungUp:    func() bool { return false },
 		hangups:   make(chan os.Signal, 1),
 		askers:    make(chan os.Signal, 1),
@@ -98,10 +95,6 @@ func (m *Master) OnReload(f func(begun bool)) { m.onReload = f }
 // OnBound has f called by Serve once all sockets are there, before the first
 // worker is: to give up the rights that they took. If it fails, Serve does.
 func (m *Master) OnBound(f func() error) { m.onBound = f }
-
-// LogTo has what workers say on standard error written to w, in place of the
-// process's own. It is to be called before Serve.
-func (m *Master) LogTo(w io.Writer) { m.log = w }
 
 // OnHangup has f asked whether a SIGHUP is the end of the terminal that the
 // process was started at, and not somebody's wish for a reload. It ends Serve then.

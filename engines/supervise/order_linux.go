@@ -17,9 +17,6 @@ func (m *Master) reloads(ctx context.Context, stop context.CancelCauseFunc) {
 	for {
 		select {
 		case <-m.hangups:
-			if ctx.Err() != nil { // a manager may send both
-				return
-			}
 			if m.hungUp() {
 				m.svc.Log.Info("supervisor: its terminal has hung up")
 				stop(context.Canceled)

@@ -3,7 +3,6 @@
 package supervise
 
 import (
-	"io"
 	"net"
 
 	"github.com/dynobench/dyno/engines"
@@ -23,9 +22,6 @@ func (*Master) OnReady(func()) {}
 
 // OnReload does nothing.
 func (*Master) OnReload(func(begun bool)) {}
-
-// LogTo does nothing.
-func (*Master) LogTo(io.Writer) {}
 
 // OnBound does nothing.
 func (*Master) OnBound(func() error) {}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -57,7 +56,7 @@ func (m *Master) fork(p *place) (*worker, error) {
 		place: p, control: ours, began: time.Now(), heard: time.Now(),
 		ready: make(chan struct{}), ended: make(chan struct{}), told: make(chan struct{}, 1),
 	}
-	w.tail.to = m.log
+	w.tail.to = os.Stderr
 	if m.limits.MaxRequests > 0 {
 		w.most = m.limits.MaxRequests + rand.Int64N(m.limits.Jitter+1)
 	}
@@ -277,7 +276,7 @@ func (w *worker) strayed() bool {
 // as far as it said: the last line, or that with which the Go runtime gives up.
 // It never fails: a worker must not die of a log that is full.
 type tail struct {
-	to    io.Writer
+	to    *os.File
 	line  []byte
 	fatal bool
 }

@@ -77,6 +77,7 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 	if c.json {
 		f.format = "json"
 	}
+	c.json = f.format == "json"
 	write, ok := checkFormats[f.format]
 	switch {
 	case !ok:
@@ -118,7 +119,7 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 	if err := write(&report, r, width(c.stdout)); err != nil {
 		return failed(err)
 	}
-	if err := c.put(f.output, report.Bytes()); err != nil {
+	if err := c.put(f, report.Bytes()); err != nil {
 		return failed(err)
 	}
 	if !conformance.Conforms(results) {
@@ -128,9 +129,13 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 }
 
 // put writes a report to a file, or to standard output.
-func (c *cli) put(path string, report []byte) error {
+func (c *cli) put(f checkFlags, report []byte) error {
+	path, out := f.output, c.stdout
+	if f.format == "junit" {
+		out = document(out)
+	}
 	if path == "" {
-		_, err := c.stdout.Write(report)
+		_, err := out.Write(report)
 		return err
 	}
 	if err := file.Replace(path, func(w io.Writer) error { _, err := w.Write(report); return err }); err != nil {

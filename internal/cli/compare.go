@@ -146,19 +146,19 @@ valid trials of one of them.`,
 			case "":
 				return failedIf(c.report(run, dir))
 			case "csv":
-				return failedIf(results.WriteCSV(c.stdout, run))
+				return failedIf(results.WriteCSV(document(c.stdout), run))
 			case "benchmark":
-				return failedIf(results.WriteBenchmark(c.stdout, run))
+				return failedIf(results.WriteBenchmark(document(c.stdout), run))
 			case "markdown":
-				return failedIf(report.Markdown(c.stdout, run))
+				return failedIf(report.Markdown(document(c.stdout), run))
 			case "hlog":
-				return failedIf(results.WriteTrialLog(c.stdout, run, only))
+				return failedIf(results.WriteTrialLog(document(c.stdout), run, only))
 			case "hdr":
 				h, err := results.MergedLatency(run, only)
 				if err != nil {
 					return failed(err)
 				}
-				return failedIf(results.WritePercentiles(c.stdout, h))
+				return failedIf(results.WritePercentiles(document(c.stdout), h))
 			}
 			return usageError(suggest.Unknown("format", format, reportFormats))
 		}),

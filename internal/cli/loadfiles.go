@@ -122,7 +122,7 @@ func (f loadFile) storeTo(stdout io.Writer, l *results.Load) error {
 	if f.path != "-" {
 		return file.Replace(f.path, write)
 	}
-	b := bufio.NewWriterSize(stdout, 1<<16)
+	b := bufio.NewWriterSize(document(stdout), 1<<16)
 	if err := write(b); err != nil {
 		return err
 	}

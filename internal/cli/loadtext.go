@@ -40,7 +40,7 @@ func printLoad(w io.Writer, l *results.Load, width int, plain bool) error {
 
 // ascii writes what the summary is made of without the signs that an old
 // terminal lacks.
-var ascii = strings.NewReplacer("µ", "u", "·", "-", "–", "-", "−", "-", "×", "x", "…", "~", "→", "->", "✓", "ok ", "✗", "no ", "≥", ">=")
+var ascii = strings.NewReplacer("µ", "u", "·", "-", "–", "-", "−", "-", "×", "x", "…", "~", "→", "->", "✓", "ok ", "✗", "no ", "≥", ">=", "≤", "<=", "±", "+-", "⚠", "!", "▸", ">", "†", "*", "‡", "**", "²", "^2", "√", "sqrt ", "│", "|", "─", "-")
 
 // plainText tells whether what reads w may not know more than ASCII.
 func plainText() bool {

@@ -34,10 +34,14 @@ func Main(own gateway.App) {
 // run is Main without the process: args in, exit code out.
 func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.Writer) int {
 	out := &output{Writer: stdout}
-	c := &cli{own: own, args: args, stdout: out, stderr: stderr}
+	c := &cli{own: own, args: args}
+	screen := newScreen(out, func() bool { return c.json })
+	screen.columns = columns(screen)
+	c.stdout, c.stderr = screen, newScreen(stderr, func() bool { return false })
 	root := c.root()
 	root.SetArgs(args)
 	verb, err := root.ExecuteContextC(ctx)
+	screen.flush()
 	var coded *exitError
 	switch {
 	case out.err != nil && !errors.As(err, &coded):
@@ -51,7 +55,7 @@ func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.
 		coded = &exitError{code: exitFailed, err: err}
 	}
 	if coded.err != nil {
-		fmt.Fprintf(stderr, "dyno: %v\n", coded.err)
+		fmt.Fprintf(c.stderr, "dyno: %v\n", coded.err)
 	}
 	return coded.code
 }

@@ -18,6 +18,7 @@ import (
 // bar is one progress bar with a text and the time left, gone when closed.
 type bar struct {
 	progress *mpb.Progress
+	screen   *screen
 	bar      *mpb.Bar
 
 	mu   sync.Mutex
@@ -26,7 +27,7 @@ type bar struct {
 }
 
 func newBar(w io.Writer, total int64) *bar {
-	b := &bar{progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(24), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithAutoRefresh())}
+	b := &bar{screen: newScreen(w, func() bool { return false }), progress: mpb.New(mpb.WithOutput(underlying(w)), mpb.WithWidth(24), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithAutoRefresh())}
 	b.bar = b.progress.AddBar(total,
 		mpb.BarRemoveOnComplete(),
 		mpb.AppendDecorators(
@@ -34,7 +35,7 @@ func newBar(w io.Writer, total int64) *bar {
 			decor.Any(func(decor.Statistics) string {
 				b.mu.Lock()
 				defer b.mu.Unlock()
-				return fmt.Sprintf("  %s left  %s", b.left.Round(time.Second), b.text)
+				return b.screen.shown(fmt.Sprintf("  %s left  %s", b.left.Round(time.Second), format.Line(b.text)))
 			}),
 		))
 	return b
@@ -49,7 +50,12 @@ func (b *bar) show(done, total int64, text string, left time.Duration) {
 }
 
 // Write prints lines above the bar.
-func (b *bar) Write(p []byte) (int, error) { return b.progress.Write(p) }
+func (b *bar) Write(p []byte) (int, error) {
+	if _, err := b.progress.Write([]byte(b.screen.shown(string(p)))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
 
 func (b *bar) close() {
 	b.bar.Abort(true)
@@ -58,7 +64,7 @@ func (b *bar) close() {
 
 // isTerminal tells whether a person watches w.
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := underlying(w).(*os.File)
 	if !ok {
 		return false
 	}

@@ -371,12 +371,13 @@ func (c *cli) printPlan(plan *bench.Plan, skipped []results.Skip) error {
 	if c.json {
 		return json.NewEncoder(c.stdout).Encode(c.describe(plan, skipped))
 	}
+	out := unfolded(c.stdout)
 	for i, step := range plan.Steps {
 		server, err := plan.Server(step, at)
 		if err != nil {
 			return usageError(err)
 		}
-		fmt.Fprintf(c.stdout, "# %d: %s on %s, trial %d\n%s\n%s\n", i+1, step.Scenario.Name, step.Target.Name, step.Trial,
+		fmt.Fprintf(out, "# %d: %s on %s, trial %d\n%s\n%s\n", i+1, step.Scenario.Name, step.Target.Name, step.Trial,
 			server, plan.Load(step, at.Serve))
 	}
 	return nil

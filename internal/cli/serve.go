@@ -123,8 +123,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 	svc.Limits = f.limits
 	svc.Proxied = f.proxied
 	svc.DrainTime = max(f.drain, 1) // the zero value is the default: 0 cuts at once
-	log := newLogWriter(c.stderr)
-	svc.Log = slog.New(slog.NewTextHandler(log, nil))
+	svc.Log = slog.New(slog.NewTextHandler(c.stderr, nil))
 
 	worker, isWorker := supervise.Self()
 	spec := f.engine
@@ -196,7 +195,6 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		}
 		m, many := engine.(*supervise.Master)
 		if many {
-			m.LogTo(log)
 			m.OnBound(id.become)
 		} else if err == nil {
 			err = id.become()

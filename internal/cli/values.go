@@ -38,13 +38,21 @@ var emptyMeans = map[string]string{
 // texts by the rules that files are read by: see package number.
 func strict(root *cobra.Command) {
 	wrap := func(f *pflag.Flag) {
-		if _, done := f.Value.(*value); done || f.Value.Type() == "bool" {
+		switch f.Value.(type) {
+		case *value, sliceValue: // done: a verb's flags have the root's among them
+			return
+		}
+		if f.Value.Type() == "bool" {
 			return
 		}
 		if f.DefValue == "0s" || f.DefValue == "[]" { // pflag leaves these out of the usage by the type of the Value
 			f.DefValue = ""
 		}
-		f.Value = &value{Value: f.Value, name: f.Name}
+		v := &value{Value: f.Value, name: f.Name}
+		f.Value = v
+		if list, ok := v.Value.(pflag.SliceValue); ok {
+			f.Value = sliceValue{v, list}
+		}
 	}
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().VisitAll(wrap)
@@ -56,6 +64,12 @@ func strict(root *cobra.Command) {
 type value struct {
 	pflag.Value
 	name string
+}
+
+// sliceValue is that of a flag which may be repeated.
+type sliceValue struct {
+	*value
+	pflag.SliceValue
 }
 
 func (v *value) Set(text string) error {
