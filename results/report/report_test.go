@@ -256,7 +256,7 @@ func TestOddRuns(t *testing.T) {
 		"empty":         {&results.Run{}, []string{"No trial was stored"}},
 		"broken":        {broken, []string{"! histogram, 2 trials (", "shared their CPUs", "was interrupted: 6 of 6 planned trials"}},
 		"not planned":   {unplanned, []string{"closed loop, 64 connections", "3/3"}},
-		"nothing valid": {spoilt, []string{"0/3", "stored as invalid, without a reason", "cannot be said"}},
+		"nothing valid": {spoilt, []string{"0/3", "stored as invalid, without a reason", "No ranking by throughput"}},
 		"bare":          {bare, []string{"0/1", "1/1"}},
 		"no http":       {foreign, []string{"s per trial, over uwsgi"}},
 		"two protocols": {mixed, []string{"s per trial, over fastcgi and http"}},

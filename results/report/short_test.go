@@ -48,7 +48,7 @@ func TestAShortOpenLoopIsJudgedByCPU(t *testing.T) {
 	if len(verdicts) != 2 || verdicts[0].Outcome != NoRanking || verdicts[1].Metric != compare.CPU || !slices.Equal(verdicts[1].Leads, []string{"eventloop"}) {
 		t.Fatalf("%+v", verdicts)
 	}
-	if want := "Who has the lowest p99 of fast requests cannot be said: p99 of fast requests needs 1,000 answers in each trial, and these have 400 (--duration 14s would do)."; verdicts[0].Text != want {
+	if want := "No ranking by p99 of fast requests: p99 of fast requests needs 1,000 answers in each trial, and these have 400 (--duration 14s would do)."; verdicts[0].Text != want {
 		t.Errorf("%s\nwant %s", verdicts[0].Text, want)
 	}
 

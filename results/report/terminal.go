@@ -53,6 +53,12 @@ func (r *Report) counts() string {
 // basis says what the figures of a table are.
 func (r *Report) basis() string {
 	basis := "Rate and CPU per request are medians over the valid trials, and ± is half of their range. Percentiles are of the merged histograms; the ± or the range beside one is that of single trials, and the merged one is no surer than these agree. " + results.MemoryOf(r.Run).Explain()
+	ranked := func(s Scenario) bool {
+		return slices.ContainsFunc(s.Verdicts, func(v Verdict) bool { return v.Outcome == Winner || v.Outcome == Tied })
+	}
+	if slices.ContainsFunc(r.Scenarios, ranked) {
+		basis += " " + promise
+	}
 	for i := range r.Scenarios {
 		if len(r.Scenarios[i].groupTables()) > 0 {
 			return basis + " " + groupBasis
@@ -60,6 +66,9 @@ func (r *Report) basis() string {
 	}
 	return basis
 }
+
+// promise says what the confidence of a ranking is about.
+const promise = "Each ranking holds with 95 % confidence: if all its targets were equal, at most one run in twenty would call any of them behind. What a run can detect, it finds in 80 % of runs. The interval of a difference allows for its having been picked, so one that is barely established may include zero."
 
 func (s *Scenario) terminal(b *strings.Builder, run *results.Run, width int) {
 	title := s.Plan.Name

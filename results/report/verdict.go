@@ -21,10 +21,9 @@ type question struct {
 	value  func(*Row) float64
 	print  func(float64) string
 	unit   string
-	best   string // "answers most"
-	bests  string // "answer most"
-	behind string // "fewer"
-	by     string // "by throughput"
+	best   string // "the highest throughput"
+	behind string // "lower"
+	by     string // "throughput"
 }
 
 // show prints the figure of a row.
@@ -33,13 +32,13 @@ func (q question) show(r *Row) string { return q.print(q.value(r)) + q.unit }
 // named is how many targets a sentence names before it only counts them.
 const named = 3
 
-// judge answers the scenario's questions: who answers most, or soonest, and
-// who needs least CPU for it.
+// judge answers the scenario's questions: which target has the highest throughput,
+// or the lowest p99, and which the lowest CPU time per request.
 //
 // The trials of a round are run next to each other in random order, so the
-// targets are compared within the rounds: see stats.Blocks, which also allows
-// for having asked about all of them. The interval in a sentence is that of the
-// one difference it names.
+// targets are compared within the rounds: see stats.Blocks and its Best, which also
+// allow for having asked about all of them. The interval in a sentence holds for
+// the difference that it names, though that was picked by looking.
 func (s *Scenario) judge() []Verdict {
 	first, cpu := s.questions()
 	verdicts := []Verdict{s.answer(first)}
@@ -104,15 +103,15 @@ func (s *Scenario) blocks(q question) (rows []*Row, b *stats.Blocks, unranked []
 
 // questions returns what the scenario is mainly about, and the CPU.
 func (s *Scenario) questions() (first, cpu question) {
-	cpu = question{metric: compare.CPU, of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration, unit: " per request",
-		best: "needs least CPU", bests: "need least CPU", behind: "more", by: "by CPU per request"}
+	cpu = question{metric: compare.CPU, of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration,
+		best: "the lowest CPU time per request", behind: "higher", by: "CPU time per request"}
 	first = question{metric: compare.Throughput, of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
 		print: func(v float64) string { return format.Significant(v, 3) }, unit: " requests/s",
-		best: "answers most", bests: "answer most", behind: "fewer", by: "by throughput"}
+		best: "the highest throughput", behind: "lower", by: "throughput"}
 	if s.Open() {
 		class, name := ofClass(s.class()), s.class().Class
 		first = question{metric: compare.P99, class: name, of: p99Of, value: (*Row).mainP99, print: format.Duration,
-			best: "has the lowest p99" + class, bests: "have the lowest p99" + class, behind: "higher", by: "by p99" + class}
+			best: "the lowest p99" + class, behind: "higher", by: "p99" + class}
 	}
 	return first, cpu
 }
@@ -126,10 +125,10 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	switch len(rows) {
 	case 0:
-		v.Text = fmt.Sprintf("Who %s cannot be said: %s.", q.best, s.tooFew(q))
+		v.Text = fmt.Sprintf("No ranking by %s: %s.", q.by, s.tooFew(q))
 		return v
 	case 1:
-		v.Text = fmt.Sprintf("Only %s can be judged %s: %s. %s.", rows[0].name(), q.by, q.show(rows[0]), sentence(s.tooFew(q)))
+		v.Text = fmt.Sprintf("Only %s can be judged by %s: %s. %s.", rows[0].name(), q.by, q.show(rows[0]), sentence(s.tooFew(q)))
 		v.Leads, v.Outcome, v.Targets[0].Lead = []string{rows[0].name()}, Alone, true
 		return v
 	}
@@ -142,27 +141,32 @@ func (s *Scenario) answer(q question) Verdict {
 		}
 	}
 	v.Rounds, v.Power = blocks.Rounds(), power
+	var depends bool
+	v.Dependence, depends = blocks.Dependence()
 	if d := best.Detectable(power); !math.IsInf(d, 1) {
 		v.DetectablePct = q.worse(d)
 	}
 	var tied, out []int // in the order of the table
 	for i := range rows {
 		standing := &v.Targets[i]
-		standing.Lead = best.May[i]
+		standing.Lead = best.May[i] && !best.Erratic[i]
 		if i != lead {
-			against, ratio := lead, blocks.Ratio(i, lead)
+			against := lead
 			if best.By[i] >= 0 {
-				against, ratio = best.By[i], best.Lost[i]
+				against = best.By[i]
 			}
-			if ratio.Known {
+			if ratio := best.Behind(i); ratio.Known {
 				standing.Against = rows[against].name()
 				standing.Ratio, standing.RatioLo, standing.RatioHi = q.ratio(ratio)
 			}
 		}
-		if best.May[i] {
+		switch {
+		case best.Erratic[i]:
+			v.Erratic = append(v.Erratic, rows[i].name())
+		case best.May[i]:
 			tied = append(tied, i)
 			v.Leads = append(v.Leads, rows[i].name())
-		} else {
+		default:
 			out = append(out, i)
 		}
 	}
@@ -170,28 +174,22 @@ func (s *Scenario) answer(q question) Verdict {
 	switch {
 	case len(tied) == 1:
 		v.Outcome = Winner
-		v.Text = fmt.Sprintf("%s %s: %s%s", rows[lead].name(), q.best, q.show(rows[lead]), s.price(q, rows, rows[lead]))
+		v.Text = fmt.Sprintf("%s has %s: %s%s", rows[lead].name(), q.best, q.show(rows[lead]), s.price(q, rows, rows[lead]))
 	case len(out) == 0:
 		who := names(rows, tied)
 		if len(tied) > named {
 			who = fmt.Sprintf("all %d", len(tied))
 		}
-		v.Text = fmt.Sprintf("No winner %s: %s are within noise of each other, at %s", q.by, who, q.among(rows, tied))
-	case len(tied) > named:
-		v.Text = fmt.Sprintf("A tie of %d: %s %s, %s, and are within noise of each other", len(tied), names(rows, tied), q.bests, q.among(rows, tied))
+		v.Text = fmt.Sprintf("No ranking by %s: %s are tied, at %s", q.by, who, q.among(rows, tied))
 	default:
-		v.Text = fmt.Sprintf("A tie: %s %s, %s, and are within noise of each other", names(rows, tied), q.bests, q.among(rows, tied))
+		v.Text = fmt.Sprintf("%s are tied for %s, %s", names(rows, tied), q.best, q.among(rows, tied))
 	}
 	if len(tied) > 1 {
-		v.Text += q.sight(best, blocks.Rounds())
+		v.Text += q.sight(best)
 	}
 	if len(out) > 0 {
 		gap := func(what string, i int) string {
-			than := ""
-			if len(tied) > 1 || best.By[i] != lead {
-				than = " than " + rows[best.By[i]].name()
-			}
-			return q.gap(what, rows[i], best.Lost[i], than)
+			return q.gap(what, rows[i], best.Lost[i], rows[best.By[i]].name())
 		}
 		next := nearest(blocks, lead, out, func(int) bool { return true })
 		v.Text += "; " + gap("next is", next)
@@ -206,29 +204,32 @@ func (s *Scenario) answer(q question) Verdict {
 	if len(bounded) > 0 {
 		v.Text += fmt.Sprintf(" The throughput of %s is a lower bound, the generator being the limit: it is not shown to be less.", names(rows, bounded))
 	}
+	if len(v.Erratic) > 0 {
+		v.Text += fmt.Sprintf(" Too erratic to rank, since rounds differ far more than for the others: %s.", strings.Join(v.Erratic, ", "))
+	}
+	if depends {
+		v.Text += fmt.Sprintf(" Successive rounds are correlated (%s): the confidence intervals are wider for it, and hold less surely.", format.Significant(v.Dependence, 1))
+	}
 	if len(unranked) > 0 && q.metric != compare.CPU { // said once; the trials are the same ones
 		v.Text += s.notRanked(q, unranked)
 	}
 	return v
 }
 
-// power is how surely a difference would have been found that a tie says does
-// not show.
+// power is how surely a difference is found that a run is said to detect.
 const power = 0.8
 
-// sight says what a tie may hide: " (3 rounds show differences from 20 % on)".
-func (q question) sight(best stats.Ranking, rounds int) string {
+// sight says what a tie may hide: " (this run can detect differences of 20 % or
+// more)".
+func (q question) sight(best stats.Ranking) string {
 	least := best.Detectable(power)
-	from := ""
 	switch {
 	case math.IsInf(least, 1):
 		return ""
 	case least >= 2: // the wording of gap
-		from = format.Significant(1+least, 2) + " times"
-	default:
-		from = format.Percent(q.worse(least)) + " %"
+		return fmt.Sprintf(" (this run can detect factors of %s or more)", format.Significant(1+least, 2))
 	}
-	return fmt.Sprintf(" (%d rounds show differences from %s on)", rounds, from)
+	return fmt.Sprintf(" (this run can detect differences of %s %% or more)", format.Percent(q.worse(least)))
 }
 
 // worse is a growth of the samples by the share d as a change of the metric for
@@ -296,7 +297,7 @@ func (s *Scenario) price(q question, rows []*Row, lead *Row) string {
 	}
 	switch {
 	case !s.Open() && lead.Throughput.Centre < rate/2:
-		return fmt.Sprintf(", but answers only %s requests/s", format.Significant(lead.Throughput.Centre, 3))
+		return fmt.Sprintf(", but its throughput is only %s requests/s", format.Significant(lead.Throughput.Centre, 3))
 	case s.Open() && own.P99 > 2*p99:
 		return ", but its p99" + ofClass(own) + " is " + format.Duration(own.P99)
 	}
@@ -311,8 +312,8 @@ func ofClass(l Latency) string {
 	return " of " + l.Class + " requests"
 }
 
-// gap tells how far a row is behind another one: "next is fasthttp, 12 % fewer
-// than pool (95 % interval 9–15 %)".
+// gap tells how far a row is behind another one: "next is fasthttp, 12 % lower
+// than pool (95 % confidence interval 9–15 %)".
 func (q question) gap(what string, r *Row, w stats.Ratio, than string) string {
 	ratio, lo, hi := q.ratio(w)
 	share := func(v float64) float64 {
@@ -326,10 +327,9 @@ func (q question) gap(what string, r *Row, w stats.Ratio, than string) string {
 		low, high = high, low
 	}
 	if ratio >= 3 { // "twelve times" is easier to grasp than "+1,100 %"
-		than = strings.Replace(than, "than", "as", 1)
-		return fmt.Sprintf("%s %s with %s times as much%s (95 %% interval %s–%s)", what, r.name(), format.Significant(ratio, 2), than, format.Significant(lo, 2), format.Significant(hi, 2))
+		return fmt.Sprintf("%s %s, %s times as high as %s (95 %% confidence interval %s–%s)", what, r.name(), format.Significant(ratio, 2), than, format.Significant(lo, 2), format.Significant(hi, 2))
 	}
-	return fmt.Sprintf("%s %s, %s %% %s%s (95 %% interval %s)", what, r.name(), format.Percent(share(ratio)), q.behind, than, span(low, high))
+	return fmt.Sprintf("%s %s, %s %% %s than %s (95 %% confidence interval %s)", what, r.name(), format.Percent(share(ratio)), q.behind, than, span(low, high))
 }
 
 // span prints an interval in per cent.

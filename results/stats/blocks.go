@@ -2,7 +2,8 @@ package stats
 
 import (
 	"math"
-	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Blocks are the figures of several targets in the rounds of a plan: a
@@ -16,23 +17,35 @@ import (
 // nothing smaller, though the drift hits both sides of every ratio. Welch
 // remains right for two runs, whose rounds have nothing in common.
 //
-// The noise of a ratio is taken from all pairs of targets together, the
-// residual mean square of the two-way layout: with three rounds a pair alone
-// has two degrees of freedom, which among nine targets asks for 8.9 standard
-// errors, the table has sixteen and asks for 2.8. That leans on targets that
-// are about equally noisy. Where a pair shows more noise than the table, its
-// own is taken, so that one erratic target is not judged by the calm of the
-// others; the tests simulate how far that holds.
+// A difference of two targets has to pass two tests. One takes the noise from
+// all pairs of targets together, the residual mean square of the two-way layout:
+// with three rounds a pair alone has two degrees of freedom, which among nine
+// targets asks for thirty standard errors, the table has sixteen and asks for
+// four. It leans on targets that are about equally noisy. The other takes the
+// pair's own noise and degrees of freedom, and so holds however erratic the two
+// are; it asks for less than all pairs would, since few targets are. The
+// interval is the wider one of both.
+//
+// Rounds may depend on each other, beyond the drift that they share: a target
+// that was slow stays slow for a while. That makes the mean over rounds noisier
+// than their scatter says. The correlation of successive rounds is estimated from
+// all targets, and widens what it has to (dependence.go).
 //
 // Rejected: pairs by themselves (honest and blind at three rounds), Welch on
 // figures relative to the round (four degrees of freedom at best), signs and
-// permutations (three rounds have too few to reach 5 %).
+// permutations (three rounds have too few to reach 5 %), the larger one of both
+// variances with the smaller degrees of freedom (of one erratic target among
+// nine it loses the best in 9 % of runs).
 type Blocks struct {
 	logs       [][]float64 // target × round; NaN without a figure
 	known      []bool      // the target shares MinTrials rounds with another one
+	erratic    []bool      // the target is noisier than the others beyond doubt; its noise is not in pooled
 	pooled, df float64     // variance of a log difference within a round
+	rho        float64     // correlation of successive rounds
+	depends    bool        // beyond chance
 	confidence float64
-	critical   float64 // standard errors that Best asks for
+
+	quantiles map[[2]float64]float64 // of Student's t, by probability and degrees of freedom
 }
 
 // NewBlocks takes x[target][round] and the confidence (0.95 is 95 %) of what
@@ -44,7 +57,7 @@ func NewBlocks(x [][]float64, confidence float64) *Blocks {
 	for _, row := range x {
 		rounds = max(rounds, len(row))
 	}
-	b := &Blocks{logs: make([][]float64, len(x)), known: make([]bool, len(x)), confidence: confidence}
+	b := &Blocks{logs: make([][]float64, len(x)), known: make([]bool, len(x)), confidence: confidence, quantiles: map[[2]float64]float64{}}
 	for i, row := range x {
 		b.logs[i] = make([]float64, rounds)
 		for r := range rounds {
@@ -61,19 +74,35 @@ func NewBlocks(x [][]float64, confidence float64) *Blocks {
 			}
 		}
 	}
-	b.pool(b.Level())
+	b.rho = b.dependence()
+	b.pool()
 	return b
 }
 
-// pool estimates the noise of a log difference from all targets that are
-// known, and how many standard errors of it a test at the level asks for.
-func (b *Blocks) pool(level float64) {
+// pool finds the erratic ones of the targets that are known, and estimates the
+// noise of a log difference from the others.
+func (b *Blocks) pool() {
+	b.erratic = make([]bool, len(b.logs))
+	b.pooled, b.df = b.residual(func(int) bool { return true })
+	found := make([]bool, len(b.logs))
+	for i, known := range b.known {
+		found[i] = known && b.noisy(i)
+	}
+	b.erratic = found
+	if v, df := b.residual(func(i int) bool { return !found[i] }); df > 0 {
+		b.pooled, b.df = v, df
+	}
+}
+
+// residual returns the variance of a log difference of two of some known
+// targets, from all of their pairs, and its degrees of freedom.
+func (b *Blocks) residual(of func(int) bool) (v, df float64) {
 	// Over all pairs of a full table the mean of the variances is exactly twice
 	// the residual mean square; with gaps it is close.
 	sum, weight, cells, rows := 0.0, 0.0, 0, 0
 	used := make([]bool, b.Rounds())
 	for i, known := range b.known {
-		if !known {
+		if !known || !of(i) {
 			continue
 		}
 		rows++
@@ -84,14 +113,14 @@ func (b *Blocks) pool(level float64) {
 			}
 		}
 		for j := range i {
-			if d := b.differences(i, j); b.known[j] && len(d) >= MinTrials {
+			if d := b.differences(i, j); b.known[j] && of(j) && len(d) >= MinTrials {
 				w := float64(len(d) - 1)
 				sum, weight = sum+w*Variance(d), weight+w
 			}
 		}
 	}
 	if weight == 0 {
-		return
+		return 0, 0
 	}
 	columns := 0
 	for _, u := range used {
@@ -99,9 +128,55 @@ func (b *Blocks) pool(level float64) {
 			columns++
 		}
 	}
-	b.pooled = sum / weight
-	b.df = max(MinTrials-1, float64(cells-rows-columns+1))
-	b.critical = quantileT(1-level, b.df)
+	return sum / weight, max(MinTrials-1, float64(cells-rows-columns+1))
+}
+
+// rounding is a variance of logarithms below which there is no noise.
+const rounding = 1e-12
+
+// noisyAt is the chance that any target is taken for erratic though all are
+// equally noisy.
+const noisyAt = 0.01
+
+// noisy tells whether target i is noisier than the other ones beyond doubt: an
+// F-test of its distance to their mean. It takes two others.
+func (b *Blocks) noisy(i int) bool {
+	rest, df := b.residual(func(j int) bool { return j != i })
+	if df == 0 {
+		return false
+	}
+	own, others := b.apart(i)
+	if len(own) < MinTrials || others < 2 || Variance(own) < rounding {
+		return false
+	}
+	f := Variance(own) / (1 + 1/float64(others)) / (rest / 2)
+	return distuv.F{D1: float64(len(own) - 1), D2: df}.Survival(f) < noisyAt/float64(others+1)
+}
+
+// apart returns by how much known target i is away from all others in each round
+// that it has, in order, its mean distance to each taken away, and how many
+// others there are.
+func (b *Blocks) apart(i int) (own []float64, others int) {
+	sums, counts := make([]float64, b.Rounds()), make([]int, b.Rounds())
+	for j, row := range b.logs {
+		d := b.differences(i, j)
+		if j == i || !b.known[j] || len(d) < MinTrials {
+			continue
+		}
+		others++
+		m := Mean(d)
+		for r, v := range row {
+			if d := b.logs[i][r] - v - m; !math.IsNaN(d) {
+				sums[r], counts[r] = sums[r]+d, counts[r]+1
+			}
+		}
+	}
+	for r, n := range counts {
+		if n > 0 {
+			own = append(own, sums[r]/float64(n))
+		}
+	}
+	return own, others
 }
 
 // differences returns the log ratios of two targets in the rounds that both
@@ -116,28 +191,42 @@ func (b *Blocks) differences(i, j int) []float64 {
 	return d
 }
 
-// Ratio compares target i with target j: the geometric mean of their ratios
-// within the rounds, with Student's interval. N and D are the rounds that both
-// have.
-func (b *Blocks) Ratio(i, j int) Ratio {
-	r := b.pair(i, j)
-	if !r.Known {
-		return r
+// A bound is one of the two tests that a difference has to pass: so many
+// standard errors, which have so many degrees of freedom, at a one-sided level.
+type bound struct{ se, df, level, critical float64 }
+
+func (b bound) half() float64 { return b.critical * b.se }
+
+// widest returns the bound of the difference of two targets that asks for more,
+// of the one with the noise of all at the level all and the one with the noise
+// of the pair at the level own.
+func (b *Blocks) widest(d []float64, all, own float64) bound {
+	one := b.withAll(d, all)
+	two := bound{se: math.Sqrt(Variance(d) * inflation(b.rho, len(d)) / float64(len(d))), df: float64(len(d) - 1), level: own}
+	if two.critical = b.quantile(1-own, two.df); two.half() > one.half() {
+		return two
 	}
-	half := 0.0
-	switch {
-	case r.SE > 0:
-		r.P = 2 * SurvivalT(math.Abs(r.Log)/r.SE, r.DF)
-		half = quantileT(1-(1-b.confidence)/2, r.DF) * r.SE
-	case r.Log != 0: // equal ratios: nothing left to doubt
-		r.P = 0
-	}
-	r.Lo, r.Hi = math.Exp(r.Log-half), math.Exp(r.Log+half)
-	return r
+	return one
 }
 
-// pair is Ratio without what needs Student's distribution.
-func (b *Blocks) pair(i, j int) Ratio {
+// withAll returns the bound of a difference with the noise of all.
+func (b *Blocks) withAll(d []float64, level float64) bound {
+	return bound{se: math.Sqrt(b.pooled * inflation(b.rho, len(d)) / float64(len(d))), df: b.df, level: level, critical: b.quantile(1-level, b.df)}
+}
+
+// quantile is quantileT, remembered: few are asked for, for every pair.
+func (b *Blocks) quantile(p, df float64) float64 {
+	k := [2]float64{p, df}
+	if _, ok := b.quantiles[k]; !ok {
+		b.quantiles[k] = quantileT(p, df)
+	}
+	return b.quantiles[k]
+}
+
+// Ratio compares target i with target j: the geometric mean of their ratios
+// within the rounds, with an interval of this one ratio. N and D are the rounds
+// that both have.
+func (b *Blocks) Ratio(i, j int) Ratio {
 	d := b.differences(i, j)
 	r := Ratio{N: len(d), D: len(d), Log: Mean(d), P: 1}
 	r.Ratio = math.Exp(r.Log)
@@ -145,24 +234,17 @@ func (b *Blocks) pair(i, j int) Ratio {
 		return r
 	}
 	r.Known = true
-	r.DF = b.df
-	v := Variance(d)
-	if v > b.pooled {
-		r.DF = max(float64(len(d)-1), b.df*b.pooled/v)
-	} else {
-		v = b.pooled
+	level := (1 - b.confidence) / 2
+	w := b.widest(d, level, level)
+	r.SE, r.DF = w.se, w.df
+	switch {
+	case w.se > 0:
+		r.P = 2 * SurvivalT(math.Abs(r.Log)/w.se, w.df)
+	case r.Log != 0: // equal ratios: nothing left to doubt
+		r.P = 0
 	}
-	r.SE = math.Sqrt(v / float64(len(d)))
+	r.Lo, r.Hi = math.Exp(r.Log-w.half()), math.Exp(r.Log+w.half())
 	return r
-}
-
-// above reports whether target i lies above target j beyond doubt.
-func (b *Blocks) above(i, j int) bool {
-	r := b.pair(i, j)
-	if !r.Known || r.Log <= 0 || r.Log < b.critical*r.SE {
-		return false
-	}
-	return r.Log > quantileT(1-(1-b.confidence)/2, r.DF)*r.SE
 }
 
 // Round returns the common level of a round over the targets that have a
@@ -189,120 +271,7 @@ func (b *Blocks) Rounds() int {
 // Known reports whether target i can be compared with any other.
 func (b *Blocks) Known(i int) bool { return b.known[i] }
 
-// Level is the one-sided level at which Best tests each pair of targets.
-func (b *Blocks) Level() float64 {
-	n := 0
-	for _, known := range b.known {
-		if known {
-			n++
-		}
-	}
-	return (1 - b.confidence) / float64(max(n, 1))
-}
-
-// Ranking is which targets of Blocks may be the best.
-type Ranking struct {
-	May    []bool  // this one may be the best
-	Leader int     // the lowest on average over the rounds; -1 if no two can be compared
-	By     []int   // for those that dropped out, whom they lost against; else -1
-	Lost   []Ratio // and their ratio to it
-
-	within *Blocks // those that may be the best
-}
-
-// Best ranks the targets: who may be the one with the lowest figure? For the
-// highest, hand in reciprocals. A target that cannot be compared may be the
-// best, and drives nobody out.
-//
-// A target drops out if another one lies below it beyond doubt, by a one-sided
-// test at Level and by the interval of their ratio: the multiple comparison
-// with the best (Hsu 1981), with Bonferroni's bound over all targets in place
-// of Dunnett's. So the one that is lowest in truth is kept with at least the
-// confidence, though the leader was chosen by looking at the same figures, and
-// of two equal ones no winner is made more often than that allows.
-//
-// What is left is asked again with the noise of those that are left: the
-// servers far behind are often the erratic ones, and shall not blur what can
-// be told at the top.
-func (b *Blocks) Best() Ranking {
-	k := len(b.logs)
-	r := Ranking{May: make([]bool, k), Leader: -1, By: make([]int, k), Lost: make([]Ratio, k)}
-	for i := range k {
-		r.May[i], r.By[i] = true, -1
-	}
-	r.within = &Blocks{logs: b.logs, known: slices.Clone(b.known), pooled: b.pooled, df: b.df, confidence: b.confidence, critical: b.critical}
-	for r.drop() {
-		r.within.pool(b.Level()) // of all: about all of them it was asked
-	}
-	return r
-}
-
-// drop finds the leader, drops those that lie above another one beyond doubt
-// and reports whether there were any and there is still something to ask.
-func (r *Ranking) drop() bool {
-	b := r.within
-	r.Leader = b.lowest()
-	if r.Leader < 0 {
-		return false
-	}
-	var out []int
-	for i, known := range b.known {
-		if !known || i == r.Leader {
-			continue
-		}
-		against := func(j int) bool {
-			if r.By[i] < 0 && j != i && b.known[j] && b.above(i, j) {
-				r.May[i], r.By[i], r.Lost[i] = false, j, b.Ratio(i, j)
-				out = append(out, i)
-			}
-			return r.By[i] >= 0
-		}
-		for j := 0; !against(r.Leader) && j < len(b.known); j++ {
-			against(j) // with gaps, another one may be surer
-		}
-	}
-	left := 0
-	for _, i := range out {
-		b.known[i] = false
-	}
-	for _, known := range b.known {
-		if known {
-			left++
-		}
-	}
-	return len(out) > 0 && left > 1
-}
-
-// lowest returns the target that is the lowest on average over the rounds, -1
-// if none is known.
-func (b *Blocks) lowest() int {
-	leader, least := -1, math.Inf(1)
-	for i, known := range b.known {
-		if !known {
-			continue
-		}
-		sum, n := 0.0, 1 // with itself, or gaps would weigh more
-		for j := range b.known {
-			if d := b.differences(i, j); i != j && b.known[j] && len(d) >= MinTrials {
-				sum, n = sum+Mean(d), n+1
-			}
-		}
-		if score := sum / float64(n); score < least {
-			leader, least = i, score
-		}
-	}
-	return leader
-}
-
-// Detectable returns the smallest difference that would have been found with
-// the given power between two of those that may be the best, if they are as
-// noisy as most and have all rounds: 0.2 for a growth by 20 %. It is +Inf if
-// no two can be compared.
-func (r Ranking) Detectable(power float64) float64 {
-	b := r.within
-	if b.df == 0 {
-		return math.Inf(1)
-	}
-	se := math.Sqrt(b.pooled / float64(b.Rounds()))
-	return math.Expm1((b.critical + quantileT(power, b.df)) * se)
-}
+// Dependence is the correlation of successive rounds, beyond what they do to all
+// targets alike, from 0 to 1, and whether it is more than chance. Intervals are
+// widened for it in any case.
+func (b *Blocks) Dependence() (rho float64, sure bool) { return b.rho, b.depends }
