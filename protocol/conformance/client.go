@@ -17,6 +17,8 @@ type probe struct {
 	Server
 	ctx  context.Context
 	http *oneConn
+
+	turnedAway int // 429 or 503, if a request has been answered so
 }
 
 // close leaves no connection behind: a server may serve only one at a time.

@@ -155,6 +155,8 @@ func judge(ctx context.Context, s Server, rule Rule) Result {
 		r.Detail = u.why
 	case ctx.Err() != nil: // whatever it saw, it was cut short
 		r.Detail = "the time was up meanwhile"
+	case p.turnedAway != 0: // which it may do with any request
+		r.Detail = fmt.Sprintf("the server turns requests away (%d): %v", p.turnedAway, err)
 	default:
 		r.Verdict, r.Detail = Fail, err.Error()
 	}

@@ -172,8 +172,14 @@ func (o *oddServer) serve(conn net.Conn) {
 		if refuse > 1000 { // where the next request begins is not known
 			refuse, closes = refuse/10, o.fault != "framing"
 		}
-		status, text := 200, strings.Repeat("x", o.turn()) // no two answers are of a length
+		turn := o.turn()
+		status, text := 200, strings.Repeat("x", turn) // no two answers are of a length
+		if o.fault == "slow" {
+			time.Sleep(400 * time.Millisecond)
+		}
 		switch {
+		case o.fault == "busy" && turn%4 == 0:
+			status = 503
 		case refuse > 0:
 			status, text = refuse, "no"
 		case h.method == "POST":
@@ -244,11 +250,33 @@ func (o *oddServer) start(t *testing.T) conformance.Server {
 // TestRightIsNotCalledWrong judges a server that decides otherwise than most
 // and is right: no rule may be broken.
 func TestRightIsNotCalledWrong(t *testing.T) {
-	conformance.Run(t.Context(), new(oddServer).start(t), func(r conformance.Result) {
-		if r.Verdict == conformance.Fail && !r.Rule.Should {
-			t.Errorf("%s (%s): %s", r.Rule.ID, r.Rule.Ref, r.Detail)
+	for _, habit := range []string{"", "busy"} { // one answer in four is a 503
+		t.Run(habit, func(t *testing.T) {
+			t.Parallel()
+			conformance.Run(t.Context(), (&oddServer{fault: habit}).start(t), func(r conformance.Result) {
+				if r.Verdict == conformance.Fail && !r.Rule.Should {
+					t.Errorf("%s (%s): %s", r.Rule.ID, r.Rule.Ref, r.Detail)
+				}
+			})
+		})
+	}
+}
+
+// A server that takes its time with each answer is waited for with each; one
+// that never answers breaks a rule, and the others are not judged.
+func TestSlowIsNotWrong(t *testing.T) {
+	s := (&oddServer{fault: "slow"}).start(t)
+	s.Patience = 1500 * time.Millisecond // five answers take longer
+	if r := conformance.Judge(t.Context(), s, "wire.pipelining"); r.Verdict != conformance.Pass {
+		t.Errorf("%s: %s", r.Verdict, r.Detail)
+	}
+	s = canned(t, "", false)
+	s.App, s.Patience = false, 10*time.Millisecond
+	for rule, want := range map[string]conformance.Verdict{"wire.answer": conformance.Fail, "wire.date": conformance.Unjudged, "refuse.no-host": conformance.Unjudged} {
+		if r := conformance.Judge(t.Context(), s, rule); r.Verdict != want || !strings.Contains(r.Detail, "not answered within 10ms") {
+			t.Errorf("%s of a silent server: %s (%s), want %s", rule, r.Verdict, r.Detail, want)
 		}
-	})
+	}
 }
 
 // TestWrongIsFound gives the same server one fault at a time. Each must break

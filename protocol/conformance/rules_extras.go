@@ -72,7 +72,7 @@ func (p *probe) interim() (time.Duration, error) {
 	if _, err := io.WriteString(conn, p.request("GET", "/interim", "", "Connection: close")); err != nil {
 		return 0, err
 	}
-	l := listen(conn)
+	l := p.listen(conn)
 	resp, err := http.ReadResponse(l.Reader, nil)
 	if err != nil {
 		return 0, err

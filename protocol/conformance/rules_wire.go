@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -59,6 +60,9 @@ var gatewayHTTPRules = []Rule{
 var wireRules = []Rule{
 	{ID: "wire.answer", Text: "an ordinary GET is answered, and an answer in chunks has no Content-Length", Ref: "RFC 9112, 6.2", Needs: HTTP, check: func(p *probe) error {
 		a, err := p.normal()
+		if u := (unjudged{}); errors.As(err, &u) {
+			return errors.New(u.why) // somewhere it must count that nothing is answered
+		}
 		if err == nil && a.chunks && strings.Contains(strings.ToLower(a.head), "\ncontent-length:") { // net/http takes it away
 			err = fmt.Errorf("both Transfer-Encoding and Content-Length: %.300q", a.head)
 		}
@@ -211,7 +215,7 @@ var wireRules = []Rule{
 			}
 		}
 		var t talk
-		if t.hear(listen(conn), []string{"GET"}); len(t.answers) != 1 || t.answers[0].status != normal.status {
+		if t.hear(p.listen(conn), []string{"GET"}); len(t.answers) != 1 || t.answers[0].status != normal.status {
 			err = fmt.Errorf("got %v", &t)
 		}
 		return err
@@ -321,7 +325,7 @@ func (p *probe) expect(method, target string) (t talk, err error) {
 	if _, err := io.WriteString(conn, p.request(method, target, "", "Content-Length: 5", "Expect: 100-continue", "Connection: close")); err != nil {
 		return t, err
 	}
-	l := listen(conn)
+	l := p.listen(conn)
 	line, err := l.Peek(len("HTTP/1.1 100"))
 	if err == nil && strings.HasSuffix(string(line), " 100") {
 		if _, err := io.WriteString(conn, "hello"); err != nil {

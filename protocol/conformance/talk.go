@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/textproto"
 	"os"
@@ -42,7 +43,7 @@ func (p *probe) say(raw string, methods ...string) (t talk, err error) {
 		defer close(sent)
 		io.WriteString(conn, raw) //nolint:errcheck // a server may refuse before it has all
 	}()
-	t.hear(listen(conn), methods)
+	t.hear(p.listen(conn), methods)
 	conn.Close()
 	<-sent
 	return t, nil
@@ -57,7 +58,7 @@ func (p *probe) inTurn(methods []string, requests ...string) (t talk, err error)
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(p.Patience)) //nolint:errcheck // a connection of the net package takes it
-	l := listen(conn)
+	l := p.listen(conn)
 	for i, raw := range requests {
 		io.WriteString(conn, raw) //nolint:errcheck // what has been closed is read to its end
 		if !t.next(l, methods[i]) {
@@ -68,14 +69,17 @@ func (p *probe) inTurn(methods []string, requests ...string) (t talk, err error)
 	return t, nil
 }
 
-// listener keeps what it has read.
+// listener keeps what it has read. It waits for each answer as long as the
+// probe's patience lasts.
 type listener struct {
 	*bufio.Reader
+	p     *probe
+	conn  net.Conn
 	heard bytes.Buffer
 }
 
-func listen(conn io.Reader) *listener {
-	l := new(listener)
+func (p *probe) listen(conn net.Conn) *listener {
+	l := &listener{p: p, conn: conn}
 	l.Reader = bufio.NewReader(io.TeeReader(conn, &l.heard))
 	return l
 }
@@ -98,6 +102,7 @@ func (t *talk) hear(l *listener, methods []string) {
 // next reads the answer to a request with method, and tells whether there was one, and whole.
 func (t *talk) next(l *listener, method string) bool {
 	for {
+		l.conn.SetDeadline(time.Now().Add(l.p.Patience)) //nolint:errcheck // a connection of the net package takes it
 		if _, t.err = l.Peek(1); t.err != nil {
 			if t.err == io.EOF {
 				t.err = nil
@@ -118,6 +123,9 @@ func (t *talk) next(l *listener, method string) bool {
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
 		a.body, a.err = string(body), err
 		t.answers = append(t.answers, a)
+		if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
+			l.p.turnedAway = a.status
+		}
 		t.err = err
 		return err == nil
 	}
@@ -172,6 +180,8 @@ func (p *probe) normal() (answer, error) {
 	switch {
 	case err != nil:
 		return answer{}, err
+	case len(t.answers) == 0 && t.waits():
+		return answer{}, cannotTell("an ordinary GET %s is not answered within %v; a server that takes longer needs more patience", p.Path, p.Patience)
 	case len(t.answers) == 0 || t.answers[0].err != nil:
 		return answer{}, fmt.Errorf("an ordinary GET %s must be answered; got %v", p.Path, &t)
 	}

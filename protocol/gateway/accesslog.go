@@ -50,15 +50,9 @@ func AccessLog(log func(*Access)) Middleware {
 				if called {
 					return
 				}
-				// It panics, so that there is no body to be closed.
-				v := recover()
-				if a.Err = ErrPanic; v == http.ErrAbortHandler {
-					a.Err = http.ErrAbortHandler
-				}
+				again := a.panicked(recover()) // so that there is no body to be closed
 				end()
-				if v != nil {
-					panic(v)
-				}
+				again()
 			}()
 			body := app(env, func(status int, header []Field, cause error) error {
 				err := start(status, header, cause)
@@ -72,7 +66,8 @@ func AccessLog(log func(*Access)) Middleware {
 				done := false
 				defer func() {
 					if !done {
-						a.Err = ErrPanic
+						again := a.panicked(recover())
+						again()
 					}
 				}()
 				chunk, err = pull(body)
@@ -87,6 +82,20 @@ func AccessLog(log func(*Access)) Middleware {
 				defer end()
 				return shut(body)
 			})
+		}
+	}
+}
+
+// panicked notes a panic of the app, and returns what panics on. A nil value is
+// the end of the goroutine, which nobody can hold up.
+func (a *Access) panicked(v any) (again func()) {
+	a.Err = ErrPanic
+	if v == http.ErrAbortHandler {
+		a.Err = http.ErrAbortHandler
+	}
+	return func() {
+		if v != nil {
+			panic(v)
 		}
 	}
 }

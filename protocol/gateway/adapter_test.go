@@ -320,7 +320,10 @@ func TestAborted(t *testing.T) {
 	for name, app := range map[string]gateway.App{
 		"a handler": gateway.FromHTTP(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })),
 		"an app":    func(*gateway.Environ, gateway.StartResponse) gateway.Body { panic(http.ErrAbortHandler) },
-		"a body":    func(*gateway.Environ, gateway.StartResponse) gateway.Body { return gateway.Fail(http.ErrAbortHandler) },
+		"a chunk": func(*gateway.Environ, gateway.StartResponse) gateway.Body {
+			return gateway.Chunks(func(func([]byte, error) bool) { panic(http.ErrAbortHandler) })
+		},
+		"a body": func(*gateway.Environ, gateway.StartResponse) gateway.Body { return gateway.Fail(http.ErrAbortHandler) },
 	} {
 		e, log := env(t.Context(), "GET", "/", "")
 		status := -1
