@@ -1,6 +1,7 @@
 package results
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -115,6 +116,18 @@ const mostTrials = 1 << 22
 func (p *Plan) check() error {
 	if n := float64(p.Trials) * float64(len(p.Scenarios)) * float64(len(p.Targets)); p.Trials < 0 || n > mostTrials {
 		return fmt.Errorf("plans %d trials of %d targets under %d scenarios: not a run of dyno, or a broken one", p.Trials, len(p.Targets), len(p.Scenarios))
+	}
+	return nil
+}
+
+// Resumable says why a run that was cut cannot be gone on with, as far as its
+// document tells.
+func (r *Run) Resumable() error {
+	switch p := &r.Plan; {
+	case slices.Contains(p.Command, "tune") || slices.ContainsFunc(p.Targets, func(t PlanTarget) bool { return len(t.Trials) > 0 }):
+		return errors.New("it is of a tuning, which decides as it goes: start dyno tune again")
+	case p.Planned == 0 || len(p.Scenarios) == 0 || slices.ContainsFunc(p.Scenarios, func(s PlanScenario) bool { return s.Definition == "" }):
+		return errors.New("it holds too little of its plan (an older dyno stored it): start it again")
 	}
 	return nil
 }

@@ -159,6 +159,7 @@ func (t *loadText) table() {
 		rows = append(rows, row{"send lag", l.SendLagUS})
 	}
 	if len(l.Classes) > 1 {
+		rows[0].name, rows[1].name = "all, from due", "all, from sent"
 		for _, class := range l.Classes {
 			rows = append(rows, row{"class " + class.Class, class.LatencyUS})
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -85,11 +84,8 @@ func (c *cli) resume(ctx context.Context, name, folder string) error {
 func (c *cli) restore(store *results.Store) (*bench.Plan, error) {
 	run := store.Run()
 	p := &run.Plan
-	if slices.ContainsFunc(p.Targets, func(t results.PlanTarget) bool { return len(t.Trials) > 0 }) {
-		return nil, errors.New("it is of a tuning, which decides as it goes: start dyno tune again")
-	}
-	if p.Planned == 0 || len(p.Scenarios) == 0 || slices.ContainsFunc(p.Scenarios, func(s results.PlanScenario) bool { return s.Definition == "" }) {
-		return nil, errors.New("it holds too little of its plan (an older dyno stored it): start it again")
+	if err := run.Resumable(); err != nil {
+		return nil, err
 	}
 	o := bench.Options{
 		Trials: p.Trials, Seed: p.Seed, Generator: p.Generator, Profile: p.Profile, ProfileDir: store.Dir(), Tolerate: p.Tolerate,

@@ -75,7 +75,10 @@ func describe(s Side) string {
 		version += " (" + c[:min(len(c), 8)] + ")"
 	}
 	trials := fmt.Sprintf("%d trials, %d valid", s.Trials, s.Valid)
-	if s.Planned > 0 {
+	switch {
+	case s.Planned >= s.Trials:
+		trials = fmt.Sprintf("%d of %d ran, %d valid", s.Trials, s.Planned, s.Valid)
+	case s.Planned > 0:
 		trials = fmt.Sprintf("%d planned, %d ran, %d valid", s.Planned, s.Trials, s.Valid)
 	}
 	return fmt.Sprintf("%s  %s  %s  %s", s.ID, s.Created.UTC().Format("2006-01-02 15:04"), trials, version)

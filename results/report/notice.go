@@ -184,7 +184,10 @@ func runNotices(run *results.Run, tally results.Tally) []Notice {
 		n = append(n, Notice{Warning: results.Warning{Code: code, Message: message, Hint: hint}})
 	}
 	ran := tally.Ran - tally.Repeats
-	resume := fmt.Sprintf("dyno run --resume %s goes on with it", run.ID)
+	resume := ""
+	if run.Resumable() == nil {
+		resume = fmt.Sprintf("dyno run --resume %s goes on with it", run.ID)
+	}
 	switch {
 	case tally.State == results.Interrupted:
 		add("interrupted", fmt.Sprintf("The run was interrupted: %d of %s ran.", ran, plural(tally.Planned, "planned trial")), resume)

@@ -88,6 +88,9 @@ func Run(o Options) *results.Run {
 		run.Plan.Targets = append(run.Plan.Targets, results.PlanTarget{Name: s.name, Kind: s.kind, Spec: s.spec, Command: command(s, "{addr}")})
 	}
 	run.Plan.Scenarios = pick(scenarios, o.Scenarios, func(s results.PlanScenario) string { return s.Name })
+	for i := range run.Plan.Scenarios {
+		run.Plan.Scenarios[i].Definition = "name: " + run.Plan.Scenarios[i].Name + "\n"
+	}
 	for _, sc := range run.Plan.Scenarios {
 		shared := map[string][2]float64{}
 		for _, s := range chosen {
