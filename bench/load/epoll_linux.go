@@ -39,7 +39,10 @@ func (e *epoll) open(s *slot, connecting bool) {
 	}
 }
 
-func (e *epoll) drop(s *slot) {
+func (e *epoll) drop(s *slot, last []byte) {
+	if len(last) > 0 {
+		_, _ = write(s.fd, last)
+	}
 	unix.Close(s.fd)
 	s.congested, s.cut, s.rest = false, false, s.rest[:0]
 }

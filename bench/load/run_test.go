@@ -110,7 +110,7 @@ func TestAnswers(t *testing.T) {
 		{name: "IPv6", network: "tcp6"},
 		{name: "Unix", network: "unix"},
 		{name: "host name", network: "tcp4", change: func(c *Config) { c.URL = strings.Replace(c.URL, "127.0.0.1", "localhost", 1) }},
-		{name: "threads", network: "tcp4", change: func(c *Config) { c.Threads, c.Connections = 3, 7 }},
+		{name: "threads", network: "tcp4", change: func(c *Config) { c.Threads, c.Connections = threadsOf(c.Generator, 3), 7 }},
 		{name: "warm-up", network: "tcp4", change: func(c *Config) { c.Warmup = 600 * time.Millisecond }},
 		{name: "chunked", network: "tcp4", knobs: func(r *responder) {
 			r.answer = reply("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHello\r\n8\r\n, World!\r\n0\r\n\r\n")

@@ -210,14 +210,18 @@ func (u *secured) hungUp(s *slot, errno unix.Errno, at int64) {
 
 // drop closes the connection: in form, where it is in order. Nobody waits for
 // the server to do the same.
-func (u *secured) drop(s *slot) {
-	if c := s.tls; c != nil && c.conn != nil {
-		if s.state == up && !c.gone && !c.hung && !s.congested {
-			_ = c.conn.Close() // says so to the session
-			_, _ = write(s.fd, c.out)
-		}
-		c.stop()
-		c.forget()
+func (u *secured) drop(s *slot, _ []byte) {
+	c := s.tls
+	if c == nil || c.conn == nil {
+		u.below.drop(s, nil)
+		return
 	}
-	u.below.drop(s)
+	var last []byte
+	if s.state == up && !c.gone && !c.hung && !s.congested {
+		_ = c.conn.Close() // says so to the session
+		last = c.out
+	}
+	u.below.drop(s, last)
+	c.stop()
+	c.forget()
 }

@@ -461,7 +461,7 @@ func (t *thread) release(s *slot, at int64) {
 // answer.
 func (t *thread) drop(s *slot) {
 	if s.fd >= 0 {
-		t.transport.drop(s)
+		t.transport.drop(s, nil)
 		s.fd = -1
 	}
 	if s.state == waiting {

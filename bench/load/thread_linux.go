@@ -114,6 +114,9 @@ func (t *thread) open() error {
 		// their request is due, while a server whose worker has accepted one
 		// can do nothing else.
 		slots = slots[:1]
+		if t.tls != nil { // the probe has seen it
+			slots = nil
+		}
 	}
 	for tried < len(slots) && t.broken == nil && now() < min(deadline, t.window.abort.Load()) {
 		for next < len(slots) && next-tried < opening {

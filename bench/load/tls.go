@@ -46,41 +46,33 @@ func hostOnly(host string) string {
 	return host
 }
 
-// certificatePatience is how long after a handshake a server that asks for a
-// certificate gets to refuse it: with TLS 1.3 that is not a part of the handshake.
-const certificatePatience = 500 * time.Millisecond
+// farewell is how long a server gets to end the probe's connection.
+const farewell = 500 * time.Millisecond
 
 // probeTLS agrees on TLS once, over a connection that it closes, before any load
 // is offered: a certificate that is not trusted is no result.
+//
+// With TLS 1.3 a server refuses the client's certificate after the client's
+// handshake is done, and it may have sent tickets that nobody has read: so both
+// sides close in form, and what the server has to say is listened to until then.
 func probeTLS(ctx context.Context, config *tls.Config, conn net.Conn) error {
 	defer conn.Close()
 	config = config.Clone()
 	config.ClientSessionCache = nil
-	asked := false
-	present := config.GetClientCertificate
-	config.GetClientCertificate = func(i *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		asked = true
-		if present != nil {
-			return present(i)
-		}
-		for k := range config.Certificates {
-			if i.SupportsCertificate(&config.Certificates[k]) == nil {
-				return &config.Certificates[k], nil
-			}
-		}
-		return new(tls.Certificate), nil
-	}
 	over := tls.Client(conn, config)
 	if err := over.HandshakeContext(ctx); err != nil {
 		return handshakeError(err)
 	}
-	if asked && over.ConnectionState().Version >= tls.VersionTLS13 {
-		_ = over.SetReadDeadline(time.Now().Add(certificatePatience))
-		if _, err := over.Read(make([]byte, 1)); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return handshakeError(err)
-		}
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	_ = over.CloseWrite()
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
 	}
-	_ = over.Close()
+	_ = over.SetReadDeadline(time.Now().Add(farewell))
+	_, err := over.Read(make([]byte, 1))
+	if alert := new(net.OpError); errors.As(err, &alert) && alert.Op == "remote error" {
+		return handshakeError(err)
+	}
 	return nil
 }
 

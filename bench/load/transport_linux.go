@@ -24,8 +24,9 @@ type transport interface {
 	send(s *slot, b []byte, lasting bool)
 	// wait waits until something happens, or the time has come.
 	wait(until int64)
-	// drop closes the socket. What is under way on it is not heard of again.
-	drop(s *slot)
+	// drop closes the socket, after last, if there is room for it: s is not
+	// congested then. What is under way on it is not heard of again.
+	drop(s *slot, last []byte)
 	close()
 }
 

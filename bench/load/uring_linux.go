@@ -126,7 +126,10 @@ func (u *uring) fits(s *slot, b []byte) bool {
 // drop closes the socket. What is prepared for it goes out before: the next
 // socket may get the same number. The kernel keeps a socket open as long as it
 // is to receive on it, so that closing alone would not end the connection.
-func (u *uring) drop(s *slot) {
+func (u *uring) drop(s *slot, last []byte) {
+	if len(last) > 0 { // behind what else is prepared
+		u.send(s, last, false)
+	}
 	u.ring.Submit()
 	_ = unix.Shutdown(s.fd, unix.SHUT_RDWR)
 	unix.Close(s.fd)

@@ -340,7 +340,7 @@ func (a *attack) verdict(class int, r *vegeta.Result) kind {
 // failureOf tells the kind of an error of which vegeta keeps only the text.
 func failureOf(text string) kind {
 	switch {
-	case strings.Contains(text, "Client.Timeout"):
+	case strings.Contains(text, "Client.Timeout"), strings.Contains(text, context.DeadlineExceeded.Error()):
 		return timedOut
 	case strings.Contains(text, ": dial "), strings.Contains(text, ": tls: "):
 		return failedConnect
