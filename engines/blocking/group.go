@@ -103,7 +103,7 @@ func (g *Group) begin(t *Talk, wait gateway.Waiter) {
 	s := svc.NewSession(protocol.Peer{Local: t.local, Remote: t.remote, Wait: wait, Watch: t.conn, Context: g.ctx})
 	g.mu.Lock()
 	t.s = s
-	t.queued = time.Since(t.opened)
+	t.queued, t.looked = time.Since(t.opened), g.meter.Slots == 0
 	t.fresh = g.half.Load() != nil
 	g.mu.Unlock()
 }

@@ -34,8 +34,9 @@ type Talk struct {
 	fresh           bool // opened before the drain, served in it: nothing has been read
 
 	opened time.Time
-	queued time.Duration // how long it has waited for its slot then
+	queued time.Duration // how long it has waited for its slot then, and before that to be accepted
 	silent bool          // nothing has come yet
+	looked bool          // queued has the kernel's part, or nobody waits for a slot
 }
 
 // Serve talks to the client until the connection has ended, and closes it. It
@@ -143,10 +144,12 @@ func (t *Talk) read() {
 	by := t.s.Deadline()
 	var due time.Time
 	if t.silent && !by.IsZero() {
-		// Its time has run since it was accepted, also in the queue: many who say
-		// nothing must not hold slots one after the other. What has come meanwhile
-		// is there to be read.
-		due = later(by.Add(-t.queued), time.Now().Add(freshGrace))
+		// Its time has run in the queues, too: many who say nothing must not hold
+		// slots one after the other. What has come meanwhile is there to be read.
+		due = time.Now().Add(freshGrace)
+		if t.looked {
+			due = later(due, by.Add(-t.queued))
+		}
 		by = due
 	}
 	if half := t.g.half.Load(); half != nil {
@@ -182,7 +185,15 @@ func (t *Talk) read() {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.readBy = time.Time{}
 		now := time.Now()
-		if t.silent = silent; silent && !due.IsZero() && !now.Before(due) {
+		switch t.silent = silent; {
+		case !silent || due.IsZero() || now.Before(due):
+		case !t.looked: // only now, that it costs who has something to say nothing
+			t.looked, t.queued = true, max(t.queued, t.conn.Waited())
+			if now.Before(t.s.Deadline().Add(-t.queued)) {
+				break
+			}
+			fallthrough
+		default:
 			now = later(now, t.s.Deadline())
 		}
 		t.s.Expire(now)

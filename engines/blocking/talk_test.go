@@ -76,9 +76,14 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestQueuedTime serves connections that were accepted an hour ago and had to wait
-// for a slot: who has said something is answered, who has not goes at once, although
-// the time of a slot has only begun.
+// aged is a connection that was made an hour ago, as the kernel tells.
+type aged struct{ Conn }
+
+func (aged) Waited() time.Duration { return time.Hour }
+
+// TestQueuedTime serves connections that had to wait for a slot for an hour, before
+// or after they were accepted: who has said something is answered, who has not goes
+// at once, although the time of a slot has only begun.
 func TestQueuedTime(t *testing.T) {
 	app := func(_ *gateway.Environ, start gateway.StartResponse) gateway.Body {
 		if err := start(200, nil, nil); err != nil {
@@ -87,18 +92,26 @@ func TestQueuedTime(t *testing.T) {
 		return gateway.String("served")
 	}
 	for text, want := range map[string]string{"GET / HTTP/1.0\r\n\r\n": "served", "": ""} {
-		svc := protocol.NewService(app, http1.Codec{})
-		svc.Limits = protocol.Limits{HeaderTime: 30 * time.Minute, IdleTime: 45 * time.Minute}
-		g := NewGroup(svc, new(engines.Meter))
-		client, server := pair(t)
-		if _, err := io.WriteString(client, text); err != nil {
-			t.Fatal(err)
-		}
-		k := g.Open(Net(server), server.LocalAddr(), server.RemoteAddr())
-		k.opened = time.Now().Add(-time.Hour)
-		k.Serve(engines.Park{})
-		if got, err := io.ReadAll(client); err != nil || !strings.HasSuffix(string(got), want) || want == "" && len(got) > 0 {
-			t.Errorf("%q got %q, %v; want %q", text, got, err, want)
+		for _, accepted := range []bool{true, false} {
+			svc := protocol.NewService(app, http1.Codec{})
+			svc.Limits = protocol.Limits{HeaderTime: 30 * time.Minute, IdleTime: 45 * time.Minute}
+			g := NewGroup(svc, &engines.Meter{Slots: 1})
+			client, server := pair(t)
+			if _, err := io.WriteString(client, text); err != nil {
+				t.Fatal(err)
+			}
+			conn := Net(server)
+			if !accepted {
+				conn = aged{conn}
+			}
+			k := g.Open(conn, server.LocalAddr(), server.RemoteAddr())
+			if accepted {
+				k.opened = time.Now().Add(-time.Hour)
+			}
+			k.Serve(engines.Park{})
+			if got, err := io.ReadAll(client); err != nil || !strings.HasSuffix(string(got), want) || want == "" && len(got) > 0 {
+				t.Errorf("%q, accepted early: %v: got %q, %v; want %q", text, accepted, got, err, want)
+			}
 		}
 	}
 }

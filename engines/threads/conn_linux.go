@@ -20,7 +20,9 @@ import (
 type conn struct {
 	fd    int
 	tcp   bool
+	tick  time.Duration
 	woken atomic.Bool
+	by    time.Time // of ReadBy, for one read: later ones go by the tick
 }
 
 var _ blocking.Conn = (*conn)(nil)
@@ -33,6 +35,13 @@ func (c *conn) Gone(tell func()) (stop func()) { return engines.Gone(c.fd, tell)
 func (c *conn) Waited() time.Duration { return engines.Waited(c.fd) }
 
 func (c *conn) Read(p []byte) (int, error) {
+	if !c.by.IsZero() {
+		left := time.Until(c.by)
+		c.by = time.Time{}
+		if left < c.tick && !c.readable(left) {
+			return 0, os.ErrDeadlineExceeded
+		}
+	}
 	for {
 		n, err := unix.Read(c.fd, p)
 		switch {
@@ -53,6 +62,12 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 	}
+}
+
+// readable waits for something to read, for less than a tick.
+func (c *conn) readable(wait time.Duration) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, int(max(wait, 0).Milliseconds())+1)
+	return n > 0 || err != nil
 }
 
 // Fill holds the buffer while it waits: there are no more threads than slots.
@@ -76,8 +91,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-func (*conn) ReadBy(time.Time)  {}
-func (*conn) WriteBy(time.Time) {}
+func (c *conn) ReadBy(t time.Time) { c.by = t }
+func (*conn) WriteBy(time.Time)    {}
 
 func (c *conn) CloseWrite() error { return unix.Shutdown(c.fd, unix.SHUT_WR) }
 

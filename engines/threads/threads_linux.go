@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -136,7 +137,7 @@ func accept(ln syscall.RawConn, local net.Addr, tick unix.Timeval) (blocking.Con
 		return nil, nil, nil, err
 	}
 	_, unixSocket := local.(*net.UnixAddr)
-	c := &conn{fd: fd, tcp: !unixSocket}
+	c := &conn{fd: fd, tcp: !unixSocket, tick: time.Duration(tick.Nano())}
 	for _, opt := range []int{unix.SO_RCVTIMEO, unix.SO_SNDTIMEO} {
 		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, opt, &tick); err != nil {
 			c.Close()
