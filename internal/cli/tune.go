@@ -62,9 +62,9 @@ func (c *cli) tuneCommand() *cobra.Command {
 one setting after the other, and with those of Go's collector and scheduler
 (GOGC, GOMAXPROCS). Values are compared in interleaved rounds of fresh processes,
 as dyno run does. One takes the place of the default only if it is better beyond
-doubt and by more than --floor, in its sweep and once more in a confirmation: the
-best of many looks better than it is. Else the default stays. It ends with the
-command line to deploy.
+doubt and by more than --floor, in its sweep, beside the same without it where
+several were found, and once more in a confirmation: the best of many looks
+better than it is. Else the default stays. It ends with the command line to deploy.
 
 ENGINE is an engine or a spec; what the spec sets, and what variables the
 environment sets, stays as it is. SCENARIO is a built-in name or the path of a

@@ -30,6 +30,7 @@ type Result struct {
 	Knobs     []Knob               `json:"knobs"`
 
 	Sweeps       []Sweep   `json:"sweeps"`
+	Without      *Sweep    `json:"without,omitempty"`      // what the sweeps found, and the same without each of its settings; absent where they found less than two
 	Confirmation *Sweep    `json:"confirmation,omitempty"` // of what the sweeps found, against the defaults; absent if they found nothing
 	Chosen       Candidate `json:"chosen,omitempty"`       // absent: the defaults
 	Complete     bool      `json:"complete"`               // false: it ended before its time

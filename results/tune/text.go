@@ -77,6 +77,9 @@ func (r *Result) WriteText(w io.Writer, width int) error {
 	for _, s := range r.Sweeps {
 		b.WriteString("\n" + r.table(s, width))
 	}
+	if r.Without != nil {
+		b.WriteString("\nwithout each setting that was found\n" + r.table(*r.Without, width))
+	}
 	if r.Confirmation != nil {
 		b.WriteString("\nonce more, beside the defaults\n" + r.table(*r.Confirmation, width))
 	}
@@ -115,7 +118,7 @@ func (r *Result) table(s Sweep, width int) string {
 		t := format.Table{Left: []bool{true}, Head: append([]string{first}, cut(r.Head())...)}
 		for _, m := range s.Candidates {
 			name := m.Value
-			if s.Knob == "" {
+			if name == "" {
 				name = m.Name
 			}
 			t.Add(append([]string{name}, cut(r.Row(m))...)...)
@@ -140,6 +143,8 @@ func (r *Result) Verdicts() []string {
 		lines = append(lines, "It ended before its time: nothing is chosen.")
 	case !r.Judged():
 		lines = append(lines, "Nothing can be said: no setting has three rounds that count beside the defaults. The defaults stay.")
+	case c == nil && r.Without != nil:
+		lines = append(lines, "None of the settings that were found is worse to leave out, beyond doubt: the defaults stay.")
 	case c == nil:
 		lines = append(lines, fmt.Sprintf("No setting beat the default beyond doubt, and none that could be compared is better by more than %s %%: the defaults stay.",
 			format.Percent(100*r.AtMost())))
@@ -154,6 +159,13 @@ func (r *Result) Verdicts() []string {
 		lines = append(lines, fmt.Sprintf("%s is better than the defaults: %s, measured once more after it was found.", m.Name, r.change(m)))
 		if price := r.price(c.Candidates[0], m); price != "" {
 			lines = append(lines, "Its price: "+price+".")
+		}
+	}
+	if r.Without != nil && c != nil {
+		for i, m := range r.Without.Candidates {
+			if i > 0 && m.Verdict != compare.Worse {
+				lines = append(lines, fmt.Sprintf("%s is left out: it looked better in its sweep, and leaving it out is not worse beyond doubt.", strings.TrimPrefix(m.Value, "without ")))
+			}
 		}
 	}
 	for _, s := range r.Sweeps {

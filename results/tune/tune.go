@@ -7,7 +7,8 @@
 // doubt and by more than the floor. What is left in the end is measured against
 // the defaults anew, since the best of many looks better than it is: that it
 // came out first is in part its luck, which does not come twice. If it does not
-// hold, the defaults stay; they are the simpler choice.
+// hold, the defaults stay; they are the simpler choice. Before that, each of several
+// settings has to show that the others are worse without it.
 //
 // The package measures nothing and starts nothing: a Measure does. It finds no
 // settings that are good only together with each other; trying all combinations
@@ -137,8 +138,24 @@ func (t Terms) Candidates() int {
 	return n
 }
 
-// Trials is how many there are at most, those of the confirmation included.
-func (t Terms) Trials() int { return t.Rounds * (t.Candidates() + 2*confirming) }
+// Trials is how many there are at most, with each setting left out, and with the
+// confirmation.
+func (t Terms) Trials() int { return t.Rounds * (t.Candidates() + t.withouts() + 2*confirming) }
+
+// withouts is how many candidates are measured at most to see whether each
+// setting is needed.
+func (t Terms) withouts() int {
+	n := 0
+	for _, k := range t.Knobs {
+		if len(k.Values) > 0 {
+			n++
+		}
+	}
+	if n < 2 {
+		return 0
+	}
+	return 1 + n
+}
 
 // confirming is how many times as many rounds a confirmation has as a sweep: it
 // decides alone, and measures but two candidates.
@@ -176,6 +193,10 @@ func Search(ctx context.Context, t Terms, measure Measure) (*Result, error) {
 		}
 		best = sweep.Candidates[sweep.Best].Settings
 	}
+	best, err := r.needed(ctx, best, measure)
+	if err != nil {
+		return r, err
+	}
 	r.Complete = len(best) == 0
 	if r.Complete {
 		return r, nil
@@ -190,6 +211,35 @@ func Search(ctx context.Context, t Terms, measure Measure) (*Result, error) {
 		r.Chosen = best
 	}
 	return r, nil
+}
+
+// needed returns those settings of best without which it is worse. Where several
+// were found, one that does nothing may have come along by its luck in its sweep,
+// and beside a good one the confirmation would not notice. So best is measured
+// beside what it is without each of them; a setting stays if leaving it out is worse
+// beyond doubt, for the default is the simpler choice.
+func (r *Result) needed(ctx context.Context, best Candidate, measure Measure) (Candidate, error) {
+	if len(best) < 2 {
+		return best, nil
+	}
+	all := []Candidate{best}
+	for i := range best {
+		all = append(all, slices.Delete(slices.Clone(best), i, i+1))
+	}
+	without, err := r.compare(ctx, "", all, measure, r.Rounds, Alpha)
+	r.Without = &without
+	if err != nil {
+		return nil, err
+	}
+	var kept Candidate
+	without.Candidates[0].Value = "all"
+	for i, s := range best {
+		without.Candidates[i+1].Value = "without " + s.Key + "=" + s.Value
+		if without.Candidates[i+1].Verdict == compare.Worse {
+			kept = append(kept, s)
+		}
+	}
+	return kept, nil
 }
 
 // values are the candidates of a sweep of k, the best so far first.

@@ -91,7 +91,7 @@ func TestSearchIsRight(t *testing.T) {
 		{"a fifth better, a variable", map[string]float64{"GOGC=400": 0.8}, "GOGC=400"},
 		{"two that are better", map[string]float64{"loops=4": 0.8, "GOGC=800": 0.7}, "GOGC=800"},
 	} {
-		right := 0
+		right, along := 0, 0
 		for seed := range uint64(seeds) {
 			h := &host{rng: rand.New(rand.NewPCG(seed, 1)), cost: sets(c.factors)}
 			r, err := Search(context.Background(), terms(Objectives[seed%3]), h.measure)
@@ -101,11 +101,20 @@ func TestSearchIsRight(t *testing.T) {
 			if name := r.Chosen.Name(""); c.want == "" && len(r.Chosen) == 0 || c.want != "" && strings.Contains(name, c.want) {
 				right++
 			}
+			// What is chosen beside what is good for nothing.
+			for _, s := range r.Chosen {
+				if f, ok := c.factors[s.Key+"="+s.Value]; !ok || f >= 1 {
+					along++
+				}
+			}
+		}
+		if lo, _ := stats.ClopperPearson(along, seeds, 0.98); lo > 0.01 {
+			t.Errorf("%s: a useless setting was chosen %d times in %d", c.name, along, seeds)
 		}
 		lo, hi := stats.ClopperPearson(right, seeds, 0.95)
 		t.Logf("%s: right in %d of %d, so with %.1f to %.1f %%", c.name, right, seeds, 100*lo, 100*hi)
-		if float64(right) < 0.95*float64(seeds) {
-			t.Errorf("%s: right in %d of %d; want 95 %%", c.name, right, seeds)
+		if hi < 0.95 {
+			t.Errorf("%s: right in %d of %d; want 95 %%, less chance", c.name, right, seeds)
 		}
 	}
 }
@@ -136,6 +145,39 @@ func TestSearchConfirms(t *testing.T) {
 	// From io on, it is what the others are tried beside.
 	if got := h.calls[2][1].Name("x"); got != "GOGC=200 x,io=b" {
 		t.Errorf("GOGC was tried as %s", got)
+	}
+}
+
+// TestSearchDropsWhatCameAlong has a useless setting look good in its sweep, beside
+// one that is: the confirmation of both together would not notice.
+func TestSearchDropsWhatCameAlong(t *testing.T) {
+	h := &host{rng: rand.New(rand.NewPCG(1, 1))}
+	good := sets(map[string]float64{"loops=4": 0.5})
+	h.cost = func(c Candidate) float64 {
+		if len(h.calls) == 2 && strings.Contains(c.Name("x"), "io=b") { // the sweep of io
+			return 0.7 * good(c)
+		}
+		return good(c)
+	}
+	r, err := Search(context.Background(), terms(CPU), h.measure)
+	if err != nil || !r.Complete || r.Without == nil || r.Confirmation == nil {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	if got := fmt.Sprint(r.Chosen); got != "[{loops 4 false}]" {
+		t.Errorf("chosen: %s", got)
+	}
+	var verdicts []compare.Verdict
+	for _, m := range r.Without.Candidates {
+		verdicts = append(verdicts, m.Verdict)
+	}
+	if verdicts[1] != compare.Worse || verdicts[2] == compare.Worse {
+		t.Errorf("without loops=4, and without io=b: %v", verdicts)
+	}
+	if last := h.calls[len(h.calls)-1]; len(last) != 2 || last[1].Name("x") != "x,loops=4" {
+		t.Errorf("the confirmation measured %v", last)
+	}
+	if said := strings.Join(r.Verdicts(), " "); !strings.Contains(said, "io=b is left out") || !strings.Contains(said, "x,loops=4 is better than the defaults") {
+		t.Errorf("said: %s", said)
 	}
 }
 
@@ -181,8 +223,8 @@ func TestTrialsThatDoNotCount(t *testing.T) {
 }
 
 func TestTerms(t *testing.T) {
-	if c, n := terms(CPU).Candidates(), terms(CPU).Trials(); c != 9 || n != 117 {
-		t.Errorf("%d candidates, %d trials; want 3+2+4 and 9 × (9+4)", c, n)
+	if c, n := terms(CPU).Candidates(), terms(CPU).Trials(); c != 9 || n != 153 {
+		t.Errorf("%d candidates, %d trials; want 3+2+4 and 9 × (9+4+4)", c, n)
 	}
 	c := Candidate{{"loops", "2", false}, {"GOGC", "200", true}}
 	if c.Spec("prefork:x,processes=2") != "prefork:x,processes=2,loops=2" || c.Env()["GOGC"] != "200" || len(c.Env()) != 1 {

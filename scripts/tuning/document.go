@@ -51,6 +51,10 @@ func document(all []*tune.Result, took time.Duration) string {
 		for _, s := range r.Sweeps {
 			b.WriteString(table(r, s, "`"+s.Knob+"`", func(m tune.Measured) string { return "`" + m.Value + "`" }) + "\n")
 		}
+		if w := r.Without; w != nil {
+			b.WriteString("Without each setting that was found:\n\n" +
+				table(r, *w, "settings", func(m tune.Measured) string { return m.Value }) + "\n")
+		}
 		if c := r.Confirmation; c != nil {
 			b.WriteString("Once more, beside the defaults:\n\n" +
 				table(r, *c, "settings", func(m tune.Measured) string { return "`" + m.Name + "`" }) + "\n")
@@ -69,8 +73,10 @@ func preface(all []*tune.Result, took time.Duration) string {
 	trials, valid, better := 0, 0, []string{}
 	for _, r := range all {
 		sweeps := r.Sweeps
-		if r.Confirmation != nil {
-			sweeps = append(slices.Clone(sweeps), *r.Confirmation)
+		for _, more := range []*tune.Sweep{r.Without, r.Confirmation} {
+			if more != nil {
+				sweeps = append(slices.Clone(sweeps), *more)
+			}
 		}
 		for _, s := range sweeps {
 			for _, m := range s.Candidates {
