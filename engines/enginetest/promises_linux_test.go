@@ -339,12 +339,12 @@ var promises = []handler{
 		w.Header().Set("Content-Length", "100")
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Header().Set("ETag", `"x"`)
-		http.Error(w, "<b>no", 418)
+		http.Error(w, "<b>no", http.StatusTeapot)
 	}},
 	{name: "NotFound", says: "not found is a 404 in plain text", serve: func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }},
-	{name: "Redirect, relative", says: "a relative target is taken from the request's path", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "x?y", 307) }},
-	{name: "Redirect, POST", says: "there is a body for GET alone", method: "POST", body: "x", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/é", 303) }},
-	{name: "Redirect, HEAD", says: "HEAD has the type, and no body", method: "HEAD", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 301) }},
+	{name: "Redirect, relative", says: "a relative target is taken from the request's path", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "x?y", http.StatusTemporaryRedirect) }},
+	{name: "Redirect, POST", says: "there is a body for GET alone", method: "POST", body: "x", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/é", http.StatusSeeOther) }},
+	{name: "Redirect, HEAD", says: "HEAD has the type, and no body", method: "HEAD", serve: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusMovedPermanently) }},
 	{name: "SetCookie", says: "cookies are fields of their own, and broken ones dropped", serve: func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "a", Value: "1", Path: "/", HttpOnly: true, MaxAge: 5})
 		http.SetCookie(w, &http.Cookie{Name: "b", Value: "x y"})
