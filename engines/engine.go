@@ -40,6 +40,7 @@ type Stats struct {
 	Errors    int64 `json:"errors"`    // refused or broken off, since the start
 	Processes int64 `json:"processes"` // that serve; 1 but for prefork
 	Respawns  int64 `json:"respawns"`  // workers that ended unasked and were replaced
+	Held      int64 `json:"held"`      // bytes that requests hold, of those that count: see protocol.Service.Hold
 
 	Failed  Failed                 `json:"failed,omitzero"`  // the Errors whose kind is known
 	Latency protocol.LatencyCounts `json:"latency,omitzero"` // of a Service that is Timed

@@ -95,6 +95,7 @@ func (m *Meter) Stats() Stats {
 			AppFailed: c.AppFailed.Load(), Shed: c.Shed.Load(),
 		}
 		s.Latency = c.Latency.Load()
+		s.Held = c.Held.Load()
 	}
 	return s
 }

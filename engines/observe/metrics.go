@@ -71,6 +71,7 @@ var ofWorkers = []metric[supervise.Worker]{
 	ofWorker("slots", gauge, "Requests, or connections, that can be in flight; 0 is any number.", func(v *supervise.Worker) int64 { return v.Slots }),
 	ofWorker("slots_busy", gauge, "Slots in use.", func(v *supervise.Worker) int64 { return v.Busy }),
 	ofWorker("queue", gauge, "Connections accepted and waiting for a slot.", func(v *supervise.Worker) int64 { return v.Queue }),
+	ofWorker("held_bytes", gauge, "Memory of requests that counts against --max-bodies.", func(v *supervise.Worker) int64 { return v.Held }),
 	ofWorker("respawns_total", counter, "Worker processes that were replaced, for whatever reason.", func(v *supervise.Worker) int64 { return v.Respawns }),
 	ofWorker("harakiri_total", counter, "Worker processes killed for a request that took too long.", func(v *supervise.Worker) int64 { return v.Harakiri }),
 	ofWorker("resident_bytes", gauge, "Resident memory of the process.", func(v *supervise.Worker) int64 { return v.RSS }),
@@ -84,7 +85,7 @@ var ofServer = []metric[collector]{
 }
 
 var failed = prometheus.NewDesc("dyno_errors_total",
-	"Requests refused or broken off, by kind: shed is answered 503 for want of a slot or of time, other is closed or cut off by the engine, or not told apart.",
+	"Requests refused or broken off, by kind: shed is answered 503 for want of a slot, of time or of memory, other is closed or cut off by the engine, or not told apart.",
 	[]string{"worker", "kind"}, nil)
 
 // kinds are the labels of errors, and which of a worker's are of each.

@@ -132,6 +132,7 @@ func (m *Master) Stats() engines.Stats {
 		sum.AddCounts(&s)
 		sum.Slots += s.Slots
 		sum.Busy += s.Busy
+		sum.Held += s.Held
 		sum.Queue += s.Queue
 	}
 	sum.Processes, sum.Respawns = int64(len(all)), m.respawns.Load()
