@@ -160,6 +160,11 @@ func refuseOther(t *testing.T, path, program string) {
 			t.Errorf("%v: exit %d: %s", args[1:], code, said)
 		}
 	}
+	t.Setenv("DYNO_RESUME", path) // however it is given
+	if out, err := exec.Command("dyno", "run", "hello").CombinedOutput(); err == nil || !strings.Contains(string(out), "leave out hello") {
+		t.Errorf("by a setting: %v: %s", err, out)
+	}
+	os.Unsetenv("DYNO_RESUME") //nolint:errcheck // the name is good
 	copied := filepath.Join(t.TempDir(), "copy.json")
 	write(t, copied, string(whole), 0o644)
 	if code, said := resumed(t, copied); code != exitUsage || !strings.Contains(said, "takes its folder") {

@@ -100,7 +100,7 @@ Settings from the environment and --config are for new runs and do not apply.`,
   dyno run --resume latest`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.given = cmd.Flags().Changed
-			if f.given("resume") && !c.settings["resume"] {
+			if f.given("resume") {
 				if err := c.checkResume(cmd, args); err != nil {
 					return usageError(err)
 				}
