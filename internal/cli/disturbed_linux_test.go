@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/meter"
+	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/internal/cgroup"
 	"github.com/dynobench/dyno/results"
 )
@@ -211,5 +213,49 @@ func TestRestrictedProc(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "/proc is not there, or restricted (hidepid, subset=pid)") || strings.Contains(string(out), "trial 1") {
 		t.Errorf("with a /proc of processes only: %v\n%s", err, out)
+	}
+}
+
+// While one run measures, a second one on its CPUs is refused, or waits; one on a
+// host without a folder for locks says that it keeps nobody out.
+func TestSecondRun(t *testing.T) {
+	locks := t.TempDir()
+	t.Setenv(rig.LockDirVariable, locks)
+	first := startRun(t, t.TempDir(), aRun)
+	again := func(args ...string) *exec.Cmd {
+		return exec.Command("dyno", append([]string{"run", "hello", "--targets", "goroutine", "-n", "1", "-d", "200ms", "--warmup", "100ms", "--tolerate", "host", "-o", t.TempDir()}, args...)...)
+	}
+	for _, cmd := range []*exec.Cmd{again(), exec.Command("dyno", "doctor", "--quick", "-o", t.TempDir()), exec.Command("dyno", "tune", "goroutine", "--sweep", "per", "-n", "3", "-o", t.TempDir())} {
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(out), fmt.Sprintf("(process %d: dyno run hello", first.Process.Pid)) || !strings.Contains(string(out), "--wait") {
+			t.Errorf("%v beside another run: %v\n%s", cmd.Args[1:], err, out)
+		}
+	}
+	waits := again("--wait")
+	stderr, err := waits.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := waits.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "waiting: another measurement has CPU") {
+		t.Errorf("it waits and says %q", lines.Text())
+	}
+	if err := first.Process.Kill(); err != nil { // its lock goes with it
+		t.Fatal(err)
+	}
+	first.Wait() //nolint:errcheck // killed
+	for lines.Scan() {
+	}
+	if err := waits.Wait(); err != nil {
+		t.Errorf("after the first one's death: %v", err)
+	}
+
+	nowhere := again()
+	nowhere.Env = append(os.Environ(), rig.LockDirVariable+"=/proc/none")
+	if out, err := nowhere.CombinedOutput(); err != nil || !strings.Contains(string(out), "would not be kept out") {
+		t.Errorf("without a folder for locks: %v\n%s", err, out)
 	}
 }

@@ -19,6 +19,7 @@ type doctorFlags struct {
 	quick                     bool
 	out                       string
 	serverCPUs, generatorCPUs []int
+	wait                      bool
 }
 
 func (c *cli) doctorCommand() *cobra.Command {
@@ -49,6 +50,7 @@ It exits with 1 when the host is not fit to measure.`,
 	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs, and keeps what was found")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen, as dyno run does)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
+	waitFlag(flags, &f.wait)
 	return cmd
 }
 
@@ -64,6 +66,11 @@ func (c *cli) doctor(ctx context.Context, f doctorFlags) error {
 	if err := results.Writable(f.out); err != nil {
 		return failed(err)
 	}
+	release, err := c.lockCPUs(ctx, o.CPUs, f.wait)
+	if err != nil {
+		return err
+	}
+	defer release()
 	seen, done := c.watchDoctor()
 	o.Seen = seen
 	d, err := doctor.Run(ctx, o)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -25,7 +26,7 @@ import (
 )
 
 // besideResume are the flags of run that say nothing of a plan.
-var besideResume = []string{"resume", "out", "json", "config"}
+var besideResume = []string{"resume", "out", "wait", "json", "config"}
 
 // checkResume refuses what would make another plan than the stored one. What
 // the environment or a file sets is meant for new runs, and is left alone.
@@ -43,7 +44,7 @@ func (c *cli) checkResume(cmd *cobra.Command, args []string) error {
 }
 
 // resume goes on with a run that was cut, where what it depends on is the same.
-func (c *cli) resume(ctx context.Context, name, folder string) error {
+func (c *cli) resume(ctx context.Context, name, folder string, wait bool) error {
 	path, err := results.Find(folder, name)
 	if err != nil {
 		return usageError(err)
@@ -63,6 +64,11 @@ func (c *cli) resume(ctx context.Context, name, folder string) error {
 		return usageError(fmt.Errorf("run %s cannot be resumed: %w", run.ID, err))
 	}
 	left := plan.Remaining()
+	release, err := c.lockCPUs(ctx, rig.CPUs{Server: plan.ServerCPUs, Generator: plan.GeneratorCPUs}, wait)
+	if err != nil {
+		return err
+	}
+	defer release()
 	err = store.Update(func(r *results.Run) {
 		if left > 0 {
 			r.Resumed = append(r.Resumed, time.Now().UTC())

@@ -17,6 +17,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/suggest"
@@ -63,6 +64,7 @@ type runFlags struct {
 	generatorCPUs []int
 	readyTimeout  time.Duration
 	tolerate      []string
+	wait          bool
 	trust         load.Trust
 	resume        string
 	plan          bool
@@ -104,7 +106,7 @@ Settings from the environment and --config are for new runs and do not apply.`,
 				if err := c.checkResume(cmd, args); err != nil {
 					return usageError(err)
 				}
-				return c.resume(cmd.Context(), f.resume, f.out)
+				return c.resume(cmd.Context(), f.resume, f.out, f.wait)
 			}
 			return c.run(cmd.Context(), args, f)
 		},
@@ -125,6 +127,7 @@ Settings from the environment and --config are for new runs and do not apply.`,
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
 	flags.DurationVar(&f.readyTimeout, "ready-timeout", 15*time.Second, "longest a server may take to give its first right answer")
 	tolerateFlag(flags, &f.tolerate)
+	waitFlag(flags, &f.wait)
 	trustFlags(flags, &f.trust)
 	flags.StringVar(&f.resume, "resume", "", "go on with a `run` that was killed or interrupted, with its plan: a folder, an id or \"latest\"; nothing is measured twice")
 	flags.BoolVar(&f.plan, "plan", false, "print every command line that would be started, and exit")
@@ -207,7 +210,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	if f.targetsFile != "" {
 		own = bench.FileOf(f.targetsFile)
 	}
-	return c.measure(ctx, plan, skipped, own, f.out)
+	return c.measure(ctx, plan, skipped, own, f.out, f.wait)
 }
 
 // describe is the plan as it is stored, with what it is made from again.
@@ -222,7 +225,12 @@ func (c *cli) describe(plan *bench.Plan, skipped []results.Skip) results.Plan {
 }
 
 // measure runs plan, stores it under folder and reports it.
-func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, own *results.File, folder string) error {
+func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, own *results.File, folder string, wait bool) error {
+	release, err := c.lockCPUs(ctx, rig.CPUs{Server: plan.ServerCPUs, Generator: plan.GeneratorCPUs}, wait)
+	if err != nil {
+		return err
+	}
+	defer release()
 	described := c.describe(plan, skipped)
 	described.TargetsFile = own
 	b := build()

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/tune"
@@ -51,6 +52,7 @@ type tuneFlags struct {
 	generatorCPUs []int
 	plan          bool
 	tolerate      []string
+	wait          bool
 }
 
 func (c *cli) tuneCommand() *cobra.Command {
@@ -99,6 +101,7 @@ It exits with 3 if too few trials count to say anything.`,
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
 	tolerateFlag(flags, &f.tolerate)
+	waitFlag(flags, &f.wait)
 	flags.BoolVar(&f.plan, "plan", false, "print what would be tried, and exit")
 	return cmd
 }
@@ -115,6 +118,11 @@ func (c *cli) tune(ctx context.Context, args []string, f tuneFlags) error {
 		return t.describe(c.stdout)
 	}
 	t.describe(c.stderr) //nolint:errcheck // it is said in passing
+	release, err := c.lockCPUs(ctx, rig.CPUs{Server: t.options.ServerCPUs, Generator: t.options.GeneratorCPUs}, f.wait)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := t.open(); err != nil {
 		return failed(err)
 	}
