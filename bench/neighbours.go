@@ -25,6 +25,12 @@ func judgeSide(l *results.Load, s rig.Side, busiest meter.Neighbour) {
 // database does on its host. That the generator itself waited, or was held back
 // by a quota, spoils what it saw, whoever it was.
 func JudgeAlone(l *results.Load, seen rig.AloneReading) {
+	if seen.Died != 0 { // and that is all
+		l.Warnings = nil
+		l.Warn(results.Warning{Code: CodeServerDied, Invalid: true, Message: fmt.Sprintf("the server, process %d, ended before the window did", seen.Died),
+			Hint: "look at what it says"})
+		return
+	}
 	JudgeSteal(l, seen.Host.StealPct)
 	for i, s := range seen.Sides {
 		if i == 0 && s.Idle() < crowded { // both are on the same CPUs

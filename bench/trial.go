@@ -83,7 +83,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	tree := meter.NewTree(proc.PID())
 	tree.CountedBy(proc.Group())
 	settle(ctx, tree)
-	workers, _ := tree.Glance() //nolint:errcheck // a dead one is told below
+	workers, _ := tree.Settle() //nolint:errcheck // a dead one is told below
 	proc.Gather(workers.PIDs)
 	monitor := meter.Start(tree, 0)
 	watch := p.watch(s, at, t.Order)
@@ -110,8 +110,6 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 		t.Warn(results.Warning{Code: CodeGenerator, Message: err.Error(), Invalid: true, Hint: hint})
 		return nil
 	}
-	// What had come and gone before the load was no worker.
-	seen.Used.Left = slices.DeleteFunc(seen.Used.Left, func(pid int) bool { return !slices.Contains(workers.PIDs, pid) })
 	used := seen.Used
 	t.Server.CPUUnseenS = used.Unseen.Seconds()
 	t.Server.CPUS = used.CPU.Seconds()
@@ -177,7 +175,7 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 	}
 	if joined, left := len(used.Joined), len(used.Left); joined+left > 0 {
 		t.Warn(results.Warning{Code: CodeTreeChanged, Invalid: true,
-			Message: fmt.Sprintf("%d processes of the server that were there before the load ended within the measured window, and %d came to stay", left, joined),
+			Message: fmt.Sprintf("%d processes of the server ended within the measured window, and %d came to stay", left, joined),
 			Measure: results.Above(float64(joined+left), 0, "processes"),
 			Hint:    "a worker crashed or was recycled: look at the server's output"})
 	}

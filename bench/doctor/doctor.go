@@ -28,6 +28,10 @@ type Options struct {
 	Quick bool // a third of the time, a wider guess
 	Build results.Build
 
+	// Tolerate are the codes of findings that are notes where they would be
+	// problems.
+	Tolerate []string
+
 	// Seen tells what is being measured; may be nil. It is called from one
 	// goroutine.
 	Seen func(Progress)
@@ -60,6 +64,7 @@ func Run(ctx context.Context, o Options) (*results.Doctor, error) {
 	d.Calibration = m.calibration()
 	d.Calibration.Created, d.Calibration.Dyno, d.Calibration.Threads = d.Created, o.Build, o.CPUs.Threads()
 	d.Findings = judge(facts{env: d.Environment, limits: limits}, m)
+	tolerate(d.Findings, o.Tolerate)
 	d.Verdict, d.Summary = verdict(d.Findings)
 	return d, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
@@ -233,14 +234,28 @@ func (j *judgement) disturbance(m *measurements) {
 	for _, l := range m.calm {
 		busiest.busyPct, busiest.runnable = max(busiest.busyPct, l.busyPct), max(busiest.runnable, l.runnable)
 	}
+	// What has come since, and gone, shows in the windows themselves.
+	within, who := 0.0, meter.Neighbour{}
+	for _, s := range m.all() {
+		for _, side := range s.Sides {
+			if pct := 100 * side.Foreign().Seconds() / max(1e-9, side.On.Wall.Seconds()*float64(side.On.CPUs)); pct > within {
+				within, who = pct, s.Busiest
+			}
+		}
+	}
 	level, hint, limit = results.LevelOK, "", ""
 	switch {
+	case within > othersBad:
+		level, hint = results.LevelProblem, "end what else runs here (top shows it), or measure on CPUs that it does not use (--server-cpus, --generator-cpus)"
+		if who.PID != 0 {
+			hint = fmt.Sprintf("the busiest other process was %q (pid %d); ", who.Name, who.PID) + hint
+		}
 	case busiest.busyPct > othersBad:
 		level, hint = results.LevelProblem, "end what else runs here (top shows it), or measure on CPUs that it does not use (--server-cpus, --generator-cpus)"
 	case busiest.busyPct > othersGood:
 		level, hint, limit = results.LevelNote, "end what else runs here (top shows it)", fmt.Sprintf("other processes take %s %% of the CPUs", format.Percent(busiest.busyPct))
 	}
-	j.figure(level, CodeOthers, busiest.busyPct, "pct", fmt.Sprintf("The CPUs to measure on are this busy while nothing of dyno's runs; %.1f other tasks want a CPU on average.", busiest.runnable), hint, limit)
+	j.figure(level, CodeOthers, busiest.busyPct, "pct", fmt.Sprintf("The CPUs to measure on are this busy while nothing of dyno's runs; %.1f other tasks want a CPU on average. While something was measured, others used %s %% of a side's CPUs at most.", busiest.runnable, format.Percent(within)), hint, limit)
 }
 
 // all are the runs of the native generator without a freeze: those that have

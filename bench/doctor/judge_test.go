@@ -155,12 +155,16 @@ func TestJudge(t *testing.T) {
 			v.Load.ServiceUS.P90 = 300
 			m.vegetaFreeze = &v
 		}, CodeVegeta, results.LevelOK, results.Fit, "it is 6"},
-		"generators disagree":     {func(_ *facts, m *measurements) { m.vegeta.Load.ServiceUS.P50 = 20 }, CodeAgreement, results.LevelNote, results.Fit, ""},
-		"too few to compare":      {func(_ *facts, m *measurements) { m.vegeta.Load.ServiceUS.P50 = 0 }, CodeAgreement, results.LevelNote, results.Fit, ""},
-		"steal":                   {func(_ *facts, m *measurements) { steal(m, 6) }, CodeSteal, results.LevelProblem, results.NotFit, ""},
-		"some steal":              {func(_ *facts, m *measurements) { steal(m, 2) }, CodeSteal, results.LevelNote, results.FitWithLimits, "run again"},
-		"pressure":                {func(_ *facts, m *measurements) { m.floor.Host.PSICPUSomePct = 1000 }, CodePressure, results.LevelNote, results.Fit, ""},
-		"another load":            {func(_ *facts, m *measurements) { m.calm[1].busyPct = 30 }, CodeOthers, results.LevelProblem, results.NotFit, "top"},
+		"generators disagree": {func(_ *facts, m *measurements) { m.vegeta.Load.ServiceUS.P50 = 20 }, CodeAgreement, results.LevelNote, results.Fit, ""},
+		"too few to compare":  {func(_ *facts, m *measurements) { m.vegeta.Load.ServiceUS.P50 = 0 }, CodeAgreement, results.LevelNote, results.Fit, ""},
+		"steal":               {func(_ *facts, m *measurements) { steal(m, 6) }, CodeSteal, results.LevelProblem, results.NotFit, ""},
+		"some steal":          {func(_ *facts, m *measurements) { steal(m, 2) }, CodeSteal, results.LevelNote, results.FitWithLimits, "run again"},
+		"pressure":            {func(_ *facts, m *measurements) { m.floor.Host.PSICPUSomePct = 1000 }, CodePressure, results.LevelNote, results.Fit, ""},
+		"another load":        {func(_ *facts, m *measurements) { m.calm[1].busyPct = 30 }, CodeOthers, results.LevelProblem, results.NotFit, "top"},
+		"one while it measured": {func(_ *facts, m *measurements) {
+			m.floor.Sides = []rig.Side{{Name: "server", Used: meter.Usage{Wall: time.Second, CPU: time.Second / 2}, Ours: time.Second / 2, On: meter.HostUsage{CPUs: 1, Wall: time.Second, Threads: time.Second}}}
+			m.floor.Busiest = meter.Neighbour{PID: 7, Name: "loop"}
+		}, CodeOthers, results.LevelProblem, results.NotFit, "\"loop\" (pid 7)"},
 		"a small one":             {func(_ *facts, m *measurements) { m.calm[0].busyPct = 4 }, CodeOthers, results.LevelNote, results.FitWithLimits, "4.0 %"},
 		"one CPU":                 {func(f *facts, _ *measurements) { f.env.CPUsShared = true }, CodeCPUs, results.LevelNote, results.FitWithLimits, "per request only"},
 		"one core":                {func(f *facts, _ *measurements) { f.env.CPUsOneCore = true }, CodeCPUs, results.LevelNote, results.FitWithLimits, "siblings"},
@@ -244,5 +248,21 @@ func TestAtLeast(t *testing.T) {
 		if got := atLeast(release, 5, 11); got != want {
 			t.Errorf("%s is at least 5.11: %v, want %v", release, got, want)
 		}
+	}
+}
+
+// What is tolerated is told, and no reason to be unfit.
+func TestTolerate(t *testing.T) {
+	f, m := healthy()
+	steal(m, 6)
+	m.calm[1].busyPct = 30
+	found := judge(f, m)
+	tolerate(found, []string{CodeSteal})
+	if word, text := verdict(found); word != results.NotFit || strings.Contains(text, CodeSteal) || !strings.Contains(text, CodeOthers) {
+		t.Errorf("%s: %s", word, text)
+	}
+	tolerate(found, []string{CodeSteal, CodeOthers})
+	if word, text := verdict(found); word != results.FitWithLimits {
+		t.Errorf("%s: %s", word, text)
 	}
 }

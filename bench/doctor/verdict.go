@@ -1,10 +1,22 @@
 package doctor
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/dynobench/dyno/results"
 )
+
+// tolerate makes notes of the problems with these codes.
+func tolerate(findings []results.Finding, codes []string) {
+	for i := range findings {
+		f := &findings[i]
+		if f.Level == results.LevelProblem && slices.Contains(codes, f.Code) {
+			f.Level, f.Message = results.LevelNote, f.Message+" Tolerated, as asked."
+			f.Limit = cmp.Or(f.Limit, "what "+f.Code+" disturbs")
+		}
+	}
+}
 
 // verdict sums the findings up. A problem makes figures wrong, and one is
 // enough; what notes say cannot be measured is told with the verdict, so that

@@ -110,6 +110,8 @@ func (b Sample) Sub(a Sample) Usage {
 	// the end.
 	lasting := min(lastingAge, u.Wall/4)
 	u.Joined = slices.DeleteFunc(u.Joined, func(pid int) bool { return b.ages[pid] < lasting })
+	left := len(u.Left)
+	u.Left = slices.DeleteFunc(u.Left, func(pid int) bool { return a.ages[pid] < lasting })
 	switch {
 	case a.counted && b.counted:
 		// What is running at an edge is known to its clock and, until the next
@@ -120,7 +122,7 @@ func (b Sample) Sub(a Sample) Usage {
 			u.User, u.System = b.group.User-a.group.User, b.group.System-a.group.System
 		}
 	case b.reaped == a.reaped:
-		u.Brief = max(0, b.ended-a.ended-len(u.Left))
+		u.Brief = max(0, b.ended-a.ended-left)
 	}
 	return u
 }
@@ -128,6 +130,7 @@ func (b Sample) Sub(a Sample) Usage {
 const (
 	lastingAge = time.Second // of a worker, and a quarter of a short window
 	groupLag   = 10 * time.Millisecond
+	settledAge = 1 << 40 * time.Nanosecond // of a worker that was there before the load: 18 minutes are more than lastingAge
 )
 
 // without returns what of the sorted list is not in the sorted other.

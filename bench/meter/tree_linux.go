@@ -46,9 +46,10 @@ type Tree struct {
 	procs   map[int]*process // the living and the zombies
 	foreign map[int]int      // processes that do not belong, and the scan which last saw them
 	scan    int
-	gone    usage // of ended processes whose parent is not in the tree
-	highest usage // sum that was returned
-	ended   int   // processes that have been seen and have ended
+	gone    usage        // of ended processes whose parent is not in the tree
+	highest usage        // sum that was returned
+	settled map[int]bool // members when the load was about to begin
+	ended   int          // processes that have been seen and have ended
 	group   *cgroup.Group
 	lost    seen // of all ended processes
 	r       reader
@@ -111,6 +112,19 @@ func (t *Tree) CountedBy(g *cgroup.Group) {
 	t.group = g
 }
 
+// Settle says that the processes which are there now are the tree's workers: one
+// that ends in a window is missed, where a child that had just come is not.
+func (t *Tree) Settle() (Sample, error) {
+	s, err := t.Glance()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.settled = map[int]bool{}
+	for _, pid := range s.PIDs {
+		t.settled[pid] = true
+	}
+	return s, err
+}
+
 // Sample takes a full reading. It returns ErrGone, and what is still known
 // (the CPU time and the switches), when no process is left.
 func (t *Tree) Sample() (Sample, error) { return t.read(true) }
@@ -162,6 +176,9 @@ func (t *Tree) read(full bool) (Sample, error) {
 		}
 		s.PIDs = append(s.PIDs, pid)
 		s.ages[pid] = up - time.Duration(p.stat.start)*time.Duration(tick)
+		if t.settled[pid] {
+			s.ages[pid] = settledAge
+		}
 		s.Processes++
 		s.Threads += p.stat.threads
 		s.RSSBytes += p.stat.rssPages * pageSize

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"errors"
 	"os"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 type Alone struct {
 	local  bool
 	server *meter.Tree // nil: not here, or not to be found
+	pid    int         // of its leader
 	read   func() (meter.HostSample, error)
 	cpus   []int
 	before meter.Census
@@ -22,6 +24,7 @@ type Alone struct {
 
 type aloneEdge struct {
 	host         meter.HostSample
+	died         bool
 	here, server meter.Sample
 	own, theirs  meter.Quotas
 }
@@ -33,6 +36,7 @@ type AloneReading struct {
 	Local   bool            // the server is on this host: others may work for it
 	Busiest meter.Neighbour
 	Held    meter.Throttled // the generator, by a quota
+	Died    int             // the process id of a server of this host that is gone; 0: none is
 }
 
 // WatchAlone begins. server is its process, 0 if it was not found; local tells
@@ -42,7 +46,7 @@ func WatchAlone(local bool, server int, read func() (meter.HostSample, error)) *
 	a.cpus, _ = meter.CPUs()         //nolint:errcheck // then all count
 	a.before, _ = meter.ReadCensus() //nolint:errcheck // then nobody is named
 	if server != 0 {
-		a.server = meter.NewTree(server)
+		a.server, a.pid = meter.NewTree(server), server
 		_, _ = a.server.Glance() //nolint:errcheck // so that the first edge is quick
 	}
 	return a
@@ -53,7 +57,8 @@ func (a *Alone) Edge() {
 	var e aloneEdge
 	var err error
 	if a.server != nil {
-		e.server, _ = a.server.Sample() //nolint:errcheck // of a dead one it is what it was
+		e.server, err = a.server.Sample()
+		e.died = errors.Is(err, meter.ErrGone)
 	}
 	e.here = readHere()
 	if e.host, err = a.read(); err != nil {
@@ -76,6 +81,10 @@ func (a *Alone) End() (r AloneReading, ok bool) {
 		r.Busiest = after.Busiest(a.before, func(pid int) bool {
 			return pid == os.Getpid() || a.server != nil && a.server.Belongs(pid)
 		})
+	}
+	if end.died {
+		r.Died = a.pid
+		return r, true
 	}
 	if a.local && a.server == nil {
 		return r, true

@@ -20,6 +20,7 @@ type doctorFlags struct {
 	out                       string
 	serverCPUs, generatorCPUs []int
 	wait                      bool
+	tolerate                  []string
 }
 
 func (c *cli) doctorCommand() *cobra.Command {
@@ -50,12 +51,16 @@ It exits with 1 when the host is not fit to measure.`,
 	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs, and keeps what was found")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen, as dyno run does)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
+	tolerateFlag(flags, &f.tolerate)
 	waitFlag(flags, &f.wait)
 	return cmd
 }
 
 func (c *cli) doctor(ctx context.Context, f doctorFlags) error {
-	o := doctor.Options{Quick: f.quick, Build: build()}
+	if err := bench.CheckTolerated(f.tolerate); err != nil {
+		return usageError(err)
+	}
+	o := doctor.Options{Quick: f.quick, Build: build(), Tolerate: findings(f.tolerate)}
 	var err error
 	if o.CPUs, err = rig.ChooseCPUs(f.serverCPUs, f.generatorCPUs); err != nil {
 		return usageError(err)

@@ -6,7 +6,26 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dynobench/dyno/bench"
+	"github.com/dynobench/dyno/bench/doctor"
+	"github.com/dynobench/dyno/bench/load"
 )
+
+// findings are the codes under which dyno doctor finds what makes trials invalid.
+func findings(tolerated []string) (codes []string) {
+	for _, code := range tolerated {
+		switch strings.TrimSpace(code) {
+		case bench.TolerateHost:
+			return []string{doctor.CodeSteal, doctor.CodeOthers, doctor.CodePacing}
+		case bench.CodeSteal:
+			codes = append(codes, doctor.CodeSteal)
+		case bench.CodeForeignLoad:
+			codes = append(codes, doctor.CodeOthers)
+		case load.CodeSendLag, load.CodeRateMissed:
+			codes = append(codes, doctor.CodePacing)
+		}
+	}
+	return codes
+}
 
 // tolerateFlag adds --tolerate to a verb that measures.
 func tolerateFlag(flags *pflag.FlagSet, codes *[]string) {
