@@ -11,21 +11,22 @@ import (
 // Codes of the validity gates that need to see the server or the host; those
 // of the generator are in bench/load. docs/validity.md explains every one.
 const (
-	CodeSteal       = "steal"          // the hypervisor took the CPUs away
-	CodeServerDied  = "server-died"    // the process ended in the trial
-	CodeTreeChanged = "tree-changed"   // worker processes ended or came in the window
-	CodeCPUAtLeast  = "cpu-at-least"   // children of the server that nobody waits for are not in its CPU time
-	CodeGenerator   = "generator"      // the generator failed, or could not reach the server
-	CodeNear        = "generator-near" // the generator was nearly at its end, the server not
-	CodeNullCeiling = "null-ceiling"   // as fast as the generator is on this host, the server not at its end
-	CodePacing      = "pacing"         // requests left later than the generator paces here by itself
-	CodeMeterLate   = "meter-late"     // the meters were not read at the window's edges
-	CodeForeignLoad = "foreign-load"   // other processes used the CPUs
-	CodeRunDelay    = "run-delay"      // server or generator waited for a CPU that others had
-	CodeThrottled   = "throttled"      // a quota of a control group held server or generator up
-	CodeKilled      = "killed"         // the server did not end when asked
-	CodeProfiled    = "profiled"       // a profile was taken in the window, and costs
-	CodeNotProfiled = "not-profiled"   // one was asked for and could not be had
+	CodeSteal       = "steal"           // the hypervisor took the CPUs away
+	CodeServerDied  = "server-died"     // the process ended in the trial
+	CodeTreeChanged = "tree-changed"    // worker processes ended or came in the window
+	CodeCPUAtLeast  = "cpu-at-least"    // children of the server that nobody waits for are not in its CPU time
+	CodeGenerator   = "generator"       // the generator failed, or could not reach the server
+	CodeNear        = "generator-near"  // the generator was nearly at its end, the server not
+	CodeNullCeiling = "null-ceiling"    // as fast as the generator is on this host, the server not at its end
+	CodePacing      = "pacing"          // requests left later than the generator paces here by itself
+	CodeMeterLate   = "meter-late"      // the meters were not read at the window's edges
+	CodeForeignLoad = "foreign-load"    // other processes used the CPUs
+	CodeRunDelay    = "run-delay"       // server or generator waited for a CPU that others had
+	CodePressure    = "memory-pressure" // tasks of the host waited for memory
+	CodeThrottled   = "throttled"       // a quota of a control group held server or generator up
+	CodeKilled      = "killed"          // the server did not end when asked
+	CodeProfiled    = "profiled"        // a profile was taken in the window, and costs
+	CodeNotProfiled = "not-profiled"    // one was asked for and could not be had
 )
 
 // Bounds of the gates.
@@ -34,6 +35,7 @@ const (
 	maxForeign  = 0.05 // of a side's CPUs' time, as of steal
 	maxWaited   = 0.02 // of the window
 	maxHeldBack = 0.001
+	maxPressure = 5.0  // per cent of the time in which somebody waited for memory
 	crowded     = 0.10 // of the CPUs' time idle, or less: whoever runs there is in the way
 	saturated   = 0.95 // of its CPUs' time used by the server: it could not have done more
 	nearBusy    = 0.85 // of a closed loop's generator, beside a server below nearIdle
@@ -52,7 +54,7 @@ const (
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
 // away from server, generator or harness. A trial that is invalid for these
 // alone is worth running again.
-var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped, load.CodeStalled}
+var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodePressure, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped, load.CodeStalled}
 
 // limitCodes are findings about the pair of server and generator rather than
 // failures: the trial does not count, and the report says why.

@@ -32,6 +32,7 @@ func JudgeAlone(l *results.Load, seen rig.AloneReading) {
 		return
 	}
 	JudgeSteal(l, seen.Host.StealPct)
+	judgePressure(l, seen.Host.PSIMemorySomePct)
 	for i, s := range seen.Sides {
 		if i == 0 && s.Idle() < crowded { // both are on the same CPUs
 			judgeForeign(l, s, seen.Busiest, !seen.Local)
@@ -42,6 +43,16 @@ func JudgeAlone(l *results.Load, seen rig.AloneReading) {
 		}
 	}
 	judgeQuota(l, "generator", seen.Held, seen.Host.Wall)
+}
+
+// judgePressure marks l where the host was short of memory. Pressure on its CPUs
+// is not judged: a server with more threads than CPUs makes it by itself.
+func judgePressure(l *results.Load, pct float64) {
+	if pct > maxPressure {
+		l.Warn(results.Warning{Code: CodePressure, Invalid: true, Measure: results.Above(pct, maxPressure, "%"),
+			Message: fmt.Sprintf("for %.1f %% of the time tasks of this host waited for memory (at most %.0f %% is allowed)", pct, maxPressure),
+			Hint:    "see what takes the memory, the server itself perhaps (free, top): pages are read back or written out while it is measured"})
+	}
 }
 
 func judgeForeign(l *results.Load, s rig.Side, busiest meter.Neighbour, certain bool) {

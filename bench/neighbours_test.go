@@ -89,6 +89,7 @@ func TestJudgeAlone(t *testing.T) {
 		"the server waited for somebody":  {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, s/2), server(s / 10)}}, CodeRunDelay, true},
 		"a quota":                         {rig.AloneReading{Local: true, Held: held, Host: meter.HostUsage{Wall: s}}, CodeThrottled, false},
 		"the server died":                 {rig.AloneReading{Local: true, Died: 7, Held: held, Host: meter.HostUsage{Wall: s}}, CodeServerDied, false},
+		"short of memory":                 {rig.AloneReading{Host: meter.HostUsage{PSIMemorySomePct: 6, Wall: s}}, CodePressure, false},
 		"steal":                           {rig.AloneReading{Host: meter.HostUsage{StealPct: 6}}, CodeSteal, false},
 		"nobody knows who the server is":  {rig.AloneReading{Local: true}, "", true},
 		"the server is held by its quota": {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, s/2), {Name: "server", Used: meter.Usage{Wall: s}, Ours: s, Throttled: held}}}, CodeThrottled, false},

@@ -118,7 +118,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	if n := t.Answered(); n > 0 {
 		t.Server.CPUUSPerRequest = used.CPU.Seconds() * 1e6 / n
 	}
-	t.Host = results.Host{StealPct: seen.Host.StealPct, PSICPUSomePct: seen.Host.PSICPUSomePct, Sides: hostSides(seen.Sides)}
+	t.Host = results.Host{StealPct: seen.Host.StealPct, PSICPUSomePct: seen.Host.PSICPUSomePct, PSIMemorySomePct: seen.Host.PSIMemorySomePct, Sides: hostSides(seen.Sides)}
 	p.gate(t, seen)
 	return nil
 }
@@ -160,6 +160,7 @@ func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
 			Hint:    "a quieter host, or a longer window"})
 	}
 	JudgeSteal(&t.Load, t.Host.StealPct)
+	judgePressure(&t.Load, t.Host.PSIMemorySomePct)
 	if used.Brief > 0 {
 		t.Warn(results.Warning{Code: CodeCPUAtLeast, Measure: results.Above(float64(used.Brief), 0, "processes"),
 			Message: fmt.Sprintf("%d processes of the server were seen to come and go, and nobody waited for any: its CPU time is at least this", used.Brief),

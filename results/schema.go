@@ -457,8 +457,9 @@ type Server struct {
 
 // Host is what the machine did to the trial.
 type Host struct {
-	StealPct      float64 `json:"steal_pct"`
-	PSICPUSomePct float64 `json:"psi_cpu_some_pct,omitempty"`
+	StealPct         float64 `json:"steal_pct"`
+	PSICPUSomePct    float64 `json:"psi_cpu_some_pct,omitempty"`
+	PSIMemorySomePct float64 `json:"psi_memory_some_pct,omitempty"` // of the time in which tasks waited for memory
 	// Sides are what it did to the server and to the generator.
 	Sides []HostSide `json:"sides,omitempty"`
 }

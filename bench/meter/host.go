@@ -10,7 +10,10 @@ type HostSample struct {
 	// HasPSI is false where the kernel does not count it.
 	CPUSome time.Duration
 	HasPSI  bool
-	Forks   int // processes and threads that were started since boot
+	// MemorySome is how long at least one task was waiting for memory: to be
+	// read back, or for others' to be written out.
+	MemorySome time.Duration
+	Forks      int // processes and threads that were started since boot
 	// IRQApart says that the time of interrupts is not also in the clocks of
 	// the threads that they interrupt.
 	IRQApart bool
@@ -27,10 +30,11 @@ type CPUTime struct {
 
 // HostUsage is what happened to the host between two readings.
 type HostUsage struct {
-	StealPct      float64 // of the time of the CPUs in question
-	BusyPct       float64 // likewise, by any process, those of dyno included
-	PSICPUSomePct float64 // of the time; of the whole host, whatever CPUs are asked about
-	HasPSI        bool
+	StealPct         float64 // of the time of the CPUs in question
+	BusyPct          float64 // likewise, by any process, those of dyno included
+	PSICPUSomePct    float64 // of the time; of the whole host, whatever CPUs are asked about
+	PSIMemorySomePct float64 // likewise
+	HasPSI           bool
 
 	Forks int           // processes and threads that were started, on any CPU
 	CPUs  int           // that were counted
@@ -81,6 +85,7 @@ func (b HostSample) Sub(a HostSample, cpus []int) HostUsage {
 		// The kernel brings the total up to date in batches, which can carry
 		// over from before.
 		u.PSICPUSomePct = min(100, 100*float64(b.CPUSome-a.CPUSome)/float64(wall))
+		u.PSIMemorySomePct = min(100, 100*float64(b.MemorySome-a.MemorySome)/float64(wall))
 	}
 	return u
 }

@@ -30,6 +30,9 @@ func readHost(proc string) (HostSample, error) {
 	// (EOPNOTSUPP) means the same.
 	if psi, err := fs.PSIStatsForResource("cpu"); err == nil && psi.Some != nil {
 		h.CPUSome, h.HasPSI = time.Duration(psi.Some.Total)*time.Microsecond, true
+		if memory, err := fs.PSIStatsForResource("memory"); err == nil && memory.Some != nil {
+			h.MemorySome = time.Duration(memory.Some.Total) * time.Microsecond
+		}
 	}
 	return h, nil
 }

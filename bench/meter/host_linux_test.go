@@ -37,11 +37,11 @@ func TestHost(t *testing.T) {
 	psi := "some avg10=0.00 avg60=0.00 avg300=0.00 total="
 	a := read(map[string]string{
 		"proc/stat":         "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 100 0 0 100 0 0 0 10 50 0\ncpu1 0 0 0 500 0 0 0 0 0 0\n",
-		"proc/pressure/cpu": psi + "1000000\n",
+		"proc/pressure/cpu": psi + "1000000\n", "proc/pressure/memory": psi + "0\n",
 	})
 	b := read(map[string]string{
 		"proc/stat":         "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 150 0 0 130 0 0 0 30 90 0\ncpu1 0 0 0 600 0 0 0 0 0 0\n",
-		"proc/pressure/cpu": psi + "1500000\n",
+		"proc/pressure/cpu": psi + "1500000\n", "proc/pressure/memory": psi + "200000\n",
 	})
 	const ms = time.Millisecond
 	a.Time, b.Time = 0, 2*time.Second
@@ -51,7 +51,7 @@ func TestHost(t *testing.T) {
 		n             int
 		threads, away time.Duration
 	}{{[]int{0}, 20, 50, 1, 1500 * ms, 200 * ms}, {[]int{1}, 0, 0, 1, 1000 * ms, 0}, {nil, 10, 25, 2, 2500 * ms, 200 * ms}, {[]int{0, 1}, 10, 25, 2, 2500 * ms, 200 * ms}, {[]int{7}, 0, 0, 0, 0, 0}} {
-		want := HostUsage{StealPct: c.steal, BusyPct: c.busy, PSICPUSomePct: 25, HasPSI: true, CPUs: c.n, Wall: 2 * time.Second, Threads: c.threads, Away: c.away}
+		want := HostUsage{StealPct: c.steal, BusyPct: c.busy, PSICPUSomePct: 25, PSIMemorySomePct: 10, HasPSI: true, CPUs: c.n, Wall: 2 * time.Second, Threads: c.threads, Away: c.away}
 		if diff := cmp.Diff(want, b.Sub(a, c.cpus)); diff != "" {
 			t.Errorf("CPUs %v: %s", c.cpus, diff)
 		}
