@@ -42,8 +42,8 @@ type LatencyBound struct {
 	US     float64 `json:"us"`
 }
 
-// Interval holds the capacity with the probability Confidence, given the model
-// in docs/capacity.md. High is absent where nothing bounds it.
+// Interval holds the capacity in a share Confidence of searches at least: see
+// docs/capacity.md for what was simulated. High is absent where nothing bounds it.
 type Interval struct {
 	LowRPS     float64 `json:"low_rps"`
 	HighRPS    float64 `json:"high_rps,omitempty"`

@@ -124,6 +124,17 @@ func (b *belief) quantile(p float64) float64 {
 	return math.Exp(b.low + float64(cells)*cell)
 }
 
+// mass is how much of the probability the interval holds that is said to cover the
+// limit in 95 % of searches. The model takes windows for alike and independent,
+// which drifting hosts and queues that remember are not; the tests simulate what
+// the interval covers.
+const mass = 0.99
+
+// interval returns the bounds of the limit.
+func (b *belief) interval() (low, high float64) {
+	return b.quantile((1 - mass) / 2), b.quantile((1 + mass) / 2)
+}
+
 // width is half of the 68 % interval of θ: its standard deviation, were it
 // normal.
 func (b *belief) width() float64 { return math.Log(b.quantile(0.84)/b.quantile(0.16)) / 2 }

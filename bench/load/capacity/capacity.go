@@ -79,7 +79,7 @@ const (
 	tries       = 3                      // of a probe that is spoiled
 	longest     = 1.0 / 8                // of the budget for one window, where the objective needs many samples
 	searchShare = 0.58                   // of the budget, before the curve
-	precision   = 0.015                  // half of the interval that ends the search early
+	precision   = 0.02                   // half of the interval that ends the search early
 	fewProbes   = 8                      // that a search makes at least
 	confidence  = 0.95
 	tooClose    = 0.03 // a point that is so close to another one is not probed

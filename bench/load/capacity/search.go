@@ -153,7 +153,7 @@ func (s *survey) ask(ctx context.Context, purpose string, rate float64, window t
 
 // settled tells whether more probes would tell nothing new.
 func (s *survey) settled() bool {
-	low, high := s.belief.quantile((1-confidence)/2), s.belief.quantile((1+confidence)/2)
+	low, high := s.belief.interval()
 	switch {
 	case s.verdicts < fewProbes:
 		return false
@@ -242,7 +242,8 @@ func (s *survey) conclude() {
 			"%s was kept at no rate; the lowest that was probed is %.3g requests/s", s.Objective, least)
 		return
 	}
-	limit, low, high := s.belief.quantile(0.5), s.belief.quantile((1-confidence)/2), s.belief.quantile((1+confidence)/2)
+	limit := s.belief.quantile(0.5)
+	low, high := s.belief.interval()
 	d.SpreadPct = 100 * s.belief.spread()
 	if s.ceiling > 0 && limit >= s.ceiling*within {
 		d.AtLeast, d.CapacityRPS = true, most
@@ -271,4 +272,4 @@ func (s *survey) conclude() {
 const undecided = 4
 
 // wideInterval is the half-width from which an interval is complained about.
-const wideInterval = 0.15
+const wideInterval = 0.2
