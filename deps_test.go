@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"internal/format":   {},
 	"internal/cgroup":   {},
 	"internal/file":     {},
+	"internal/secret":   {},
 	"internal/peer":     {},
 	"internal/systemd":  {},
 	"internal/number":   {},
@@ -71,7 +72,7 @@ var mayImport = map[string][]string{
 	"scenarios":      {"internal/suggest", "internal/yamlfile", "internal/number", "internal/profile", "internal/template"},
 	"scenarios/apps": {"protocol/gateway", "protocol/conformance", "internal/suggest"},
 
-	"results":             {"internal/file", "internal/format"},
+	"results":             {"internal/secret", "internal/file", "internal/format"},
 	"results/stats":       {},
 	"results/compare":     {"results", "results/stats", "internal/format"},
 	"results/tune":        {"internal/file", "results", "results/stats", "results/compare", "internal/format", "internal/shell"},
@@ -90,7 +91,7 @@ var mayImport = map[string][]string{
 	"bench/gauge":          {},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":                {"bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
+	"bench":                {"internal/secret", "bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
 
 	"internal/cli":    {"..."},
 	"cmd/dyno":        {"internal/cli"},

@@ -41,6 +41,9 @@ type Options struct {
 	Warmup    time.Duration // at most; default the scenario's
 	Generator string        // native (default) or vegeta
 
+	// KeepSecrets stores values of variables and credentials rather than masks.
+	KeepSecrets bool
+
 	ReadyTimeout time.Duration // of a server's start; default 15 s
 
 	Dyno string // path of the dyno binary, for {dyno} and the generator
@@ -284,7 +287,7 @@ func (p *Plan) loadSeed(s Step) uint64 { return p.Seed + uint64(s.Trial) }
 
 // Describe is the plan as it is stored.
 func (p *Plan) Describe() results.Plan {
-	d := results.Plan{Seed: p.Seed, Trials: p.Trials, Generator: p.Generator, Profile: p.Profile, Tolerate: p.Tolerate}
+	d := results.Plan{SecretsKept: p.KeepSecrets, Seed: p.Seed, Trials: p.Trials, Generator: p.Generator, Profile: p.Profile, Tolerate: p.Tolerate}
 	for _, s := range p.Scenarios {
 		ps := results.PlanScenario{
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,
@@ -311,6 +314,9 @@ func (p *Plan) Describe() results.Plan {
 	if p.Trust != (load.Trust{}) {
 		trust := results.Trust(p.Trust)
 		d.Trust = &trust
+	}
+	if !p.KeepSecrets {
+		d.MaskSecrets()
 	}
 	d.ReadyTimeoutS = p.ReadyTimeout.Seconds()
 	d.Planned = d.Count()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -39,6 +41,18 @@ func (p *Plan) serve(ctx context.Context, s Step, use func(*target.Process, Addr
 	return exit, errors.Join(useErr, err)
 }
 
+// words is the command line as it is stored.
+func (p *Plan) words(c target.Command) []string {
+	if p.KeepSecrets {
+		return c.Words()
+	}
+	c.Env = maps.Clone(c.Env)
+	for name, value := range c.Env {
+		c.Env[name] = secret.Value(name, value)
+	}
+	return secret.Words(c.Words())
+}
+
 // trial runs one step. It has no error of its own: whatever goes wrong with
 // the server or the generator is in the trial, marked invalid.
 func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
@@ -49,7 +63,7 @@ func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
 	}
 	t.Load = p.planned(s)
 	exit, err := p.serve(ctx, s, func(proc *target.Process, at Addresses) error {
-		t.ServerCommand = proc.Command().Words()
+		t.ServerCommand = p.words(proc.Command())
 		return p.measure(ctx, s, proc, at, t)
 	})
 	if err != nil {
@@ -230,7 +244,7 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 // generate offers the step's load and meters the server meanwhile.
 func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tree *meter.Tree, addr string, edge func(load.Phase), t *results.Trial) (rig.Reading, error) {
 	command := p.Load(s, addr)
-	t.LoadCommand = command.Words()
+	t.LoadCommand = p.words(command)
 	seen, err := rig.Drive(ctx, rig.Job{
 		Command: command, Server: server, Tree: tree, CPUs: p.cpus, Edge: edge,
 		Limit: p.warmup(s.Scenario) + p.duration(s.Scenario) + s.Scenario.Load.Timeout + rig.Grace,

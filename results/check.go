@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/secret"
 )
 
 // Bounds of what a document holds. Somebody may have made it up, and whoever
@@ -87,4 +88,30 @@ const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 // stay as they are, for the shell's quoting to deal with.
 func Printable(run *Run) *Run {
 	return format.Lines(run, func(field string) bool { return strings.HasSuffix(field, "Command") })
+}
+
+// MaskSecrets masks values of variables and credentials in what the plan tells of
+// commands and requests. A scenario that has some keeps no definition, which is
+// its whole file.
+func (p *Plan) MaskSecrets() {
+	p.Command = secret.Words(p.Command)
+	for i := range p.Scenarios {
+		s := &p.Scenarios[i]
+		masked := make([]string, len(s.Requests))
+		for j, r := range s.Requests {
+			masked[j] = secret.Text(r)
+		}
+		if secret.Masked(masked...) || secret.Text(s.Definition) != s.Definition {
+			s.Definition = ""
+		}
+		s.Requests = masked[:len(masked):len(masked)]
+		if len(masked) == 0 {
+			s.Requests = nil
+		}
+	}
+	for i := range p.Targets {
+		t := &p.Targets[i]
+		t.Command = secret.Words(t.Command)
+		t.Summary = secret.Words([]string{t.Summary})[0]
+	}
 }

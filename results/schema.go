@@ -329,6 +329,10 @@ type Environment struct {
 
 // Plan is what was to be done; with the seed it fixes the order of the trials.
 type Plan struct {
+	// SecretsKept says that values of variables and credentials are told; else
+	// they are masked.
+	SecretsKept bool `json:"secrets_kept,omitempty"`
+
 	Command   []string       `json:"command"` // the command line that makes the same plan, seed included
 	Seed      uint64         `json:"seed"`
 	Trials    int            `json:"trials"`            // per scenario and target

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/dynobench/dyno/internal/secret"
 )
 
 // The states of a run.
@@ -123,6 +125,16 @@ func (p *Plan) check() error {
 // Resumable says why a run that was cut cannot be gone on with, as far as its
 // document tells.
 func (r *Run) Resumable() error {
+	for _, t := range r.Plan.Targets {
+		if secret.Masked(t.Command...) {
+			return fmt.Errorf("the command of %s has values that are masked (%s): start it again, with --keep-secrets if it may have to be resumed, or with the values in the env: of a targets file", t.Name, secret.Mask)
+		}
+	}
+	for _, s := range r.Plan.Scenarios {
+		if s.Definition == "" && secret.Masked(s.Requests...) {
+			return fmt.Errorf("scenario %s has values that are masked (%s): start it again, with --keep-secrets if it may have to be resumed", s.Name, secret.Mask)
+		}
+	}
 	switch p := &r.Plan; {
 	case slices.Contains(p.Command, "tune") || slices.ContainsFunc(p.Targets, func(t PlanTarget) bool { return len(t.Trials) > 0 }):
 		return errors.New("it is of a tuning, which decides as it goes: start dyno tune again")

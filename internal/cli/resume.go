@@ -94,7 +94,7 @@ func (c *cli) restore(store *results.Store) (*bench.Plan, error) {
 		return nil, err
 	}
 	o := bench.Options{
-		Trials: p.Trials, Seed: p.Seed, Generator: p.Generator, Profile: p.Profile, ProfileDir: store.Dir(), Tolerate: p.Tolerate,
+		Trials: p.Trials, Seed: p.Seed, Generator: p.Generator, Profile: p.Profile, KeepSecrets: p.SecretsKept, ProfileDir: store.Dir(), Tolerate: p.Tolerate,
 		ServerCPUs: run.Environment.ServerCPUs, GeneratorCPUs: run.Environment.GeneratorCPUs,
 		ReadyTimeout: seconds(p.ReadyTimeoutS), Calibration: run.Calibration, Done: run.Trials,
 	}

@@ -67,7 +67,7 @@ type runFlags struct {
 	wait          bool
 	trust         load.Trust
 	resume        string
-	plan          bool
+	plan, secrets bool
 	given         func(flag string) bool
 }
 
@@ -130,6 +130,7 @@ Settings from the environment and --config are for new runs and do not apply.`,
 	waitFlag(flags, &f.wait)
 	trustFlags(flags, &f.trust)
 	flags.StringVar(&f.resume, "resume", "", "go on with a `run` that was killed or interrupted, with its plan: a folder, an id or \"latest\"; nothing is measured twice")
+	flags.BoolVar(&f.secrets, "keep-secrets", false, "store values of variables and credentials in run.json and the reports, where they are masked otherwise")
 	flags.BoolVar(&f.plan, "plan", false, "print every command line that would be started, and exit")
 	return cmd
 }
@@ -137,7 +138,7 @@ Settings from the environment and --config are for new runs and do not apply.`,
 func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	o := bench.Options{
 		Trials: f.trials, Seed: f.seed, Duration: f.duration, Warmup: f.warmup, Generator: f.generator, ReadyTimeout: f.readyTimeout,
-		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile, Tolerate: f.tolerate, Trust: f.trust,
+		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile, KeepSecrets: f.secrets, Tolerate: f.tolerate, Trust: f.trust,
 	}
 	if f.trials < 0 {
 		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)
@@ -218,6 +219,9 @@ func (c *cli) describe(plan *bench.Plan, skipped []results.Skip) results.Plan {
 	d := plan.Describe()
 	d.Skipped = skipped
 	d.Command = c.commandLine(plan.Seed)
+	if !plan.KeepSecrets {
+		d.MaskSecrets()
+	}
 	for i := range d.Targets {
 		d.Targets[i].Files, _ = plan.Files(i) // a command that cannot be made is told when it is to be started
 	}

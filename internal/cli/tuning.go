@@ -14,6 +14,7 @@ import (
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/tune"
@@ -141,7 +142,7 @@ func (t *tuning) open() error {
 	t.c.calibrate(t.first, env, t.f.out)
 	t.options.Calibration = t.first.Calibration
 	described := t.first.Describe()
-	described.Command = t.c.commandLine(t.first.Seed)
+	described.Command = secret.Words(t.c.commandLine(t.first.Seed))
 	var err error
 	t.store, err = results.Create(t.f.out, &results.Run{Dyno: build(), Environment: env, Plan: described, Calibration: t.first.Calibration})
 	return err
