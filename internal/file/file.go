@@ -154,9 +154,7 @@ func replace(dir *os.Root, name string, info fs.FileInfo, durable bool, write fu
 		}
 	}()
 	if info != nil {
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			f.Chown(int(owner.Uid), int(owner.Gid)) //nolint:errcheck // only root can give a file away
-		}
+		keepOwner(f, info)
 		if err := f.Chmod(info.Mode().Perm()); err != nil {
 			return err
 		}
