@@ -21,6 +21,7 @@ import (
 // Listener accepts Conns and knows those that are open.
 type Listener struct {
 	net.Listener
+	sock  *engines.Socket // whose that is
 	meter *engines.Meter
 	ctx   context.Context // of Serve
 	log   *slog.Logger
@@ -36,6 +37,7 @@ type Listener struct {
 func Listen(ctx context.Context, sock *engines.Socket, meter *engines.Meter, svc *protocol.Service) *Listener {
 	return &Listener{
 		Listener: sock.Listener(),
+		sock:     sock,
 		meter:    meter,
 		ctx:      ctx,
 		log:      svc.Log,
@@ -156,7 +158,7 @@ const leastProgress = 16 << 10
 
 // Close implements net.Listener. To close it again is no error.
 func (l *Listener) Close() error {
-	if err := l.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+	if err := l.sock.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
