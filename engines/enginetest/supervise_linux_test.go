@@ -410,6 +410,32 @@ func TestMaxRequests(t *testing.T) {
 	}
 }
 
+// TestBrokenSuccessor: a worker that has served its time stays while the program
+// does not start any more, which is tried ever more slowly and told each time.
+func TestBrokenSuccessor(t *testing.T) {
+	t.Parallel()
+	broken := filepath.Join(t.TempDir(), "broken")
+	p := startProcess(t, "prefork:goroutine,processes=1", brokenApp+"="+broken, limitsVariable+`={"MaxRequests":2000}`)
+	pid := p.workers(1)[0]
+	k := askFrom(p, 2, 1)
+	k.more(t, 1) // it has started
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.contains("the failure must be told, with its cause", `a worker is not replaced.*old one stays.*this app cannot start`)
+	k.more(t, 50)
+	os.Remove(broken)
+	eventually(t, "it must be replaced in the end", func() bool {
+		line, _ := p.said("workers ")
+		now, err := strconv.Atoi(line)
+		return err == nil && now != pid && p.count("served its time") > 0
+	})
+	k.more(t, 5)
+	k.stop()
+	k.none(t)
+	p.terminate()
+}
+
 // TestCheaper: one worker while there is little to do, and as many as it takes
 // when requests wait: three that accept only what they serve; two where the first
 // has accepted all, and waits with it without a processor's being used.
