@@ -72,6 +72,8 @@ func verify(ctx context.Context, trusted *tls.Config, server, target string, s *
 // newTransport is a client for all protocols, with a connection for each request.
 func newTransport(trusted *tls.Config) *advisor {
 	t := &http.Transport{DisableKeepAlives: true, DisableCompression: true, TLSClientConfig: trusted.Clone()}
+	t.Protocols = new(http.Protocols) // what the load is in
+	t.Protocols.SetHTTP1(true)
 	client.Register(t, &client.Transport{DisableKeepAlives: true})
 	return &advisor{t}
 }
