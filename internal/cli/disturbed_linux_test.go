@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -258,4 +259,63 @@ func TestSecondRun(t *testing.T) {
 	if out, err := nowhere.CombinedOutput(); err != nil || !strings.Contains(string(out), "would not be kept out") {
 		t.Errorf("without a folder for locks: %v\n%s", err, out)
 	}
+}
+
+// A server of this host that ends while dyno load asks it has died, and that is
+// all that is said; one that another has taken over from has not.
+func TestLoadSeesTheServerDie(t *testing.T) {
+	for name, successor := range map[string]bool{"dies": false, "is replaced": true} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr := l.Addr().String()
+			l.Close()
+			start := func(how string) *exec.Cmd {
+				cmd := exec.Command("faulty", how, addr)
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() }) //nolint:errcheck // killed
+				return cmd
+			}
+			first := start("right")
+			waitFor(t, "the server", func() bool {
+				pid, ok := meter.Listener("tcp", addr[strings.LastIndexByte(addr, ':')+1:])
+				return ok && pid == first.Process.Pid
+			})
+			load := exec.Command("dyno", "load", "http://"+addr+"/hello", "-c", "2", "-d", "1500ms", "--warmup", "0s", "--json")
+			var out strings.Builder
+			load.Stdout = &out
+			if err := load.Start(); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "the load", func() bool { return established(addr) })
+			first.Process.Kill() //nolint:errcheck // it lives
+			first.Wait()         //nolint:errcheck // killed
+			if successor {
+				start("right")
+			}
+			load.Wait() //nolint:errcheck // it is not valid
+			var doc results.Load
+			if err := json.Unmarshal([]byte(out.String()), &doc); err != nil {
+				t.Fatal(err, out.String())
+			}
+			invalid, warned := codes(results.Trial{Load: doc})
+			if died := slices.Contains(invalid, bench.CodeServerDied); died == successor || died && len(invalid)+len(warned) != 1 {
+				t.Errorf("%v, %v", invalid, warned)
+			}
+		})
+	}
+}
+
+// established tells whether somebody is connected to addr.
+func established(addr string) bool {
+	tcp, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return false
+	}
+	port, _ := strconv.Atoi(addr[strings.LastIndexByte(addr, ':')+1:]) //nolint:errcheck // it is one
+	return strings.Contains(string(tcp), fmt.Sprintf(":%04X 0100007F:", port)) && strings.Contains(string(tcp), fmt.Sprintf("0100007F:%04X 01 ", port))
 }

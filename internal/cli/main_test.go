@@ -122,6 +122,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 //	wrong   answers /hello with other bytes
 //	dies    exits with status 3 after 200 answers
 //	never   does not listen and says why
+//	right   does nothing wrong
 //	hangs   ignores SIGTERM
 //	forks   starts a child for each request, which burns 2 ms of CPU, and has them forgotten
 func faulty() {

@@ -42,6 +42,9 @@ func offerAlone(ctx context.Context, config load.Config) (*results.Load, error) 
 		return l, err
 	}
 	if seen, ok := watch.End(); ok {
+		if _, successor := serverOf(config.URL); successor != 0 {
+			seen.Died = 0 // it was replaced, as by an upgrade without a gap
+		}
 		bench.JudgeAlone(l, seen)
 	}
 	return l, nil
