@@ -13,7 +13,7 @@ import (
 
 // serverFailed are the codes of trials that do not count through the server's
 // doing: a change for the worse where there were none.
-var serverFailed = []string{"errors", "wrong-bytes", "server-died", "tree-changed", "no-answers", "frozen"}
+var serverFailed = []string{"errors", "wrong-bytes", "server-died", "tree-changed", "no-answers"}
 
 // failed is what went wrong in some trials.
 type failed struct {

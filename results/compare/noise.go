@@ -26,7 +26,7 @@ var BetweenRuns = map[string]float64{CPU: 0.05, Throughput: 0.08, P50: 0.08, P99
 
 const (
 	mostNoise  = 4.0 // times the typical noise is assumed where nothing shows it
-	beyond     = 5.0 // times is what no noise does: other targets that moved farther have changed
+	beyond     = 5.0 // times is what no noise does, whatever the other targets show
 	leastNoise = 0.5 // times is the least that other targets are believed to show
 	fewest     = 4   // runs of a target, or targets, that show the noise: three degrees of freedom
 )
@@ -104,8 +104,10 @@ func (r *Result) noise(i int, h *history, o Options) (stats.Noise, Source) {
 	shown := stats.NoiseOf(moved)
 	shown.Trials = within / float64(len(moved))
 	shown.Variance = max(shown.Variance, leastNoise*leastNoise*typical)
-	if most := beyond * beyond * typical; shown.Variance > most {
-		return stats.Noise{Variance: most}, Assumed
+	// Few targets show so little that a bound on what noise does tells more.
+	most := stats.Noise{Variance: beyond * beyond * typical}
+	if alpha := (1 - o.Confidence) / float64(len(r.Comparisons)); most.Bar(alpha) < shown.Bar(alpha) {
+		return most, Assumed
 	}
 	return shown, FromTargets
 }

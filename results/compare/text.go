@@ -12,7 +12,7 @@ import (
 )
 
 // names are the metrics in words.
-var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency", Memory: "memory (PSS)", RSS: "memory (RSS)", Failures: "failures"}
+var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency", Memory: "PSS memory", RSS: "RSS memory", Failures: "failures"}
 
 // short are the metrics in a column.
 var short = map[string]string{CPU: "CPU/req", Throughput: "req/s", P50: "p50", P99: "p99", Memory: "PSS", RSS: "RSS", Failures: "failed"}
@@ -259,7 +259,7 @@ func (r *Result) summary(width int) string {
 	if r.Tests > 0 {
 		b.WriteString(format.Wrap("Noise between runs, as the standard deviation of one run of an unchanged target, is part of every interval: "+r.between()+".", width, "", ""))
 		if slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return c.tested && c.BetweenRunsFrom == Assumed }) {
-			b.WriteString(format.Wrap(fmt.Sprintf("What is assumed is the worst, since nothing shows the noise: that takes %d stored runs of a target on this host, or %d targets in both runs.", fewest, fewest), width, "", ""))
+			b.WriteString(format.Wrap(fmt.Sprintf("What is assumed is the worst, since nothing shows the noise better: %d stored runs of a target on this host would, or more targets in both runs.", fewest), width, "", ""))
 		}
 		b.WriteString(format.Wrap("This comparison detects, four times in five, "+r.couldSee()+".", width, "", ""))
 	}

@@ -62,6 +62,16 @@ type Noise struct {
 // SD is the standard deviation of one run on the log scale.
 func (n Noise) SD() float64 { return math.Sqrt(n.Variance / 2) }
 
+// Bar is how far a log ratio has to be from none to be told from this noise alone
+// at the two-sided level alpha.
+func (n Noise) Bar(alpha float64) float64 {
+	df := n.DF
+	if df == 0 {
+		df = math.Inf(1)
+	}
+	return quantileT(1-alpha/2, df) * math.Sqrt(n.Variance)
+}
+
 // trim is the share of log ratios that NoiseOf leaves out.
 const trim = 0.2
 
