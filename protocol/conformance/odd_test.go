@@ -182,6 +182,8 @@ func (o *oddServer) serve(conn net.Conn) {
 			status = 503
 		case refuse > 0:
 			status, text = refuse, "no"
+		case o.fault == "nothing":
+			status = 404
 		case h.method == "POST":
 			status = 405 // it has nothing to be told
 		case h.method != "GET" && h.method != "HEAD":
@@ -250,7 +252,7 @@ func (o *oddServer) start(t *testing.T) conformance.Server {
 // TestRightIsNotCalledWrong judges a server that decides otherwise than most
 // and is right: no rule may be broken.
 func TestRightIsNotCalledWrong(t *testing.T) {
-	for _, habit := range []string{"", "busy"} { // one answer in four is a 503
+	for _, habit := range []string{"", "busy", "nothing"} { // one answer in four is a 503, all are 404
 		t.Run(habit, func(t *testing.T) {
 			t.Parallel()
 			conformance.Run(t.Context(), (&oddServer{fault: habit}).start(t), func(r conformance.Result) {
