@@ -224,22 +224,33 @@ func restoreTargets(p *results.Plan) ([]target.Target, error) {
 
 func list(words []string) string { return cmp.Or(strings.Join(words, ", "), "nothing") }
 
-// otherFiles says which files of a target's command are not those that they
-// were: their content is compared, wherever they are by now.
+// otherFiles says which of the files of a target's command are not as they were:
+// their content is compared, wherever they are by now.
 func otherFiles(was, now []results.File) string {
-	for i := range max(len(was), len(now)) {
+	for _, w := range was {
+		var found *results.File
+		for i, n := range now {
+			if filepath.Base(n.Path) == filepath.Base(w.Path) && (found == nil || n.SHA256 == w.SHA256) {
+				found = &now[i]
+			}
+		}
 		switch {
-		case i >= len(now):
-			return was[i].Path + " is gone"
-		case i >= len(was):
-			return now[i].Path + " was not there"
-		case was[i].SHA256 != now[i].SHA256 && filepath.Base(was[i].Path) != filepath.Base(now[i].Path):
-			return fmt.Sprintf("%s was %s", now[i].Path, was[i].Path)
-		case was[i].SHA256 != now[i].SHA256:
-			return fmt.Sprintf("%s has changed (SHA-256 %.12s, was %.12s)", now[i].Path, now[i].SHA256, was[i].SHA256)
+		case found == nil:
+			return w.Path + " is gone"
+		case found.SHA256 != w.SHA256:
+			return fmt.Sprintf("%s has changed (SHA-256 %.12s, was %.12s)", found.Path, found.SHA256, w.SHA256)
 		}
 	}
 	return ""
+}
+
+// settled drops the files that have changed since the plan was described: once
+// the targets have been started, those are what the servers themselves write.
+func settled(p *results.Plan, plan *bench.Plan) {
+	for i := range p.Targets {
+		now, _ := plan.Files(i) // as when they were described
+		p.Targets[i].Files = slices.DeleteFunc(p.Targets[i].Files, func(f results.File) bool { return !slices.Contains(now, f) })
+	}
 }
 
 // differences names the fields in which two records differ, as they are stored.

@@ -37,9 +37,9 @@ func TestResume(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			runs, program, scenario := filepath.Join(dir, "runs"), filepath.Join(dir, "serve.sh"), filepath.Join(dir, "mine.yaml")
-			write(t, program, "#!/bin/sh\nexec dyno serve --engine goroutine --listen \"$1\"\n", 0o755)
+			write(t, program, "#!/bin/sh\necho started >>\"$2\"\nexec dyno serve --engine goroutine --listen \"$1\"\n", 0o755)
 			write(t, scenario, "name: mine\nsummary: s\nshows: s\nrequests: [{path: /hello}]\nload: {model: closed, connections: 4}\nduration: 300ms\nwarmup: 100ms\n", 0o644)
-			cmd := startRun(t, runs, []string{"run", scenario, "--targets", "goroutine", "--command", "own=" + program + " {addr}", "-n", "3"})
+			cmd := startRun(t, runs, []string{"run", scenario, "--targets", "goroutine", "--command", "own=" + program + " {addr} " + program + ".log", "-n", "3"})
 			if code, said := resumed(t, "latest", "-o", runs); code != exitUsage || !strings.Contains(said, "is being measured by another process") {
 				t.Errorf("two at a time: exit %d: %s", code, said)
 			}

@@ -269,6 +269,9 @@ func (c *cli) carryOut(ctx context.Context, plan *bench.Plan, store *results.Sto
 				r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: e.Target, Reason: e.Err.Error()})
 			})
 		}
+		if e.Kind == bench.TrialBegins && e.Done == 0 {
+			settled(&store.Run().Plan, plan) // it is stored with the trial
+		}
 		seen(e)
 	}
 	_, runErr := plan.Run(ctx, store)
