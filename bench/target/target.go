@@ -131,6 +131,13 @@ func (t Target) Takes(name string) bool {
 	return slices.ContainsFunc(t.Command, has) || slices.ContainsFunc(slices.Collect(maps.Values(t.Env)), has)
 }
 
+// Needs tells whether t, or what it requires, has {name} in it.
+func (t Target) Needs(name string) bool {
+	return t.Takes(name) || slices.ContainsFunc(t.Requires, func(r Requirement) bool {
+		return strings.Contains(r.Program+r.File+r.Glob+r.Install, "{"+name+"}")
+	})
+}
+
 // placeholder matches {word}. Other braces are left alone, so that a command
 // may hold JSON or a block of Ruby.
 var placeholder = regexp.MustCompile(`\{([a-z_]+)\}`)

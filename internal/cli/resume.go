@@ -22,7 +22,6 @@ import (
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
-	"github.com/dynobench/dyno/scenarios/apps"
 )
 
 // besideResume are the flags of run that say nothing of a plan.
@@ -105,9 +104,6 @@ func (c *cli) restore(store *results.Store) (*bench.Plan, error) {
 	if o.Dyno, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	if o.Dir, err = apps.Folder(); err != nil {
-		return nil, err
-	}
 	now := build()
 	now.SHA256 = digest(o.Dyno)
 	if d := differences(run.Dyno, now); d != "" {
@@ -121,6 +117,9 @@ func (c *cli) restore(store *results.Store) (*bench.Plan, error) {
 		o.Scenarios = append(o.Scenarios, restored)
 	}
 	if o.Targets, err = restoreTargets(p); err != nil {
+		return nil, err
+	}
+	if o.Dir, err = twinsFor(o.Targets); err != nil {
 		return nil, err
 	}
 	for _, t := range p.Targets {

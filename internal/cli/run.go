@@ -181,7 +181,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 	if o.Dyno, err = os.Executable(); err != nil {
 		return err
 	}
-	twins, err := apps.Folder()
+	twins, err := twinsFor(o.Targets)
 	if err != nil {
 		return failed(err)
 	}
@@ -396,6 +396,15 @@ func (c *cli) printPlan(plan *bench.Plan, skipped []results.Skip) error {
 			server, plan.Load(step, at.Serve))
 	}
 	return nil
+}
+
+// twinsFor is the folder of the apps' twins where one of the targets needs it:
+// only then something is unpacked, and a home to unpack it in needed.
+func twinsFor(targets []target.Target) (string, error) {
+	if slices.ContainsFunc(targets, func(t target.Target) bool { return t.Needs("dir") }) {
+		return apps.Folder()
+	}
+	return "", nil
 }
 
 // choose returns the targets that the flags name; without any, dyno's own
