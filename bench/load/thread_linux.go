@@ -103,10 +103,17 @@ const napPerSlot = int64(2e3)
 // again after a second.
 const opening = 64
 
+// perHandshake is what the first connections of https get beyond the time that
+// they have together.
+const perHandshake = int64(5e6)
+
 // open makes the first connections.
 func (t *thread) open() error {
 	t.opening, t.nextTick = true, now()
 	deadline := now() + int64(connectTimeout(t.config))
+	if t.tls != nil { // a handshake takes each side a millisecond of a slow CPU
+		deadline += int64(len(t.slots)) * perHandshake
+	}
 	next, tried := 0, 0 // tried: those before are no longer under way
 	slots := t.slots
 	if t.config.Fresh {
