@@ -37,7 +37,7 @@ func TestParseURL(t *testing.T) {
 		"http://a:70000/":                   "port 70000: expected 1 to 65535",
 		"http://a:0/":                       "port 0",
 		"uwsgi://127.0.0.1/":                "uwsgi has no usual one",
-		"http://a‍b.example/":               "host",
+		"http://a\u200db.example/":          "host",
 		"unix:/" + strings.Repeat("x", 107): "the path of the socket has 108 bytes, and the system takes 107",
 		"unix:":                             "the path of the socket is missing",
 		"uwsgi://unix::/path":               "the path of the socket is missing",
