@@ -157,8 +157,8 @@ func (m *Master) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	m.forker.do(m.closeSockets)
 	sock.Close()
 	drained := m.drain(&keepers)
+	others.Wait() // a reload that is cut off puts the program back
 	m.forker.stop()
-	others.Wait()
 	if failed != nil {
 		return failed
 	}
