@@ -335,6 +335,8 @@ func TestFalseAlarms(t *testing.T) {
 				}
 				if lo, _ := stats.ClopperPearson(trusting, pairs, 0.98); c.targets == 10 && noise == 2 && lo < 0.05 {
 					t.Errorf("%s, noise × 2: taking the typical noise for known is wrong in %d of %d pairs only: does it have to be estimated?", c.name, trusting, pairs)
+				} else if trusting > 0 {
+					t.Logf("taking the typical noise for known: %.1f %%", 100*float64(trusting)/float64(pairs))
 				}
 				t.Logf("%s, noise × %v: false alarms %.2f %%, %v times the CPU found in %.0f %%", c.name, noise, 100*float64(alarms)/float64(pairs), c.slower, 100*float64(found)/float64(pairs))
 			}
