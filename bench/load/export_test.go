@@ -8,9 +8,6 @@ var StartServer = startServer
 // MustSee, MustRun and Something are for the tests against real servers.
 var MustSee, MustRun, Something = mustSee, mustRun, something
 
-// Certified and Trusting are the two sides of a certificate of the tests' own.
-var Certified, Trusting = certified, trusting
-
 // Due is when the requests of a window of c are due, from its start.
 func Due(c Config) ([]time.Duration, error) {
 	c, err := c.withDefaults()

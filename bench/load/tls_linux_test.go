@@ -89,6 +89,9 @@ func trusting() *tls.Config {
 	return &tls.Config{RootCAs: newAuthority().pool, ServerName: "localhost"}
 }
 
+// Certified and Trusting are those of the tests against real servers.
+var Certified, Trusting = certified, trusting
+
 // respondTLS is respond behind TLS; wrap, where not nil, is put between TLS and
 // the network.
 func respondTLS(t testing.TB, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*responder)) *responder {
