@@ -10,6 +10,8 @@ type conductor struct {
 	config   *Config
 	window   *window
 	answers  func() int64 // so far, warm-up included
+	spent    func() int64 // on them, from when they were due, in ns
+	short    float64      // ns that the warm-up of an open loop was too short by
 	cpu      func() int64 // ns of CPU that the process has used
 	released int64        // when the load began
 	cpuStart int64
@@ -68,7 +70,7 @@ func (d *conductor) run(ctx context.Context) reading {
 	d.announce(MeasureEnd)
 	return reading{
 		warmup: d.warmed(start), start: start, end: w.end.Load(),
-		processCPU: used, stepped: skew() - clock, interrupted: interrupted,
+		processCPU: used, stepped: skew() - clock, interrupted: interrupted, short: d.short,
 	}
 }
 
@@ -80,21 +82,33 @@ func (d *conductor) warmed(start int64) int64 {
 	return start - d.released
 }
 
-// warmUp returns when the rate is steady, and at the latest when Warmup is over.
+// warmUp returns when the rate is steady and, in the open model, the queue has
+// settled; at the latest when Warmup is over.
 func (d *conductor) warmUp(ctx context.Context) {
 	var s steady
-	last := d.answers()
+	queue := settled{rate: d.config.warmupRate() / 1e9}
+	calm := d.config.Model == Closed
+	last, spent := d.answers(), d.spent()
 	for end := d.released + int64(d.config.Warmup) - int64(lead); now() < end; {
 		whole := now()+slice <= end
 		if !d.sleepTo(ctx, min(now()+slice, end)) {
 			return
 		}
 		d.progress.show()
-		n := d.answers()
-		if whole && s.slice(n-last) {
-			return
+		n, took := d.answers(), d.spent()
+		if whole {
+			even := s.slice(n - last)
+			if d.config.Model == Open {
+				calm = queue.slice(n-last, took-spent)
+			}
+			if even && calm {
+				return
+			}
 		}
-		last = n
+		last, spent = n, took
+	}
+	if !calm && queue.slices >= steadySlices {
+		d.short = queue.needs() - float64(now()-d.released)
 	}
 }
 

@@ -107,6 +107,11 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 			n += t.answers.Load()
 		}
 		return n
+	}, spent: func() (ns int64) {
+		for _, t := range threads {
+			ns += t.spent.Load()
+		}
+		return ns
 	}}
 	conductor.prepare()
 	close(j.begin)

@@ -313,6 +313,7 @@ func (t *thread) keepsAlive(s *slot) bool {
 // connection can be kept, what is behind it in the queue moves to a new one.
 func (t *thread) answered(s *slot, kind kind, at int64, keep bool) {
 	t.seen++
+	t.waited += at - t.at(s, 0).intended
 	s.fails = 0
 	bytes := s.answer.bytes
 	s.answer.end()

@@ -16,6 +16,7 @@ type reading struct {
 	processCPU  int64   // ns of CPU that the whole process used in the window
 	stepped     int64   // ns that the wall clock was set forward by, or back
 	interrupted bool
+	short       float64 // ns that the warm-up was too short by
 }
 
 // summarise makes the result out of the recorders of all threads.
@@ -64,6 +65,7 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 	}
 	judge(l, c, r)
 	judgeClock(l, time.Duration(m.stepped))
+	judgeSettled(l, m.short)
 	if c.Journal != nil {
 		c.Journal.end(l)
 	}

@@ -33,6 +33,8 @@ type thread struct {
 	out       []byte // requests that are sent together, or made from templates
 
 	answers     atomic.Int64 // so far, for the conductor
+	spent       atomic.Int64 // on them, likewise
+	waited      int64        // the thread's own sum of it
 	outstanding int          // requests
 	counted     int          // of them, due in the window
 	waiting     int          // slots
@@ -200,6 +202,7 @@ func (t *thread) offer() {
 			t.rec.quiet.away += late
 		}
 		t.answers.Store(t.seen)
+		t.spent.Store(t.waited)
 	}
 	t.settle()
 }

@@ -37,8 +37,8 @@ type attack struct {
 	rec    *recorder
 	aims   []aim
 
-	dials, reconnects, answers atomic.Int64
-	open                       openConns
+	dials, reconnects, answers, spent atomic.Int64
+	open                              openConns
 
 	// The pacer makes hits, the targeter takes them in the same order, and the
 	// fragment of the URL, which leaves no client, tells the result whose it is.
@@ -110,7 +110,7 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 		vegeta.MaxBody(longestBody(c)),
 	)
 
-	conductor := conductor{config: c, window: a.window, cpu: processCPU, answers: a.answers.Load}
+	conductor := conductor{config: c, window: a.window, cpu: processCPU, answers: a.answers.Load, spent: a.spent.Load}
 	conductor.prepare()
 	if c.Warmup == 0 {
 		sleepUntil(a.window.start.Load())
@@ -303,6 +303,7 @@ func (a *attack) collect(r *vegeta.Result) {
 	}
 	if o.kind <= wrongBody {
 		a.answers.Add(1)
+		a.spent.Add(o.done - o.intended)
 	}
 	if o.kind != failedConnect {
 		a.rec.run.Sent++

@@ -108,7 +108,7 @@ arrivals unless --arrivals says otherwise.`,
 	flags.StringVar(&f.arrivals, "arrivals", "constant", "schedule of the open loop: constant, poisson or recorded")
 	flags.StringVar(&f.trace, "trace", "", "recorded arrivals: the `file` that they are in")
 	flags.Float64Var(&f.speed, "speed", 1, "recorded arrivals: so many times as fast")
-	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the rate is steady")
+	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the load is steady (default of the open loop, whose queue takes longer to settle, 10s)")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "longest a request may take")
 	flags.Uint64Var(&f.seed, "seed", 1, "of the schedule and of the choice among request classes")
 	flags.StringVar(&f.generator, "generator", "", "native or vegeta (default native)")
@@ -265,6 +265,9 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 			return config, err
 		}
 	}
+	if config.Model == load.Open && !given("warmup") {
+		config.Warmup = openWarmup
+	}
 	if f.scenario == "" {
 		return config, f.requests(&config, given, stdin)
 	}
@@ -282,6 +285,11 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 	})
 	return config, nil
 }
+
+// openWarmup is the longest warm-up of an open loop where nobody says. Most end
+// after 0.4 s; a queue near its limit takes seconds to become as long as it is in
+// the long run.
+const openWarmup = 10 * time.Second
 
 // open tells whether there is a rate: 0 asks for the closed loop.
 func (f loadFlags) open() bool {
