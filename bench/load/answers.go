@@ -17,13 +17,13 @@ const (
 	CodeEdges     = "edges"      // answers take so long that many lie across an edge of the window
 )
 
-// Bounds of what is told about stretches without an answer. simulate_test.go
+// Bounds of what is told about stretches without an answer. alarms_test.go
 // has the rates of false alarms.
 const (
 	minStall   = int64(100 * time.Millisecond)
 	maxStall   = 20.0 // times the median service time of the slowest class
-	tailFactor = 5.0  // a stall is at least this far beyond what the tail of the service times explains
-	maxByTail  = 1.0  // stretches that the tail may be expected to bring
+	tailFactor = 8.0  // a stall is at least this far beyond what the tail of the service times explains
+	maxByTail  = 0.2  // stretches that the tail may be expected to bring
 	maxEdge    = 0.10 // of the window that a request takes on average
 )
 
@@ -52,10 +52,11 @@ func judgeAnswers(l *results.Load, c *Config, r *recorder, invalid, warn say) bo
 	return true
 }
 
-// unreached tells whether connections failed, which says more than that nothing
-// was answered.
+// unreached tells whether connections failed, more of them than timed out, which
+// says more than that nothing was answered.
 func unreached(l *results.Load, r *recorder) bool {
-	return float64(l.Errors.Connect+l.Errors.Read+l.Errors.Write) > maxErrors*float64(r.total)
+	lost := l.Errors.Connect + l.Errors.Read + l.Errors.Write
+	return float64(lost) > maxErrors*float64(r.total) && lost > l.Errors.Timeout
 }
 
 // meanTime is what a request takes from sent to done, in ns; where none was
@@ -81,7 +82,7 @@ func judgeQuiet(l *results.Load, c *Config, r *recorder, invalid, warn say) {
 	}
 	bound := max(float64(minStall), maxStall*slowest)
 	start, end := r.window.start.Load(), r.window.end.Load()
-	if float64(ns) <= bound || byTail(l, c, r, float64(ns)) {
+	if float64(ns) <= bound || byTail(l, c, r, q) {
 		return
 	}
 	seconds, from := float64(ns)/1e9, float64(max(q.busy, start)-start)/1e9
@@ -108,19 +109,18 @@ func hidden(c *Config) string {
 	return "a closed loop asks nothing meanwhile, so that percentiles hardly show it"
 }
 
-// byTail tells whether single slow requests explain a stretch of g ns without an
-// answer: whether the service times, but for those of the stretch itself, are
-// such that at least one of a fifth of it was to be expected. In the closed loop
-// the other connections have to be in the middle of a slow one at the same time;
-// in the open one nothing else may be due.
-func byTail(l *results.Load, c *Config, r *recorder, g float64) bool {
-	g /= tailFactor
-	slots := c.Connections * c.Pipeline
-	beyond, excess, all := tail(r.service, g, int64(slots))
+// byTail tells whether single slow requests explain a stretch without an answer:
+// whether the service times, but for those of the stretch itself, are such that
+// at least an eighth of it was to be expected. What else was under way has to be
+// in the middle of a slow request at the same time, or in the open loop nothing
+// else may have been due.
+func byTail(l *results.Load, c *Config, r *recorder, q quiet) bool {
+	g, held := float64(q.length())/tailFactor, max(q.held, 1)
+	beyond, excess, all := tail(r.service, g, int64(held))
 	if beyond == 0 || all == 0 {
 		return false
 	}
-	alone := math.Pow(excess/all, float64(slots-1))
+	alone := math.Pow(excess/all, float64(held-1))
 	if c.Model == Open && l.DurationS > 0 {
 		alone = max(alone, math.Exp(-g*r.within/(l.DurationS*1e9)))
 	}

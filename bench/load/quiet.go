@@ -11,6 +11,7 @@ type quiet struct {
 	from, to int64 // between two answers
 	busy     int64 // since when something was under way; to where nothing was
 	away     int64 // ns of it that the generator itself did not run
+	held     int   // requests that were under way for half of it or more
 }
 
 func (q quiet) length() int64 { return max(0, q.to-q.busy-q.away) }
@@ -50,6 +51,9 @@ func (s *quietness) ended(begun, done int64, answer bool, start, end int64) {
 	for i := len(s.stretches) - 1; i >= 0 && s.stretches[i].to > begun; i-- {
 		if q := &s.stretches[i]; q.from < done {
 			q.busy = min(q.busy, max(q.from, begun))
+			if 2*(min(q.to, done)-max(q.from, begun)) >= q.to-q.from {
+				q.held++
+			}
 		}
 	}
 }
@@ -80,7 +84,7 @@ func (s *quietness) both(o *quietness) {
 	var common []quiet
 	for i, k := 0, 0; i < len(s.stretches) && k < len(o.stretches); {
 		a, b := s.stretches[i], o.stretches[k]
-		q := quiet{from: max(a.from, b.from), to: min(a.to, b.to), away: max(a.away, b.away)}
+		q := quiet{from: max(a.from, b.from), to: min(a.to, b.to), away: max(a.away, b.away), held: a.held + b.held}
 		if q.to-q.from >= quietLeast {
 			q.busy = min(max(q.from, min(a.busy, b.busy)), q.to)
 			common = append(common, q)

@@ -15,15 +15,26 @@ func judgeStationary(l *results.Load, c *Config, warn say) {
 		judgeFollowing(l, c, warn)
 		return
 	}
-	first, last := thirds(l.Series)
-	if first == 0 || last == 0 {
+	first, last, chance := thirds(l.Series)
+	level := max(first, last)
+	if level == 0 {
 		return
 	}
-	if change := last/first - 1; math.Abs(change) > maxMedianChange {
+	// A median of counts varies by chance, and is a whole number.
+	allowed := maxMedianChange + (deviations*chance+1)/level
+	change := (last - first) / level
+	if math.Abs(change) > allowed {
 		warn(CodeNotStationary, "a longer warm-up, or a quieter host",
-			"the median step of the last third had %+.0f %% answers against the first third", 100*change).Measure = results.Above(100*math.Abs(change), 100*maxMedianChange, "%")
+			"the median step of the last third had %+.0f %% answers against the first third (limit %.0f %%)", 100*change, 100*allowed).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
 	}
 }
+
+// Chance is allowed for: so many standard deviations, of which that of a median
+// is larger than that of a mean.
+const (
+	deviations      = 4.0 // successive steps are not independent
+	medianDeviation = 1.2533
+)
 
 // judgeFollowing takes the sums of the thirds, not medians of steps: answers to
 // a burst spill over into the step after it. A moment's delay cannot spoil a
@@ -45,7 +56,7 @@ func judgeFollowing(l *results.Load, c *Config, warn say) {
 	}
 	first, dueFirst := share(0, n)
 	last, dueLast := share(whole-n, whole)
-	if dueFirst == 0 || dueLast == 0 || first == 0 || last == 0 {
+	if dueFirst == 0 || dueLast == 0 || first == 0 {
 		return
 	}
 	allowed := maxMedianChange + 3*math.Sqrt(1/dueFirst+1/dueLast)

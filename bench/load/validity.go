@@ -38,7 +38,8 @@ const (
 	maxBusyOpen     = 0.90  // of the busiest thread
 	maxBusyClosed   = 0.97  // a closed loop on a fast server may well use most of a core
 	maxLagShare     = 0.10  // of the generator's own lag in the latency, at p99
-	hostLagUS       = 1e3   // waking a thread up on a shared host takes some of this: below, the lag only warns
+	hostLagUS       = 1e3   // waking a thread up on a shared host takes some of this: below, the lag only warns,
+	usualLagUS      = 500.0 // and below this it is what quiet hosts have
 	maxRateMissed   = 0.01  // of what was due
 	maxLittleOff    = 0.05  // of the connections
 	maxErrors       = 0.001 // of all requests
@@ -87,7 +88,8 @@ func judge(l *results.Load, c *Config, r *recorder) {
 	} else {
 		judgeLittle(l, c, r, invalid)
 	}
-	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers {
+	// Where some requests take a good part of the window, one may take all of it.
+	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers && float64(r.service.Max())*tailFactor < l.DurationS*1e9 {
 		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
 			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max).Measure = results.Above(float64(f.Starved), 0, "connections")
 	}
@@ -165,7 +167,7 @@ func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn say) {
 	lag, latency := l.GeneratorLagUS.P99, l.LatencyUS.P99
 	// The bound is the same for a server that is fast and one that is slow: a
 	// share of the latency would leave the disturbed trials of the slow ones in.
-	if lag > hostLagUS || lag > maxLagShare*latency {
+	if lag > hostLagUS || lag > usualLagUS && lag > maxLagShare*latency {
 		add := warn
 		if lag > hostLagUS {
 			add = invalid
@@ -206,14 +208,26 @@ func judgeLittle(l *results.Load, c *Config, r *recorder, invalid say) {
 }
 
 // thirds is the median number of answers per step in the first and the last
-// third of the series. A last step that is not whole is left out.
-func thirds(points []results.Point) (first, last float64) {
+// third of the series, and by how much it varies by chance, given how much the
+// steps of one third do. A last step that is not whole is left out.
+func thirds(points []results.Point) (first, last, chance float64) {
 	n := (len(points) - 1) / 3
 	if n < 3 {
-		return 0, 0
+		return 0, 0, 0
 	}
 	points = points[:len(points)-1]
-	return medianDone(points[:n]), medianDone(points[len(points)-n:])
+	a, b := points[:n], points[len(points)-n:]
+	return medianDone(a), medianDone(b), medianDeviation * math.Sqrt((varianceDone(a)+varianceDone(b))/float64(n))
+}
+
+// varianceDone is at least that of a Poisson count.
+func varianceDone(points []results.Point) float64 {
+	n, sum, squares := float64(len(points)), 0.0, 0.0
+	for _, p := range points {
+		sum += float64(p.Done)
+		squares += float64(p.Done) * float64(p.Done)
+	}
+	return max(sum/n, (squares-sum*sum/n)/(n-1))
 }
 
 func medianDone(points []results.Point) float64 {

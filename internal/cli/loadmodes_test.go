@@ -60,7 +60,7 @@ func TestIdleFlags(t *testing.T) {
 		"data-order": {"random", ""}, "param": {"A=b", "gateway"},
 		"pipeline": {"2", all + " -vegeta -gateway"}, "transport": {"epoll", all + " -vegeta"},
 		"fresh": {"", all + " -vegeta"}, "source": {"127.0.0.1", all + " -vegeta"},
-		"spin": {"10us", "open recorded capacity sweep"}, "group": {"idle,connections=1", all + " -vegeta -gateway -https"},
+		"spin": {"10us", "open recorded capacity sweep"}, "group": {"idle,connections=1", all + " -vegeta -gateway"},
 		"hdr": {filepath.Join(dir, "a.hdr"), all + " -capacity -sweep"}, "hlog": {filepath.Join(dir, "a.hlog"), all + " -capacity -sweep"},
 		"vegeta": {filepath.Join(dir, "a.csv"), all + " -capacity -sweep"}, "heatmap": {filepath.Join(dir, "a.svg"), all + " -capacity -sweep"},
 		"steps":    {"", ""}, // without --json

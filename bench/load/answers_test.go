@@ -1,0 +1,89 @@
+package load
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/dynobench/dyno/results"
+)
+
+// stopping answers until a request, and then waits for the pause, or for ever.
+func stopping(t *testing.T, after int64, pause time.Duration) *responder {
+	ended := make(chan struct{})
+	r := respond(t, "tcp", func(r *responder) {
+		r.answer = func(w io.Writer, n int64, head []byte) bool {
+			if n == after {
+				r.frozen.RUnlock()
+				r.frozen.Lock() // everybody waits
+				select {
+				case <-ended:
+				case <-time.After(pause):
+				}
+				r.frozen.Unlock()
+				r.frozen.RLock()
+			}
+			return reply(hello)(w, n, head)
+		}
+	})
+	t.Cleanup(func() { close(ended) }) // before the responder is waited for
+	return r
+}
+
+// A server that answers nobody, or nobody any more, or stands still for a while:
+// no generator and no model lets it pass.
+func TestStoppedServer(t *testing.T) {
+	for name, test := range map[string]struct {
+		after int64
+		pause time.Duration
+		code  string
+	}{
+		"hung":     {1, time.Hour, CodeNoAnswers},
+		"freezes":  {40, time.Hour, CodeNoAnswers},
+		"a moment": {40, 700 * time.Millisecond, CodeStalled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachGenerator(t, func(t *testing.T, generator string) {
+				for _, model := range []Model{Closed, Open} {
+					r := stopping(t, test.after, test.pause)
+					c := short(r)
+					c.Generator, c.Model, c.Duration, c.Timeout = generator, model, 1200*time.Millisecond, 2*time.Second
+					if model == Open {
+						c.Rate = 200
+					}
+					l := mustRun(t, c)
+					if l.Valid || !has(l, test.code) {
+						t.Errorf("%s: valid %v, %d answers, %+v, %+v", model, l.Valid, l.Requests, l.Errors, l.Warnings)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What is under way when a run is interrupted is cut and no error, in the window
+// as while the last answers are waited for.
+func TestInterruptedCuts(t *testing.T) {
+	eachGenerator(t, func(t *testing.T, generator string) {
+		for _, at := range []Phase{MeasureStart, MeasureEnd} {
+			r := stopping(t, 1, time.Hour)
+			c := short(r)
+			c.Generator, c.Timeout = generator, time.Hour
+			ctx, interrupt := context.WithCancel(t.Context())
+			c.Phase = func(p Phase) {
+				if p == at {
+					time.AfterFunc(20*time.Millisecond, interrupt) // a request of each connection is under way
+				}
+			}
+			l, err := Run(ctx, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			consistent(t, l)
+			if !l.Interrupted || l.Errors != (results.Errors{}) || l.Cut > int64(c.Connections) || l.WholeRun.Sent != l.WholeRun.Cut || at == MeasureEnd && l.Cut == 0 {
+				t.Errorf("at %s: interrupted %v, %d cut, %+v, %+v", at, l.Interrupted, l.Cut, l.WholeRun, l.Errors)
+			}
+		}
+	})
+}
