@@ -54,19 +54,33 @@ const (
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
 // away from server, generator or harness. A trial that is invalid for these
 // alone is worth running again.
-var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodePressure, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped, load.CodeStalled}
+var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodePressure, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped}
 
 // limitCodes are findings about the pair of server and generator rather than
 // failures: the trial does not count, and the report says why.
 var limitCodes = []string{load.CodeGeneratorBound, load.CodeGroupsBound, CodeNullCeiling, load.CodeLittle, load.CodeStarvation, load.CodeInterrupted}
 
+// consequences are what a disturbed host may bring about as well. By themselves
+// they are the server's doing: one that froze must not be taken for disturbed.
+var consequences = []string{load.CodeStalled}
+
 // Disturbed tells whether a trial is invalid through the host's doing alone.
-func Disturbed(t *results.Trial) bool { return !t.Valid && !hasOther(t, hostCodes) }
+func Disturbed(t *results.Trial) bool { return !t.Valid && !hasOther(t, hostsDoing(&t.Load)) }
 
 // Failed tells whether a trial is invalid because something went wrong: wrong
-// or failed answers, a dead process, a generator without a result.
+// or failed answers, a frozen or dead process, a generator without a result.
 func Failed(t *results.Trial) bool {
-	return !t.Valid && hasOther(t, slices.Concat(hostCodes, limitCodes))
+	return !t.Valid && hasOther(t, slices.Concat(hostsDoing(&t.Load), limitCodes))
+}
+
+// hostsDoing are the codes of l that the host explains.
+func hostsDoing(l *results.Load) []string {
+	if !slices.ContainsFunc(l.Warnings, func(w results.Warning) bool {
+		return (w.Invalid || w.Tolerated) && slices.Contains(hostCodes, w.Code)
+	}) {
+		return hostCodes
+	}
+	return slices.Concat(hostCodes, consequences)
 }
 
 // hasOther tells whether t is invalid for a reason that is not among codes.

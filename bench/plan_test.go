@@ -153,6 +153,8 @@ func TestOnlyTheHostsNoiseIsRepeated(t *testing.T) {
 	died := results.Warning{Code: CodeServerDied, Invalid: true}
 	starved := results.Warning{Code: load.CodeStarvation, Invalid: true}
 	harmless := results.Warning{Code: CodeKilled}
+	stalled := results.Warning{Code: load.CodeStalled, Invalid: true}
+	tolerated := results.Warning{Code: CodeRunDelay, Tolerated: true}
 	for name, test := range map[string]struct {
 		warnings          []results.Warning
 		disturbed, failed bool
@@ -163,6 +165,9 @@ func TestOnlyTheHostsNoiseIsRepeated(t *testing.T) {
 		"a death":           {[]results.Warning{died}, false, true},
 		"steal and a death": {[]results.Warning{steal, died}, false, true},
 		"starvation":        {[]results.Warning{starved}, false, false},
+		"a standstill":      {[]results.Warning{stalled}, false, true},
+		"and steal":         {[]results.Warning{stalled, steal}, true, false},
+		"and some noise":    {[]results.Warning{stalled, tolerated}, true, false},
 	} {
 		trial := &results.Trial{Load: results.Load{Valid: true}}
 		for _, w := range test.warnings {

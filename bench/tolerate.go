@@ -28,11 +28,19 @@ func CheckTolerated(codes []string) error {
 
 // Tolerate lets l count in spite of the findings with these codes, which stay
 // as warnings. It is for measurements that only have to be made, on a host that
-// is known to be busy.
+// is known to be busy. Once something is tolerated, so is what it may have brought
+// about.
 func Tolerate(l *results.Load, codes []string) {
+	tolerate(l, codes)
+	if slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Tolerated }) {
+		tolerate(l, consequences)
+	}
+}
+
+func tolerate(l *results.Load, codes []string) {
 	for _, code := range codes {
 		if code = strings.TrimSpace(code); code == TolerateHost {
-			Tolerate(l, hostCodes)
+			tolerate(l, hostCodes)
 			continue
 		}
 		for i := range l.Warnings {

@@ -23,6 +23,9 @@ func TestTolerate(t *testing.T) {
 		{"steal, foreign-load", []string{CodeSteal, CodeForeignLoad}, true, nil},
 		{"host", []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped}, true, nil},
 		{"host", []string{CodeSteal, CodeServerDied}, false, []string{CodeServerDied}},
+		{"host", []string{load.CodeStalled}, false, []string{load.CodeStalled}},
+		{"host", []string{load.CodeStalled, CodeRunDelay}, true, nil},
+		{"steal", []string{load.CodeStalled, CodeRunDelay}, false, []string{load.CodeStalled, CodeRunDelay}},
 		{"host", []string{load.CodeErrors}, false, []string{load.CodeErrors}},
 	} {
 		l := results.Load{Valid: true}
