@@ -90,7 +90,7 @@ func (t *loadText) alarm() {
 // caveat says what percentiles of a closed loop do not show.
 func (t *loadText) caveat() {
 	if t.load.Model == string(load.Closed) && t.load.LatencyUS.Max > 0 {
-		t.line("Closed loop: a stall counts once per connection, however long it lasts; an open loop (--rate) has the requests that would have come during it.")
+		t.line("Closed loop: a stall counts once per connection, however long it lasts. The requests that would have come during it are not in these percentiles; an open loop (--rate) has them.")
 	}
 }
 
@@ -192,9 +192,6 @@ func (t *loadText) table() {
 		table.Add(cells...)
 	}
 	t.WriteString("\n" + table.Text())
-	if l.Model == string(load.Closed) {
-		t.line("Closed loop: a stall counts once per connection. The requests that would have come during it are not in these percentiles; an open loop (--rate) has them.")
-	}
 }
 
 // percentiles is the plot.

@@ -135,6 +135,21 @@ func TestLoadTextOfLittle(t *testing.T) {
 	}
 }
 
+// What a closed loop's percentiles lack is said once.
+func TestLoadTextCaveat(t *testing.T) {
+	for model, want := range map[load.Model]int{load.Closed: 1, load.Open: 0} {
+		l := sample(t, 5000)
+		l.Model = string(model)
+		var b bytes.Buffer
+		if err := printLoad(&b, l, 80, false); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "a stall counts once"); n != want {
+			t.Errorf("%s loop: the caveat stands %d times, want %d, in\n%s", model, n, want, b.String())
+		}
+	}
+}
+
 // Where nothing was answered there are no figures to lay out.
 func TestLoadTextOfNothing(t *testing.T) {
 	l := &results.Load{URL: "https://127.0.0.1/", Model: "closed", Connections: 2, Threads: 1, DurationS: 1, Errors: results.Errors{Read: 7}, GeneratorCPUUtilisation: 0.41}
