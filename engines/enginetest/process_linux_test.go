@@ -227,10 +227,23 @@ func (p *process) freeze() {
 	p.t.Helper()
 	pid := p.cmd.Process.Pid
 	syscall.Kill(-pid, syscall.SIGSTOP)
-	eventually(p.t, "the process must stop", func() bool {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		_, state, _ := strings.Cut(string(b), ") ")
-		return strings.HasPrefix(state, "T")
+	stopped(p.t, pid)
+}
+
+// stopped waits until a process that has been sent SIGSTOP runs no more: until
+// the thread that takes the signal has a processor, the others go on.
+func stopped(t testing.TB, pid int) {
+	t.Helper()
+	eventually(t, "all threads of the process must stop", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		for _, name := range threads {
+			b, err := os.ReadFile(name)
+			_, state, _ := strings.Cut(string(b), ") ")
+			if err == nil && !strings.HasPrefix(state, "T") {
+				return false
+			}
+		}
+		return err == nil && len(threads) > 0
 	})
 }
 

@@ -473,6 +473,7 @@ func TestStoppedWorker(t *testing.T) {
 	c := p.dial()
 	pid, _ := strconv.Atoi(c.get("/pid").text())
 	syscall.Kill(pid, syscall.SIGSTOP)
+	stopped(t, pid)
 	c.send(request("GET", "/hello", ""))
 	for range 10 {
 		other := p.dial()
@@ -582,6 +583,7 @@ func TestKilledMasterOfStopped(t *testing.T) {
 	p := startProcess(t, "prefork:goroutine,processes=2")
 	pids := p.workers(2)
 	syscall.Kill(pids[0], syscall.SIGSTOP)
+	stopped(t, pids[0])
 	p.cmd.Process.Kill()
 	p.exit() // the pipe to all of them is closed
 }
