@@ -32,6 +32,9 @@ type Refusal struct {
 // ErrNoTarget ends a run all of whose targets are refused.
 var ErrNoTarget = errors.New("no target gave right answers: nothing to measure")
 
+// ErrUnmetered is why a target is refused that may well give right answers.
+var ErrUnmetered = errors.New("its processes cannot be metered")
+
 // Run verifies the targets, then runs the plan's trials and puts each into
 // sink as it ends. It returns the refused targets and an error only when the
 // run could not go on: ctx ended, the sink failed, nothing was left to
@@ -145,7 +148,7 @@ func (p *Plan) verifyTarget(ctx context.Context, t target.Target, ref reference)
 		done[first.App] = true
 		_, err := p.serve(ctx, Step{Scenario: first, Target: t}, func(proc *target.Process, at Addresses) error {
 			if err := canMeter(proc.PID()); err != nil && !proc.Dead() {
-				return fmt.Errorf("its processes cannot be metered: %w", err)
+				return fmt.Errorf("%w: %w", ErrUnmetered, err)
 			}
 			for _, s := range p.Scenarios {
 				if s.App != first.App {

@@ -409,6 +409,9 @@ type Skip struct {
 	Target string `json:"target"`
 	Reason string `json:"reason"`
 	Hint   string `json:"hint,omitempty"` // the command that installs what is missing
+
+	// Refused: it was started, and did not give right answers.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Trial is one fresh server process under one scenario: the generator's

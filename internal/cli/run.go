@@ -266,7 +266,7 @@ func (c *cli) carryOut(ctx context.Context, plan *bench.Plan, store *results.Sto
 	plan.Seen = func(e bench.Event) {
 		if e.Kind == bench.TargetRefused { // at once, as the trials: a run that is killed has not forgotten it
 			storeErr = store.Update(func(r *results.Run) {
-				r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: e.Target, Reason: e.Err.Error()})
+				r.Plan.Skipped = append(r.Plan.Skipped, results.Skip{Target: e.Target, Reason: e.Err.Error(), Refused: !errors.Is(e.Err, bench.ErrUnmetered)})
 			})
 		}
 		if e.Kind == bench.TrialBegins && e.Done == 0 {

@@ -297,6 +297,9 @@ func (r *Result) compareTarget(k key, before, after map[key][]*results.Trial, ol
 		c.Verdict, c.Reason, c.lost = Missing, "planned, and measured in neither run", plans(old, k)
 	case len(a) == 0:
 		c.Verdict, c.Reason = Missing, "measured in the new run only"+skipped(old, k.target)
+	case len(b) == 0 && len(valid(a)) > 0 && refused(old, new, k.target):
+		c.Metric, c.Verdict, c.Reason = Failures, Worse, "refused"+skipped(new, k.target)
+		c.Old, c.New = 100*failures(a).share(), 100
 	case len(b) == 0:
 		c.Verdict, c.Reason, c.lost = Missing, "measured in the old run only"+skipped(new, k.target), true
 	}

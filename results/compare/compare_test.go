@@ -442,6 +442,8 @@ func TestFailuresAreWorseByThemselves(t *testing.T) {
 		{"ten times as many", timeouts(50), timeouts(500), compare.Worse, "timeout"},
 		{"no more", timeouts(50), nil, compare.Better, "none of "},
 		{"stolen time is no failure", nil, invalid("steal"), "", ""},
+		{"a standstill", nil, invalid("stalled"), compare.Worse, "3 of 3 trials failed (stalled)"},
+		{"a standstill of the host", nil, both(invalid("steal"), invalid("stalled")), "", ""},
 	} {
 		a, b := short(1, nil), short(2, nil)
 		for _, side := range []struct {
@@ -466,6 +468,48 @@ func TestFailuresAreWorseByThemselves(t *testing.T) {
 		}
 		if (r.Conclusion == compare.Regression) != (c.want == compare.Worse) {
 			t.Errorf("%s: %s", c.name, r.Conclusion)
+		}
+	}
+}
+
+// TestRefusedIsWorse has the new run refuse a target that the old one measured,
+// which is the server's failure only if it was asked the same.
+func TestRefusedIsWorse(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(old, new *results.Run)
+		want   compare.Conclusion
+	}{
+		{"asked the same", func(old, new *results.Run) {}, compare.Regression},
+		{"every target", func(old, new *results.Run) { new.Trials = nil }, compare.Regression},
+		{"not installed", func(old, new *results.Run) { new.Plan.Skipped[0].Refused = false }, compare.Inconclusive},
+		{"another definition", func(old, new *results.Run) { new.Plan.Scenarios[0].Definition += "duration: 1s" }, compare.Inconclusive},
+		{"one more scenario", func(old, new *results.Run) {
+			new.Plan.Scenarios = append(new.Plan.Scenarios, results.PlanScenario{Name: "other"})
+		}, compare.Inconclusive},
+		{"another protocol", func(old, new *results.Run) {
+			for i := range new.Plan.Targets {
+				new.Plan.Targets[i].Protocol = "scgi"
+			}
+		}, compare.Inconclusive},
+		{"less time to get ready", func(old, new *results.Run) { old.Plan.ReadyTimeoutS = 99 }, compare.Inconclusive},
+		{"failed before too", func(old, new *results.Run) {
+			for i := range old.Trials {
+				only("sync", func(t *results.Trial) { t.Warn(results.Warning{Code: "errors", Invalid: true}) })(&old.Trials[i])
+			}
+		}, compare.Inconclusive},
+	} {
+		old, new := short(1, nil), short(2, nil)
+		new.Trials = slices.DeleteFunc(new.Trials, func(t results.Trial) bool { return t.Target == "sync" })
+		new.Plan.Skipped = []results.Skip{{Target: "sync", Reason: "wrong answer", Refused: true}}
+		c.change(old, new)
+		r := must(t, old, new, compare.Defaults())
+		if r.Conclusion != c.want {
+			t.Errorf("%s: %s, want %s", c.name, r.Conclusion, c.want)
+		}
+		var b bytes.Buffer
+		if err := r.WriteText(&b, 200); err != nil || strings.Contains(b.String(), "WORSE hello, sync: refused: wrong answer") != (c.want == compare.Regression) {
+			t.Errorf("%s: %v\n%s", c.name, err, b.String())
 		}
 	}
 }

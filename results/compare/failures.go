@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -14,6 +15,8 @@ import (
 // serverFailed are the codes of trials that do not count through the server's
 // doing: a change for the worse where there were none.
 var serverFailed = []string{"errors", "wrong-bytes", "server-died", "tree-changed", "no-answers"}
+
+const stalled = "stalled"
 
 // failed is what went wrong in some trials.
 type failed struct {
@@ -29,8 +32,10 @@ func failures(trials []*results.Trial) failed {
 	f := failed{of: len(trials)}
 	for _, t := range trials {
 		here := false
+		// A standstill is the server's where nothing else was found that may have caused it.
+		alone := !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Code != stalled && (w.Invalid || w.Tolerated) })
 		for _, w := range t.Warnings {
-			if w.Invalid && slices.Contains(serverFailed, w.Code) {
+			if w.Invalid && (slices.Contains(serverFailed, w.Code) || w.Code == stalled && alone) {
 				here = true
 				if !slices.Contains(f.codes, w.Code) {
 					f.codes = append(f.codes, w.Code)
@@ -113,6 +118,28 @@ func compareFailures(c Comparison, a, b []*results.Trial, o Options) (Comparison
 		c.Verdict = CannotTell
 	}
 	return c, true
+}
+
+// refused tells whether target fails in new what it passed in old: the same
+// questions and answers, asked in the same way.
+func refused(old, new *results.Run, target string) bool {
+	if !slices.ContainsFunc(new.Plan.Skipped, func(s results.Skip) bool { return s.Target == target && s.Refused }) {
+		return false
+	}
+	protocol := func(run *results.Run) string {
+		i := slices.IndexFunc(run.Plan.Targets, func(t results.PlanTarget) bool { return t.Name == target })
+		if i < 0 {
+			return ""
+		}
+		return run.Plan.Targets[i].Protocol
+	}
+	// A target is refused for any of the scenarios.
+	for _, s := range new.Plan.Scenarios {
+		if !slices.ContainsFunc(old.Plan.Scenarios, func(o results.PlanScenario) bool { return o.Name == s.Name && o.Definition == s.Definition }) {
+			return false
+		}
+	}
+	return protocol(old) == protocol(new) && reflect.DeepEqual(old.Plan.Trust, new.Plan.Trust) && old.Plan.ReadyTimeoutS <= new.Plan.ReadyTimeoutS
 }
 
 // less returns the one-sided probability of so much higher a share of failures
