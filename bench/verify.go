@@ -101,6 +101,14 @@ func request(ctx context.Context, server string, data *scenarios.Data, r *scenar
 	}
 	for k, v := range t.Headers {
 		value := string(v.Append(nil, d))
+		if strings.EqualFold(k, "Transfer-Encoding") { // net/http writes the chunks itself
+			content, err := template.Chunks(value, string(t.Body.Append(nil, d)))
+			if err != nil {
+				return nil, err
+			}
+			req.Body, req.ContentLength, req.TransferEncoding = io.NopCloser(strings.NewReader(content)), -1, []string{"chunked"}
+			continue
+		}
 		if strings.EqualFold(k, "Host") {
 			req.Host = value
 			continue

@@ -89,6 +89,32 @@ func TestVerify(t *testing.T) {
 // What is asked of a templated request is the same for every target, so that
 // answers that hang on it can be compared. Two classes of one path are two
 // requests.
+// The framing that a scenario writes itself arrives as the load will bring it.
+func TestVerifyFraming(t *testing.T) {
+	s, err := scenarios.Parse("s.yaml", []byte(`
+name: framed
+summary: s
+requests:
+  - {method: POST, path: /, headers: {Transfer-Encoding: chunked}, body: "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", expect: {body: "hello -1 [chunked]"}}
+  - {method: POST, path: /, headers: {content-length: "5"}, body: hello, expect: {body: "hello 5 []"}}
+load: {model: closed}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprintf(w, "%s %d %v", body, r.ContentLength, r.TransferEncoding)
+	}))
+	defer server.Close()
+	if err := verify(t.Context(), nil, server.URL, "a", s, 1, reference{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestVerifyTemplated(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

@@ -65,12 +65,26 @@ func verbatimPath(text string) (template.Template, error) {
 }
 
 func (r *Request) placeholdersProblems(data *Data, add func(key, format string, args ...any)) {
-	r.templates(data, func(key string, err error) {
+	faulty := false
+	t := r.templates(data, func(key string, err error) {
+		faulty = true
 		if key == "path" && !pathPattern.MatchString(r.Path) {
 			return // that has been said
 		}
 		add(key, "%v", err)
 	})
+	if faulty {
+		return
+	}
+	framed := ""
+	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
+		if err := template.Framing(framed, name, t.Headers[name], t.Body); err != nil {
+			add("headers."+name, "%v", err)
+		}
+		if template.Framed(name) {
+			framed = name
+		}
+	}
 }
 
 func (d *Data) problems(requests []Request) []problem {

@@ -29,10 +29,6 @@ const (
 	maxRate        = 10_000_000
 )
 
-// generatorHeaders are those that the generator writes itself, as they frame
-// the body.
-var generatorHeaders = []string{"content-length", "transfer-encoding"}
-
 // problem is a broken rule and the path of the value that breaks it.
 type problem struct{ path, msg string }
 
@@ -150,11 +146,6 @@ func requestsProblems(requests []Request, data *Data) []problem {
 		}
 		if r.Weight < 1 || r.Weight > maxWeight {
 			add("weight", "weight %d; write 1 to %d, or leave the request out", r.Weight, maxWeight)
-		}
-		for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-			if slices.Contains(generatorHeaders, strings.ToLower(name)) {
-				add("headers."+name, "header %s; leave it out, the generator writes it", name)
-			}
 		}
 		headersProblems("headers", r.Headers, add)
 		r.placeholdersProblems(data, add)

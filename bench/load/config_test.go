@@ -65,6 +65,10 @@ func TestBadConfig(t *testing.T) {
 		{request(Request{Path: "/", SHA256: "ABC"}), "Requests[1].SHA256", "lower-case"},
 		{request(Request{Path: "/", Method: "HEAD", Want: []byte("abc")}), "Requests[1].Want", "HEAD"},
 		{request(Request{Path: "/", Header: [][2]string{{"A", "b\r\nC: d"}}}), "Requests[1].Header", "one line"},
+		{request(Request{Path: "/", Header: [][2]string{{"content-length", "5"}}}), "Requests[1].Header", "the body has 0 bytes"},
+		{request(Request{Path: "/", Verbatim: true, Body: []byte("${seq}"), Header: [][2]string{{"Content-Length", "5"}}}), "Requests[1].Header", "the body has 6 bytes"},
+		{request(Request{Path: "/", Header: [][2]string{{"Content-Length", "0"}, {"Content-Length", "0"}}}), "Requests[1].Header", "leave one out"},
+		{request(Request{Path: "/", Header: [][2]string{{"Transfer-Encoding", "chunked"}}}), "Requests[1].Header", "no size of a chunk"},
 	} {
 		_, err := Run(t.Context(), test.config)
 		var bad *ConfigError

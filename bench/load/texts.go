@@ -36,7 +36,21 @@ func (r *Request) parse(field string, data *template.Data) (*texts, error) {
 	if t.body, err = p.Text(string(r.Body)); err != nil {
 		return nil, r.bad(field+".Body", "body", err)
 	}
-	return t, nil
+	return t, t.framing(field, r)
+}
+
+// framing holds the fields that frame the body against it.
+func (t *texts) framing(field string, r *Request) error {
+	framed := ""
+	for i, h := range r.Header {
+		if err := template.Framing(framed, h[0], t.values[i], t.body); err != nil {
+			return r.bad(field+".Header", "header field "+h[0], err)
+		}
+		if template.Framed(h[0]) {
+			framed = h[0]
+		}
+	}
+	return nil
 }
 
 func (r *Request) verbatim(field string) (*texts, error) {
@@ -48,7 +62,7 @@ func (r *Request) verbatim(field string) (*texts, error) {
 	for _, h := range r.Header {
 		t.values = append(t.values, template.Literal(h[1]))
 	}
-	return t, nil
+	return t, t.framing(field, r)
 }
 
 func (r *Request) bad(field, what string, err error) error {

@@ -220,7 +220,7 @@ func TestHTTPSBytes(t *testing.T) {
 		})
 		c := shortTLS(r)
 		header := [][2]string{{"x-lower", "1"}, {"X-LOWER", "2"}, {"ETag-is-Mine", "a"}, {"Host", "elsewhere:81"}, {"X-Empty", ""}, {"Transfer-encoding", "chunked"}}
-		c.Requests[0] = Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Length: -1}
+		c.Requests[0] = Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Body: []byte("0\r\n\r\n"), Length: -1}
 		mustSee(t, c, something)
 		want := string(http1.AppendRequest(nil, "GET", "/a//b/%7e?x=%zz", "", header, nil))
 		for head := range seen {

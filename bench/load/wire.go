@@ -40,7 +40,7 @@ func (t *texts) wire(r *Request, host string) wire {
 	hasHost, framed := false, false
 	for _, h := range r.Header {
 		hasHost = hasHost || isField(h[0], "Host")
-		framed = framed || isField(h[0], "Content-Length") || isField(h[0], "Transfer-Encoding")
+		framed = framed || template.Framed(h[0])
 	}
 	head := []template.Template{template.Literal(r.Method + " "), t.path, template.Literal(" HTTP/1.1\r\n")}
 	if !hasHost {
