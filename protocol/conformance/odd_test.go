@@ -104,6 +104,9 @@ func (o *oddServer) judge(h *oddHead) int {
 		return 4001 // and the end
 	}
 	for i, list := range h.fields["content-length"] {
+		if o.fault == "underscore" {
+			list = strings.ReplaceAll(list, "_", "")
+		}
 		n, err := strconv.ParseUint(list, 10, 64)
 		if digits := strings.Trim(list, "0123456789") == ""; err != nil && digits {
 			return 4131
@@ -127,12 +130,22 @@ func (o *oddServer) body(r *bufio.Reader, h *oddHead) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		text, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ";")
+		text, _, extended := strings.Cut(strings.TrimRight(line, "\r\n"), ";")
+		if extended && o.fault == "extension" {
+			return 4001, nil
+		}
+		if o.fault == "plus" {
+			text = strings.TrimPrefix(text, "+")
+		}
 		n, err := strconv.ParseUint(text, 16, 32)
 		if err != nil {
 			return 4001, nil
 		}
 		if n == 0 {
+			if o.fault == "trailer" {
+				_, err = r.ReadString('\n')
+				return 0, err
+			}
 			for line != "\r\n" {
 				if line, err = r.ReadString('\n'); err != nil {
 					return 0, err
@@ -194,7 +207,20 @@ func (o *oddServer) serve(conn net.Conn) {
 		if o.fault == "date" {
 			date = time.Now().UTC().Format(time.ANSIC)
 		}
-		fmt.Fprintf(w, "HTTP/1.1 %d x\r\nDate: %s\r\n", status, date)
+		if o.fault == "weekday" {
+			date = time.Now().UTC().AddDate(0, 0, 1).Format("Mon") + date[3:]
+		}
+		if o.fault == "twice" {
+			date += "\r\nDate: " + date
+		}
+		end := "\r\n"
+		if o.fault == "bare LF" {
+			end = "\n"
+		}
+		fmt.Fprintf(w, "HTTP/1.1 %d x%sDate: %s%s", status, end, date, end)
+		if o.fault == "fold" {
+			fmt.Fprint(w, "X-A: b\r\n c\r\n")
+		}
 		switch {
 		case o.fault == "both" && status == 200:
 			fmt.Fprintf(w, "Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(text), len(text), text)
@@ -285,14 +311,22 @@ func TestSlowIsNotWrong(t *testing.T) {
 // the rule that is about it, for the reason that it is.
 func TestWrongIsFound(t *testing.T) {
 	for fault, want := range map[string]struct{ rule, reason string }{
-		"host":     {"refuse.no-host", "was served"},
-		"kept":     {"wire.close", "200 with"},
-		"framing":  {"refuse.length", "used on"},
-		"smuggled": {"wire.body-consumed", "405"},
-		"continue": {"wire.continue-10", "interim 100"},
-		"date":     {"wire.date", "Date"},
-		"both":     {"wire.answer", "both Transfer-Encoding and Content-Length"},
-		"head":     {"wire.head", "malformed"},
+		"host":       {"refuse.no-host", "was served"},
+		"kept":       {"wire.close", "200 with"},
+		"framing":    {"refuse.length", "used on"},
+		"smuggled":   {"wire.body-consumed", "405"},
+		"continue":   {"wire.continue-10", "interim 100"},
+		"date":       {"wire.date", "Date"},
+		"weekday":    {"wire.date", "Date"},
+		"twice":      {"wire.form", "comes twice"},
+		"bare LF":    {"wire.form", "bare LF"},
+		"fold":       {"wire.form", "no field"},
+		"trailer":    {"wire.chunks-consumed", "301"},
+		"extension":  {"wire.chunks-consumed", "extension"},
+		"underscore": {"refuse.length", "0_5"},
+		"plus":       {"refuse.chunk-size", "+5"},
+		"both":       {"wire.answer", "both Transfer-Encoding and Content-Length"},
+		"head":       {"wire.head", "malformed"},
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()

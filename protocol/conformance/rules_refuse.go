@@ -76,7 +76,8 @@ var refusalRules = []Rule{
 		"GET {path} HTTP/1.x\r\nHost: {host}\r\n\r\n", "{path}\r\nHost: {host}\r\n\r\n")),
 	refuseAll("refuse.length", "a Content-Length that is no number is answered 400, and the connection ends", "RFC 9112, 6.3", faultyFraming,
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: x\r\n\r\n", "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: +5\r\n\r\nhello",
-		"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: -5\r\n\r\nhello", "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0x5\r\n\r\nhello"),
+		"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: -5\r\n\r\nhello", "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0x5\r\n\r\nhello",
+		"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0_5\r\n\r\nhello"), // as languages write numbers
 	misframed("refuse.length-huge", "a Content-Length beyond all measure is not cut down to a smaller one", "RFC 9110, 8.6",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 18446744073709551621\r\n\r\nhello"),
 	refuseAll("refuse.lengths", "two lengths that differ are answered 400, and the connection ends", "RFC 9112, 6.3", faultyFraming,
@@ -103,6 +104,8 @@ var refusalRules = []Rule{
 	misframed("refuse.chunk-size", "a chunk size that is no number, or beyond all measure, is not taken for another", "RFC 9112, 7.1",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nx\r\nhello\r\n0\r\n\r\n",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n+5\r\nhello\r\n0\r\n\r\n",
+		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0_5\r\nhello\r\n0\r\n\r\n",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n",
 		"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n"),
 	misframed("refuse.chunk-end", "a chunk longer than its size is not taken for whole", "RFC 9112, 7.1",

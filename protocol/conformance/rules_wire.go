@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,6 +70,13 @@ var wireRules = []Rule{
 		}
 		return err
 	}},
+	{ID: "wire.form", Text: "an answer's head has the form of the grammar: a status line, fields with a token as their name, lines that end in CR LF", Ref: "RFC 9112, 2.1, 4 and 5; RFC 9110, 5.3 and 5.5", Needs: HTTP, check: func(p *probe) error {
+		a, err := p.normal()
+		if err == nil {
+			err = wellFormed(a.head)
+		}
+		return err
+	}},
 	{ID: "wire.version", Text: "a server that speaks HTTP/1.1 answers in it", Ref: "RFC 9110, 6.2", Should: true, Needs: HTTP, check: func(p *probe) error {
 		a, err := p.normal()
 		if err == nil {
@@ -78,7 +87,8 @@ var wireRules = []Rule{
 	{ID: "wire.date", Text: "2xx, 3xx and 4xx have a Date in the one form that is to be sent, unless the server has no clock", Ref: "RFC 9110, 6.6.1 and 5.6.7", Needs: HTTP, check: func(p *probe) error {
 		a, err := p.normal()
 		if err == nil && a.status >= 200 && a.status < 500 {
-			if _, err = time.Parse(http.TimeFormat, a.header.Get("Date")); err != nil {
+			at, bad := time.Parse(http.TimeFormat, a.header.Get("Date"))
+			if bad != nil || at.Format(http.TimeFormat) != a.header.Get("Date") { // Parse does not look at the day of the week
 				err = fmt.Errorf("got %s", value(a.header, "Date"))
 			}
 		}
@@ -246,9 +256,25 @@ var wireRules = []Rule{
 		return p.consumed(p.request("POST", p.Path, p.hidden()))
 	}},
 	{ID: "wire.chunks-consumed", Text: "so is a body in chunks, with extensions that nobody knows and trailers", Ref: "RFC 9112, 7.1", Needs: HTTP, check: func(p *probe) error {
-		inner := p.hidden()
-		return p.consumed(p.request("POST", p.Path, "", "Transfer-Encoding: chunked") +
-			fmt.Sprintf("%x;a=b\r\n%s\r\n0\r\nX-Trailer: %s\r\n\r\n", len(inner), inner, "GET / HTTP/1.1"))
+		inner, begin := p.hidden(), p.request("POST", p.Path, "", "Transfer-Encoding: chunked")
+		if err := p.consumed(begin + fmt.Sprintf("%x;a=b\r\n%s\r\n0\r\nX-Trailer: a\r\nX-Second: %s\r\n\r\n", len(inner), inner, "GET / HTTP/1.1")); err != nil {
+			return err
+		}
+		// An extension must be ignored: it may not be what a request is refused for.
+		method, _, err := p.takesBody()
+		if err != nil {
+			return err
+		}
+		begin = p.request(method, p.Path, "", "Transfer-Encoding: chunked", "Connection: close")
+		plain, err := p.say(begin+"5\r\nhello\r\n0\r\n\r\n", method)
+		if err != nil || len(plain.answers) == 0 || plain.answers[0].status >= 400 {
+			return err
+		}
+		t, err := p.say(begin+"5;a=b\r\nhello\r\n0\r\n\r\n", method)
+		if err == nil && len(t.answers) > 0 && t.answers[0].status >= 400 && p.turnedAway == 0 {
+			err = fmt.Errorf("a chunk with the extension a=b is refused: %v, without it %v", &t, &plain)
+		}
+		return err
 	}},
 	{ID: "wire.continue", Text: "Expect: 100-continue gets a 100, or a final answer without the body", Ref: "RFC 9110, 10.1.1", Needs: HTTP, check: func(p *probe) error {
 		t, err := p.expect("POST", p.Path)
@@ -283,6 +309,37 @@ var wireRules = []Rule{
 		}
 		return nil
 	}},
+}
+
+var (
+	statusLine = regexp.MustCompile(`^HTTP/1\.[0-9] [1-9][0-9]{2} [\t\x20-\x7e\x80-\xff]*$`)
+	fieldLine  = regexp.MustCompile("^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\\t\\x20-\\x7e\\x80-\\xff]*$")
+)
+
+// wellFormed judges a head as it came. Clients forgive much of this, each something
+// else: what one overlooks is another response to the next.
+func wellFormed(head string) error {
+	lines := strings.Split(head, "\n")
+	times := map[string]int{}
+	for i, line := range lines[:len(lines)-1] {
+		text, whole := strings.CutSuffix(line, "\r")
+		field := fieldLine.FindStringSubmatch(text)
+		switch {
+		case !whole:
+			return fmt.Errorf("line %d ends in a bare LF: %.100q", i+1, line)
+		case i == 0 && !statusLine.MatchString(text):
+			return fmt.Errorf("no status line: %.100q", text)
+		case i == 0 || text == "" && i == len(lines)-2:
+			continue
+		case field == nil:
+			return fmt.Errorf("line %d is no field: %.100q", i+1, text)
+		}
+		name := http.CanonicalHeaderKey(field[1])
+		if times[name]++; times[name] > 1 && slices.Contains([]string{"Content-Length", "Content-Type", "Date", "Etag", "Last-Modified", "Location"}, name) {
+			return fmt.Errorf("%s, which has one value, comes twice: %.300q", name, head)
+		}
+	}
+	return nil
 }
 
 // hidden are requests to be put into a body. They do not ask for the end of the
