@@ -58,7 +58,7 @@ func TestGatewayConfig(t *testing.T) {
 		{Config{URL: url, Params: [][2]string{{"", "x"}}}, "Params", "a name"},
 		{Config{URL: url, Params: [][2]string{{"CONTENT_LENGTH", "x"}}}, "Params", "told anyway"},
 		{Config{URL: "http://127.0.0.1:1/", Params: [][2]string{{"A", "b"}}}, "Params", "header fields"},
-		{Config{URL: url, Requests: []Request{{Path: "/", Header: [][2]string{{"transfer-encoding", "chunked"}}}}}, "Requests[0].Header", "no transfer coding"},
+		{Config{URL: url, Requests: []Request{{Path: "/", Header: [][2]string{{"transfer-encoding", "chunked"}}, Body: []byte("0\r\n\r\n")}}}, "Requests[0].Header", "no transfer coding"},
 	} {
 		_, err := test.config.withDefaults()
 		if bad, ok := err.(*ConfigError); !ok || bad.Field != test.field || !strings.Contains(bad.Msg, test.says) {

@@ -219,8 +219,8 @@ func TestHTTPSBytes(t *testing.T) {
 			}
 		})
 		c := shortTLS(r)
-		header := [][2]string{{"x-lower", "1"}, {"X-LOWER", "2"}, {"ETag-is-Mine", "a"}, {"Host", "elsewhere:81"}, {"X-Empty", ""}, {"Transfer-encoding", "chunked"}}
-		c.Requests[0] = Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Body: []byte("0\r\n\r\n"), Length: -1}
+		header := [][2]string{{"x-lower", "1"}, {"X-LOWER", "2"}, {"ETag-is-Mine", "a"}, {"Host", "elsewhere:81"}, {"X-Empty", ""}, {"Content-length", "0"}}
+		c.Requests[0] = Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Length: -1}
 		mustSee(t, c, something)
 		want := string(http1.AppendRequest(nil, "GET", "/a//b/%7e?x=%zz", "", header, nil))
 		for head := range seen {
@@ -238,7 +238,7 @@ func TestHTTPSBytes(t *testing.T) {
 // and what it sends is what was asked for, but for the order of the fields.
 func TestVegetaBytes(t *testing.T) {
 	for name, q := range map[string]Request{
-		"a coding":      {Header: [][2]string{{"transfer-encoding", "chunked"}}},
+		"a coding":      {Header: [][2]string{{"transfer-encoding", "chunked"}}, Body: []byte("0\r\n\r\n")},
 		"a length":      {Header: [][2]string{{"Content-Length", "0"}}},
 		"a trailer":     {Header: [][2]string{{"Trailer", "X"}}},
 		"two hosts":     {Header: [][2]string{{"Host", "a"}, {"Host", "b"}}},

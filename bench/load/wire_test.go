@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,13 +29,20 @@ func users(t testing.TB) *template.Data {
 func wired() []Request {
 	var all []Request
 	for _, body := range []string{"", "hi", "${seq}", "${pick:|x} and ${json.name}", strings.Repeat("${hex:100}", 20)} {
-		for _, header := range [][][2]string{nil, {{"A", "1"}, {"hOST", "h:${seq}"}}, {{"X-Id", "${data.id}"}, {"content-length", "3"}}, {{"Transfer-Encoding", "chunked"}}} {
+		headers := [][][2]string{nil, {{"A", "1"}, {"hOST", "h:${seq}"}}, {{"X-Id", "${data.id}"}}}
+		if body == "" || body == "hi" {
+			headers = append(headers, [][2]string{{"X-Id", "${data.id}"}, {"content-length", strconv.Itoa(len(body))}})
+		}
+		for _, header := range headers {
 			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 				for _, path := range []string{"/", "/u/${data.id}?r=${rand:1-10000}", "${data.path}"} {
 					all = append(all, Request{Method: method, Path: path, Header: header, Body: []byte(body), Length: -1})
 				}
 			}
 		}
+	}
+	for _, path := range []string{"/", "${data.path}"} {
+		all = append(all, Request{Method: "POST", Path: path, Header: [][2]string{{"Transfer-Encoding", "chunked"}}, Body: []byte("2\r\nhi\r\n0\r\n\r\n"), Length: -1})
 	}
 	return all
 }
