@@ -92,6 +92,11 @@ func judgeQuiet(l *results.Load, c *Config, r *recorder, invalid, warn say) {
 			"from %.2f s into the window on no request was answered any more, though some were under way for up to %.2f s", from, seconds).Measure = measure
 		return
 	}
+	if q.from <= start && q.to >= end && !l.Interrupted { // answered after it, at best
+		invalid(CodeNoAnswers, "see what the server waits for; if its answers take longer, a longer duration",
+			"no request was answered in the window of %.3g s, though some were under way for up to %.2f s of it", l.DurationS, seconds).Measure = measure
+		return
+	}
 	say := invalid
 	hint := "see what the server waits for; or a quieter host"
 	if len(c.Groups) > 0 {

@@ -79,6 +79,9 @@ func TestJudge(t *testing.T) {
 		{"stands still", Closed, func(l *results.Load, r *recorder) {
 			r.quiet.stretches, r.quiet.last = []quiet{{from: 850 * ms, to: 1000 * ms, busy: 850 * ms}}, 850*ms
 		}, CodeNoAnswers, true},
+		{"stood still for all of it", Closed, func(l *results.Load, r *recorder) {
+			r.quiet.stretches, r.quiet.last = []quiet{{from: 0, to: 1000 * ms, busy: 0}}, 1200*ms
+		}, CodeNoAnswers, true},
 		{"slow, and slow again", Closed, func(l *results.Load, r *recorder) {
 			for range 100 {
 				r.classes[0].service.add(20 * ms)
