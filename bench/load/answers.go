@@ -30,14 +30,14 @@ const (
 // judgeAnswers asks whether there was anybody to answer. It tells whether there
 // are figures to be judged at all.
 func judgeAnswers(l *results.Load, c *Config, r *recorder, invalid, warn say) bool {
-	if l.Requests == 0 && r.within == 0 {
+	if l.Requests == 0 { // those of before that lie across the window's edges are no figures of it
 		if !l.Interrupted && !unreached(l, r) {
 			what := fmt.Sprintf("%d requests were sent in the whole run", r.run.Sent)
 			hint := "does the server work at all? Ask it by hand, with a time limit (curl -m 5); if its answers take longer, give a longer duration and timeout"
 			if c.Model == Open && r.total == 0 {
 				what, hint = "none was due in it", "a longer duration, or a higher rate"
 			}
-			invalid(CodeNoAnswers, hint, "no request was answered in the window of %.3g s: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
+			invalid(CodeNoAnswers, hint, "no request of the window of %.3g s was answered: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
 		}
 		return false
 	}

@@ -60,6 +60,7 @@ func TestJudge(t *testing.T) {
 		{"rising", Closed, func(l *results.Load, r *recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},
 		{"few", Closed, func(l *results.Load, r *recorder) { l.Requests = 999 }, CodeTooFew, false},
 		{"no answers", Closed, func(l *results.Load, r *recorder) { l.Requests, r.within = 0, 0 }, CodeNoAnswers, true},
+		{"answers after the window only", Closed, func(l *results.Load, r *recorder) { l.Requests = 0 }, CodeNoAnswers, true},
 		{"none was due", Open, func(l *results.Load, r *recorder) { l.Requests, r.within, r.total = 0, 0, 0 }, CodeNoAnswers, true},
 		{"stood still", Closed, func(l *results.Load, r *recorder) {
 			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 201 * ms, busy: 100 * ms}}, 1000*ms
