@@ -230,7 +230,6 @@ type converter struct {
 	name    string
 	anchors map[string]*Node
 	fault   *Error
-	nodes   int
 }
 
 func (c *converter) fail(n ast.Node, format string, args ...any) *Node {
