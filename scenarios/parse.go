@@ -87,18 +87,18 @@ func (d decoder) request(path string, n *yamlfile.Node, r *Request) {
 	d.Object(path, n, "a request", map[string]yamlfile.Set{
 		"method":   d.Text(&r.Method),
 		"path":     d.Text(&r.Path),
-		"headers":  d.Named(&r.Headers, d.Text),
-		"body":     d.Text(&r.Body),
+		"headers":  d.Named(&r.Headers, d.Any),
+		"body":     d.Any(&r.Body),
 		"weight":   d.Integer(&r.Weight),
 		"class":    d.Text(&r.Class),
 		"verbatim": d.Bool(&r.Verbatim),
 		"expect": func(path string, n *yamlfile.Node) {
 			d.Object(path, n, "expect", map[string]yamlfile.Set{
 				"status":  d.Integer(&r.Expect.Status),
-				"headers": d.Named(&r.Expect.Headers, d.Text),
+				"headers": d.Named(&r.Expect.Headers, d.Any),
 				"body": func(path string, n *yamlfile.Node) {
 					r.Expect.Body = new(string)
-					d.Text(r.Expect.Body)(path, n)
+					d.Any(r.Expect.Body)(path, n)
 				},
 				"bytes": func(path string, n *yamlfile.Node) {
 					r.Expect.Bytes = new(int64)

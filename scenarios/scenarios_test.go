@@ -118,7 +118,7 @@ var bad = []struct {
 	{name: "not YAML", from: "{path: /a}", to: "{path: /a", want: "x.yaml:", parseOnly: true},
 	{name: "two documents", from: "{model: closed}", to: "{model: closed}\n---\nname: y", want: "x.yaml:6:1: a second document", parseOnly: true},
 	{name: "name missing", from: "name: x\n", to: "", want: "x.yaml:1:1: a scenario: name is missing; add it"},
-	{name: "name empty", from: "name: x", to: `name: ""`, want: `x.yaml:1:7: name ""; use lower-case`},
+	{name: "name empty", from: "name: x", to: `name: ""`, want: "x.yaml:1:7: name is empty; write a value"},
 	{name: "name in capitals", from: "name: x", to: "name: Hello", want: `x.yaml:1:7: name "Hello"`},
 	{name: "name a number", from: "name: x", to: "name: 5", want: "x.yaml:1:7: name: 5; write text"},
 	{name: "summary of two lines", from: "summary: s", to: `summary: "a\nb"`, want: "x.yaml:2:10: the summary is not one line"},
@@ -183,7 +183,7 @@ var bad = []struct {
 	{name: "verbatim field as a path", from: "/a}", to: `"${data.id}", verbatim: true}`, want: `x.yaml:3:19: path "${data.id}"; start it with /`, parseOnly: true},
 	{name: "path of a placeholder that may not be one", from: "/a}", to: `"${seq}"}`, want: `x.yaml:3:19: path "${seq}"; start it with /`},
 	{name: "data without file", from: "summary: s", to: "summary: s\ndata: {order: random}", want: "x.yaml:3:7: data: file is missing; add it"},
-	{name: "data with an empty file", from: "summary: s", to: "summary: s\ndata: {file: ''}", want: "x.yaml:3:14: no file; write its path"},
+	{name: "data with an empty file", from: "summary: s", to: "summary: s\ndata: {file: ''}", want: "x.yaml:3:14: data.file is empty; write a value"},
 	{name: "data with an unknown key", from: "/a}]", to: "\"/${data.x}\"}]\ndata: {file: a.csv, odrer: random}", want: `x.yaml:4:21: unknown key "odrer": did you mean "order"?`},
 	{name: "order unknown", from: "/a}]", to: "\"/${data.x}\"}]\ndata: {file: a.csv, order: randm}", want: `x.yaml:4:28: unknown order "randm": did you mean "random"?`},
 	{name: "data not used", from: "summary: s", to: "summary: s\ndata: {file: a.csv}", want: "x.yaml:3:14: no request takes a field from it", parseOnly: true},
@@ -506,5 +506,75 @@ func TestRestore(t *testing.T) {
 	withData := minimal + "data: {file: rows.csv}\n"
 	if _, _, err := scenarios.Restore(path, withData); err == nil || !strings.Contains(err.Error(), "its data is named relative to it") {
 		t.Errorf("data beside a file that is gone: %v", err)
+	}
+}
+
+// zeroOrNothing are the values of 0, "" and the like that keys take, by the
+// schema's names; all others are refused. docs/values.md says what they mean.
+var zeroOrNothing = map[string][]string{
+	"warmup":          {"0", "0s"},
+	"request.body":    {`""`, "0s", "-1s"},
+	"request.headers": {"{}"},
+	"expect.body":     {`""`, "0s", "-1s"},
+	"expect.bytes":    {"0"},
+	"expect.headers":  {"{}"},
+	"load.groups":     {"[]"},
+	"request.expect":  {"{}"}, // any answer with status 200
+	// What is text says itself.
+	"name": {"0s"}, "app": {"0s"}, "summary": {"0s", "-1s"}, "shows": {"0s", "-1s"}, "request.class": {"0s", "-1s"}, "data.file": {"0s", "-1s"},
+}
+
+// TestZeroAndNothing gives every key of the schema 0, what is negative and what
+// is empty.
+func TestZeroAndNothing(t *testing.T) {
+	var schema struct {
+		Properties map[string]any
+		Defs       map[string]struct{ Properties map[string]any } `json:"$defs"`
+	}
+	data, err := os.ReadFile("scenario.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	try := func(where, key, file string) {
+		seen++
+		name := strings.TrimPrefix(where+"."+key, ".")
+		for _, v := range []string{"0", "0s", "-1", "-1s", "-0", "", "~", `""`, "[]", "{}"} {
+			data := strings.Replace(file, "KEY", key+": "+v, 1)
+			_, err := scenarios.Parse("x.yaml", []byte(data))
+			if takes := slices.Contains(zeroOrNothing[name], v); (err == nil) != takes {
+				t.Errorf("%s: %s: %v, taken should be %v", name, v, err, takes)
+			}
+		}
+	}
+	without := func(key string, lines ...string) string {
+		kept := slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+":") })
+		return strings.Join(kept, "\n") + "\n"
+	}
+	for key := range schema.Properties {
+		if key == "requests" {
+			continue // the rows below
+		}
+		try("", key, without(key, "name: x", "summary: s", "requests: [{path: /}]", "load: {model: closed}")+"KEY\n")
+	}
+	for where, file := range map[string][2]string{
+		"request": {"name: x\nsummary: s\nload: {model: closed}\nrequests:\n- ", "path: /"},
+		"data":    {"name: x\nsummary: s\nload: {model: closed}\nrequests: [{path: '/${data.a}'}]\ndata:\n  ", "file: a.csv"},
+		"expect":  {"name: x\nsummary: s\nload: {model: closed}\nrequests:\n- path: /\n  expect:\n    ", ""},
+		"load":    {"name: x\nsummary: s\nrequests: [{path: /}]\nload:\n  ", "model: open\nrate: 5"},
+	} {
+		if len(schema.Defs[where].Properties) == 0 {
+			t.Fatalf("the schema has no keys of %s", where)
+		}
+		for key := range schema.Defs[where].Properties {
+			body := without(key, append(strings.Split(file[1], "\n"), "KEY")...)
+			try(where, key, file[0]+strings.ReplaceAll(strings.TrimSpace(body), "\n", "\n  ")+"\n")
+		}
+	}
+	if seen < 25 {
+		t.Errorf("only %d keys", seen)
 	}
 }

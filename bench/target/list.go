@@ -51,11 +51,6 @@ func ParseList(name string, data []byte) ([]Target, error) {
 		if d.Given(at+".drain") && t.Drain == 0 {
 			t.Drain = 1 // killed at once; 0 is what nobody has set
 		}
-		for key, v := range map[string]string{"protocol": t.Protocol, "ready": t.Ready, "signal": t.Signal} {
-			if v == "" && d.Given(at+"."+key) {
-				d.FaultAt(at+"."+key, "%s is empty; write a value, or leave it out", key)
-			}
-		}
 		t.setDefaults()
 		t.problems(func(key, format string, args ...any) { d.FaultAt(at+"."+key, format, args...) })
 		if first, ok := seen[t.Name]; ok {

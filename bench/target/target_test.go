@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,7 +80,7 @@ func TestParseListFaults(t *testing.T) {
 		{"ready", row + "  ready: hello\n", "f.yaml:4:10: ready"},
 		{"no address", "- name: a\n  kind: outside\n  command: [a]\n", "f.yaml:3:12: the command has no {addr} in it"},
 		{"no value", row + "  ready:\n", "f.yaml:4:10: targets[0].ready: no value; write text"},
-		{"empty value", row + "  ready: ''\n", "f.yaml:4:10: ready is empty"},
+		{"empty value", row + "  ready: ''\n", "f.yaml:4:10: targets[0].ready is empty"},
 		{"no protocol", row + "  protocol: htp\n", `f.yaml:4:13: unknown protocol "htp": did you mean "http"?`},
 		{"signal", row + "  signal: KILL\n", "f.yaml:4:11: signal"},
 		{"two requirements in one", row + "  requires:\n  - {program: a, file: b, install: c}\n", "f.yaml:5:5: a requirement has exactly one"},
@@ -205,5 +206,31 @@ func TestTail(t *testing.T) {
 	_, _ = tl.Write([]byte(strings.Repeat("y", 3*tailBytes)))
 	if got := tl.String(); got != strings.Repeat("y", tailBytes) {
 		t.Errorf("one large write left %d bytes", len(got))
+	}
+}
+
+// TestZeroAndNothing gives every key of a target 0, what is negative and what is
+// empty.
+func TestZeroAndNothing(t *testing.T) {
+	takes := map[string][]string{
+		"drain":    {"0", "0s"}, // killed as soon as it has been asked to end
+		"env":      {"{}"},
+		"requires": {"[]"},
+		// Words that mean themselves.
+		"name": {"0s"}, "summary": {"0s", "-1s"},
+	}
+	rest := map[string]string{"name": "a", "kind": "outside", "command": "[a, '{addr}']"}
+	for _, key := range []string{"name", "summary", "kind", "spec", "command", "env", "protocol", "ready", "drain", "signal", "requires"} {
+		for _, v := range []string{"0", "0s", "-1", "-1s", "-0", "", "~", `""`, "[]", "{}"} {
+			text := "- " + key + ": " + v + "\n"
+			for k, w := range rest {
+				if k != key {
+					text += "  " + k + ": " + w + "\n"
+				}
+			}
+			if _, err := ParseList("f.yaml", []byte(text)); (err == nil) != slices.Contains(takes[key], v) {
+				t.Errorf("%s: %s: %v", key, v, err)
+			}
+		}
 	}
 }

@@ -38,9 +38,9 @@ func TestNewRefuses(t *testing.T) {
 		"prefork:pool:sync":            "pool has no inner engine",
 		"prefork:threads,processses=2": `did you mean "processes"? Known: affinity, full, processes, queue, queue-target, socket, threads`,
 		"prefork,processes=0":          "processes=0",
-		"prefork:pool,size=none":       "size=none: not an integer",
-		"null,service=1":               "service=1: not a time such as 1ms",
-		"null,service=-1ms":            "service=-1ms: must be between 0s and",
+		"prefork:pool,size=none":       "size=none: not a whole number",
+		"null,service=1":               "service=1: not a duration",
+		"null,service=-1ms":            "service=-1ms: negative",
 		"null,io=io_uring,service=1ms": "a service time needs io=epoll",
 		"sync,keepalive=on":            `unknown value of keepalive "on"`,
 	} {
@@ -146,5 +146,27 @@ func TestKnobs(t *testing.T) {
 		if _, _, err := Knobs(spec); err == nil || !strings.Contains(err.Error(), "goroutine") {
 			t.Errorf("Knobs(%s): %v, want an error that names goroutine", spec, err)
 		}
+	}
+}
+
+// TestZeroAndNothing gives every setting of every engine 0, what is negative and
+// what is empty: all are refused but the zeros that the setting's text explains.
+func TestZeroAndNothing(t *testing.T) {
+	zero := map[string]bool{"queue": true, "slots": true, "queue-target": true, "service": true}
+	seen := 0
+	for _, e := range List() {
+		for _, k := range e.Knobs {
+			seen++
+			for _, v := range []string{"0", "0s", "-1", "-1s", "-0", "", "+1", "1e1", "0x1"} {
+				_, err := New(e.Name + "," + k.Key + "=" + v)
+				numeral := v == "0" || v == "0s" && (k.Key == "queue-target" || k.Key == "service")
+				if takes := zero[k.Key] && numeral; (err == nil) != takes {
+					t.Errorf("%s,%s=%s: %v", e.Name, k.Key, v, err)
+				}
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d settings", seen)
 	}
 }

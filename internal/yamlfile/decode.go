@@ -116,8 +116,19 @@ func (d *Decoder) Each(of string, item Set) Set {
 	}
 }
 
-// Text decodes text.
+// Text decodes text that says something: what is empty is left out.
 func (d *Decoder) Text(into *string) Set {
+	return func(path string, n *Node) {
+		if n.Kind == Text && n.Text == "" {
+			d.Fault(n, "%s is empty; write a value, or leave it out", path)
+			return
+		}
+		d.Any(into)(path, n)
+	}
+}
+
+// Any decodes text that may be empty.
+func (d *Decoder) Any(into *string) Set {
 	return func(path string, n *Node) {
 		if n.Kind != Text {
 			d.Fault(n, "%s: %s; write text, in quotes where YAML reads it as something else", path, n)
@@ -128,11 +139,11 @@ func (d *Decoder) Text(into *string) Set {
 }
 
 // Word decodes text that need not be in quotes where YAML reads it as a number
-// or a truth value: a word of a command line is what is written.
+// or a truth value: a word of a command line is what is written, and may be empty.
 func (d *Decoder) Word(into *string) Set {
 	return func(path string, n *Node) {
 		if n.Kind != Number && n.Kind != Bool {
-			d.Text(into)(path, n)
+			d.Any(into)(path, n)
 			return
 		}
 		*into = n.Text
