@@ -71,6 +71,7 @@ func TestCompareExits(t *testing.T) {
 		{old + " " + fat + " --metrics memory", 1, "WORSE hello, sync: RSS memory"},
 		{old + " " + same + " --metrics rss", 2, `no metric "rss"`},
 		{old + " " + wrong, 1, "150 of "},
+		{old + " " + old, 3, "both sides are run old"},
 		{old + " " + gone, 3, "pool: measured in the old run only"},
 		{old + " " + gone + " --allow-missing", 0, "2 missing"},
 		{old + " " + empty, 3, "nothing could be compared"},

@@ -209,6 +209,9 @@ func (r *Result) conclude(o Options) {
 		}
 	}
 	r.Conclusion = NoRegression
+	if r.Old.ID == r.New.ID {
+		r.Reasons = append(r.Reasons, "both sides are run "+r.Old.ID)
+	}
 	if r.Tests == 0 {
 		r.Reasons = append(r.Reasons, "nothing could be compared")
 	}
