@@ -79,10 +79,15 @@ func (f *loadFiles) prepare(config *load.Config, json bool) (all []loadFile, err
 	if json {
 		onStdout = "--json"
 	}
-	for _, f := range all {
+	for i, f := range all {
 		if f.path != "-" {
 			if err := file.Writable(f.path); err != nil {
 				return nil, fmt.Errorf("--%s: %w", f.flag, err)
+			}
+			for _, other := range all[:i] {
+				if other.path != "-" && file.Same(other.path, f.path) {
+					return nil, fmt.Errorf("--%s and --%s both write %s: give each a file of its own", other.flag, f.flag, f.path)
+				}
 			}
 			continue
 		}

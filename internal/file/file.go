@@ -72,6 +72,22 @@ func Writable(path string) error {
 	return nil
 }
 
+// Same tells whether Replace would write one file for both paths, so that the
+// second would be all that is left. Pipes and devices take what comes.
+func Same(a, b string) bool {
+	a, ia, errA := resolve(a)
+	b, ib, errB := resolve(b)
+	switch {
+	case errA != nil || errB != nil || (ia == nil) != (ib == nil):
+		return false
+	case ia != nil:
+		return ia.Mode().IsRegular() && os.SameFile(ia, ib)
+	}
+	da, errA := os.Stat(filepath.Dir(a))
+	db, errB := os.Stat(filepath.Dir(b))
+	return errA == nil && errB == nil && os.SameFile(da, db) && filepath.Base(a) == filepath.Base(b)
+}
+
 // plain is err without the name of the temporary file.
 func plain(path string, err error) error {
 	var wrong *fs.PathError

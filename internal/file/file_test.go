@@ -118,3 +118,33 @@ func TestIn(t *testing.T) {
 	}
 	only(t, dir, "folder", "hard", "link", "new", "run", "within")
 }
+
+func TestSame(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, to := range map[string]string{"link": "old", "dangling": "new", "folder": "."} {
+		if err := os.Symlink(to, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"old", "other"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link("old", "hard"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"old", "old", true}, {"old", "./old", true}, {"link", "old", true}, {"hard", "old", true}, {"folder/old", "old", true},
+		{"new", "new", true}, {"dangling", "new", true}, {"folder/new", "./new", true},
+		{"old", "other", false}, {"new", "old", false}, {"new", "newer", false}, {"nowhere/a", "nowhere/a", false},
+		{os.DevNull, os.DevNull, false},
+	} {
+		if got := Same(tt.a, tt.b); got != tt.want || Same(tt.b, tt.a) != tt.want {
+			t.Errorf("%s and %s: %t", tt.a, tt.b, got)
+		}
+	}
+}
