@@ -107,10 +107,14 @@ func (m *Master) reload(ctx context.Context) error {
 
 // report logs how the workers do.
 func (m *Master) report() {
-	s := m.Stats()
+	s, workers := m.Stats(), m.Workers()
+	var respawns int64 // for whatever reason, as those of a worker
+	for _, w := range workers {
+		respawns += w.Respawns
+	}
 	m.svc.Log.Info("stats", "requests", s.Requests, "errors", s.Errors, "accepted", s.Accepted, "busy", s.Busy,
-		"queue", s.Queue, "processes", s.Processes, "respawns", s.Respawns)
-	for _, w := range m.Workers() {
+		"queue", s.Queue, "processes", s.Processes, "respawns", respawns, "ended_unasked", s.Respawns)
+	for _, w := range workers {
 		m.svc.Log.Info("stats of a worker", "worker", w.ID, "pid", w.PID, "asleep", w.Asleep, "requests", w.Requests,
 			"errors", w.Errors, "accepted", w.Accepted, "busy", w.Busy, "rss", w.RSS, "respawns", w.Respawns, "harakiri", w.Harakiri)
 	}

@@ -41,7 +41,8 @@ func (c *cli) serveCommand() *cobra.Command {
 		Short: "Serve an app on one engine until SIGTERM",
 		Long: `serve runs one engine with one of the built-in apps. It says on standard error
 where it listens once it does; SIGTERM, SIGINT and SIGQUIT drain it: requests in
-flight are finished, then it exits with 0. docs/serve.md has a table of all signals.
+flight are finished, then it exits with 0, or with 1 if --drain was not enough for
+all. docs/serve.md has a table of all signals.
 
 With --master, or the engine prefork, a supervisor keeps worker processes: it
 replaces those that end, and on SIGHUP all of them, one by one, by the program as

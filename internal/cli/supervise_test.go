@@ -72,14 +72,15 @@ func TestServeMaster(t *testing.T) {
 			lines <- s.Text()
 		}
 	}()
-	says := func(part string) {
+	says := func(part string) string {
 		t.Helper()
 		for line := range lines {
 			if strings.Contains(line, part) {
-				return
+				return line
 			}
 		}
 		t.Fatalf("it ended without %q", part)
+		return ""
 	}
 	get := func() {
 		t.Helper()
@@ -109,8 +110,10 @@ func TestServeMaster(t *testing.T) {
 		}
 	}
 	get()
-	cmd.Process.Signal(syscall.SIGUSR1) //nolint:errcheck // what follows tells
-	says("msg=stats requests=2")
+	cmd.Process.Signal(syscall.SIGUSR1)                                                               //nolint:errcheck // what follows tells
+	if line := says("msg=stats requests=2"); !strings.Contains(line, " respawns=2 ended_unasked=0") { // the reload has replaced both
+		t.Error(line)
+	}
 	cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // what follows tells
 	if got := told(); got != "STOPPING=1" {
 		t.Errorf("told %q at the end", got)
