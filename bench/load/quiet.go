@@ -25,6 +25,7 @@ type quietness struct {
 	stretches  []quiet
 	last       int64 // answer, or the start of the window
 	stuck      int64 // the oldest request that has ended in vain since
+	vain       int64 // when the youngest request began that has ended in vain
 	away       int64 // so far
 	awayBefore int64 // when last was set
 }
@@ -43,7 +44,7 @@ func (s *quietness) ended(begun, done int64, answer bool, start, end int64) {
 		s.close(min(done, end), min(begun, s.stuck))
 		s.last, s.stuck, s.awayBefore = max(s.last, done), never, s.away
 	} else if long {
-		s.stuck = min(s.stuck, begun)
+		s.stuck, s.vain = min(s.stuck, begun), max(s.vain, begun)
 	}
 	if !long {
 		return
@@ -67,13 +68,17 @@ func (s *quietness) close(to, begun int64) {
 
 // finish closes the last stretch: the one from the last answer to the end of the
 // window or, where nobody was ever answered again, to when the last request was
-// given up.
+// given up. One that was under way while younger ones were answered shows nothing
+// after the window, when nobody else asks.
 func (s *quietness) finish(start, end, gaveUp int64) {
 	if s.last < start {
 		s.last, s.stuck, s.awayBefore = start, never, s.away
 	}
 	if s.last >= end {
 		return
+	}
+	if s.vain < s.last {
+		gaveUp = end
 	}
 	s.close(max(end, gaveUp), s.stuck)
 }
