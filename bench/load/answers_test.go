@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,26 +63,34 @@ func TestStoppedServer(t *testing.T) {
 	}
 }
 
-// What is under way when a run is interrupted is cut and no error, in the window
-// as while the last answers are waited for.
+// What is under way when a run is interrupted is cut and no error, in the warm-up
+// and in the window as while the last answers are waited for.
 func TestInterruptedCuts(t *testing.T) {
+	const warming Phase = "warm-up"
 	eachGenerator(t, func(t *testing.T, generator string) {
-		for _, at := range []Phase{MeasureStart, MeasureEnd} {
+		for _, at := range []Phase{warming, MeasureStart, MeasureEnd} {
 			r := stopping(t, 1, time.Hour)
 			c := short(r)
 			c.Generator, c.Timeout = generator, time.Hour
 			ctx, interrupt := context.WithCancel(t.Context())
-			c.Phase = func(p Phase) {
-				if p == at {
-					time.AfterFunc(20*time.Millisecond, interrupt) // a request of each connection is under way
+			var once sync.Once
+			reach := func(p Phase) {
+				if p == at { // a request of each connection is under way
+					once.Do(func() { time.AfterFunc(20*time.Millisecond, interrupt) })
 				}
+			}
+			c.Phase = reach
+			if at == warming {
+				c.Warmup, c.Progress = time.Hour, func(Progress) { reach(warming) }
+				c.Phase = func(Phase) { time.Sleep(50 * time.Millisecond) } // reading a host's meters takes a while
 			}
 			l, err := Run(ctx, c)
 			if err != nil {
 				t.Fatal(err)
 			}
 			consistent(t, l)
-			if !l.Interrupted || l.Errors != (results.Errors{}) || l.Cut > int64(c.Connections) || l.WholeRun.Sent != l.WholeRun.Cut || at == MeasureEnd && l.Cut == 0 {
+			if !l.Interrupted || l.Errors != (results.Errors{}) || l.Cut > int64(c.Connections) || l.WholeRun.Sent != l.WholeRun.Cut ||
+				at == warming && l.WholeRun.Cut == 0 || at == MeasureEnd && l.Cut == 0 {
 				t.Errorf("at %s: interrupted %v, %d cut, %+v, %+v", at, l.Interrupted, l.Cut, l.WholeRun, l.Errors)
 			}
 		}

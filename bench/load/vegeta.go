@@ -39,6 +39,7 @@ type attack struct {
 
 	dials, reconnects, answers, spent atomic.Int64
 	open                              openConns
+	ended                             atomic.Int64 // when an interruption ended them
 
 	// The pacer makes hits, the targeter takes them in the same order, and the
 	// fragment of the URL, which leaves no client, tells the result whose it is.
@@ -81,6 +82,7 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 		config: c, window: newWindow(), aims: aims, draws: newDraws(c, 0, 1), mix: newMix(c, 0),
 		taken: make(map[int64]hit, c.Connections), compared: make([]int64, len(c.Requests)),
 	}
+	a.ended.Store(never)
 	a.rec = newRecorder(a.window, len(c.Requests), 0)
 	dial, secure := a.dialer(to), c.secure(to)
 	if err := probe(ctx, c, secure, dial); err != nil {
@@ -128,7 +130,10 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	}()
 	stop := context.AfterFunc(ctx, func() {
 		a.window.abort.CompareAndSwap(never, now()+int64(interruptGrace)+2*int64(lead))
-		sleepUntil(a.window.abort.Load())
+		for at := a.window.abort.Load(); now() < at; at = a.window.abort.Load() {
+			sleepUntil(at) // the conductor may put it off meanwhile
+		}
+		a.ended.Store(now())
 		a.open.end()
 	})
 	defer stop()
@@ -295,7 +300,7 @@ func (a *attack) collect(r *vegeta.Result) {
 		o.intended, o.ready = taken, taken
 	}
 	o.ready = min(o.ready, taken)
-	if r.Code == 0 && o.done >= a.window.abort.Load() {
+	if r.Code == 0 && o.done >= min(a.window.abort.Load(), a.ended.Load()) {
 		o.kind = cutShort
 	}
 	if r.Code == 0 && o.intended >= a.window.start.Load() {
