@@ -103,7 +103,6 @@ func frame(g *dots, ticks []float64, y func(float64) int, far float64, plain boo
 		}
 	}
 	var b strings.Builder
-	b.WriteString("  latency by percentile\n")
 	for row := plotRows - 1; row >= 0; row-- {
 		label, edge := labels[row], wall
 		if label != "" {

@@ -200,8 +200,12 @@ func (t *loadText) percentiles() {
 	if err != nil {
 		return // there is none
 	}
+	title := "latency by percentile"
+	if len(t.load.Classes) > 1 {
+		title += ", all classes" // fast and slow together, as the row of that name
+	}
 	if plot := percentilePlot(h, min(t.width, 100), t.plain); plot != "" {
-		t.WriteString("\n" + plot)
+		t.WriteString("\n  " + title + "\n" + plot)
 	}
 }
 

@@ -184,7 +184,7 @@ func TestPercentilePlot(t *testing.T) {
 			for _, width := range []int{80, 100} {
 				for _, plain := range []bool{false, true} {
 					plot := percentilePlot(h, width, plain)
-					if lines := strings.Count(plot, "\n"); lines != plotRows+3 {
+					if lines := strings.Count(plot, "\n"); lines != plotRows+2 {
 						t.Fatalf("%s, %d answers: %d lines\n%s", name, n, lines, plot)
 					}
 					for line := range strings.Lines(plot) {
