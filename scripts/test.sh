@@ -27,8 +27,9 @@ group 2 $(echo "$packages" | grep -v "$loaded")
 group 1 $(echo "$packages" | grep "$loaded")
 
 # The race detector makes pools drop at random, so under it allocations are not
-# counted: those tests once more without it.
+# counted; and simulations take ten times as long: those tests without it.
 if [ -n "$race" ]; then
 	"$go" test -p 1 -run 'Allocat' ./protocol/gateway ./protocol/http1 ./protocol/uwsgi ./protocol/scgi ./protocol/fastcgi ./engines ./scenarios/apps || failed=1
+	"$go" test -p 1 -run 'FalseAlarms|StopsAreSeen|EdgesHaveNoBias' ./bench/load || failed=1
 fi
 exit $failed

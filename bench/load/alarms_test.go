@@ -44,6 +44,14 @@ func twoClasses(fast, slow float64) func(*rand.Rand) (int, float64) {
 	}
 }
 
+// unraced leaves a simulation, of one goroutine and a hundred million steps, to
+// the tests without the race detector.
+func unraced(t *testing.T) {
+	if raceDetector {
+		t.Skip("takes ten times as long under the race detector; scripts/test.sh runs it without")
+	}
+}
+
 type outcomes []outcome
 
 func (o outcomes) Len() int           { return len(o) }
@@ -149,6 +157,7 @@ var healthyServers = []healthy{
 // No gate sounds for a healthy server more than once in a hundred runs. edges and
 // too-few-samples are no alarms: they say what a window holds.
 func TestFalseAlarms(t *testing.T) {
+	unraced(t)
 	const runs = 300
 	const most = 8 // of a rate of 1 % there are more once in 300 tries
 	for _, h := range healthyServers {
@@ -172,6 +181,7 @@ func TestFalseAlarms(t *testing.T) {
 
 // A server that stops is found out, in the closed loop and in the open one.
 func TestStopsAreSeen(t *testing.T) {
+	unraced(t)
 	for _, h := range []healthy{
 		{"64 connections", 64, 0, 3 * time.Second, exponentially(3e-3)},
 		{"4 connections, heavy tail", 4, 0, 3 * time.Second, lognormal(2e-3, 1)},
@@ -208,6 +218,7 @@ func TestStopsAreSeen(t *testing.T) {
 // What is credited to the window is the rate, whatever its length beside what a
 // request takes.
 func TestEdgesHaveNoBias(t *testing.T) {
+	unraced(t)
 	for _, service := range []func(*rand.Rand) (int, float64){constantly(0.7), exponentially(0.7), twoClasses(0.4, 1.9)} {
 		for _, window := range []time.Duration{300 * time.Millisecond, time.Second, 2500 * time.Millisecond} {
 			const runs = 400
