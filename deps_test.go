@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
-	"scenarios":      {"internal/suggest", "internal/yamlfile", "internal/number", "internal/profile", "internal/template"},
+	"scenarios":      {"internal/suggest", "internal/secret", "internal/yamlfile", "internal/number", "internal/profile", "internal/template"},
 	"scenarios/apps": {"protocol/gateway", "protocol/conformance", "internal/suggest"},
 
 	"results":             {"internal/secret", "internal/file", "internal/format"},
@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"bench/meter":  {"internal/cgroup"},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"internal/number", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
+	"bench/load": {"internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/load/objective": {"internal/number", "results", "internal/suggest"},
 	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},

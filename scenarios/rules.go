@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/internal/profile"
+	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/internal/template"
 )
@@ -35,7 +36,7 @@ type problem struct{ path, msg string }
 func (s *Scenario) fillDefaults() {
 	for i := range s.Requests {
 		if r := &s.Requests[i]; r.Class == "" {
-			r.Class = r.Path
+			r.Class = secret.Text(r.Path) // it stands in every report
 		}
 	}
 	if s.Data.File != "" && s.Data.Order == "" {

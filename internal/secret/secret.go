@@ -22,6 +22,8 @@ var (
 	named = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential|signature)[a-z0-9_.-]*=)('[^']*'|"[^"]*"|[^&\s'"]+)`)
 	// variable is an assignment, as a shell has them before a command.
 	variable = regexp.MustCompile(`(^|[\s=])([A-Z_][A-Z0-9_]*)=('[^']*'|"[^"]*"|\S+)`)
+	// spaced is a flag within a text, with its value behind a blank.
+	spaced = regexp.MustCompile(`(?i)((?:^|\s)--?[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credential)[a-z0-9_-]*\s+)('[^']*'|"[^"]*"|[^-\s'"]\S*)`)
 	// flag is one whose value is the next word.
 	flag = regexp.MustCompile(`(?i)^--?[a-z0-9_-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|credential)[a-z0-9_-]*$`)
 	// template is a value that dyno fills in.
@@ -46,6 +48,7 @@ func Value(name, value string) string {
 func Text(s string) string {
 	s = header.ReplaceAllString(s, "$1$2"+Mask)
 	s = userinfo.ReplaceAllString(s, "$1:"+Mask+"@")
+	s = spaced.ReplaceAllString(s, "$1"+Mask)
 	return named.ReplaceAllString(s, "$1"+Mask)
 }
 

@@ -15,6 +15,7 @@ func TestWords(t *testing.T) {
 		{[]string{"./srv", "--api-token", "hunter2", "--password=hunter2", "--token", "--verbose"}, []string{"./srv", "--api-token", "***", "--password=***", "--token", "--verbose"}},
 		{[]string{"-H", "Authorization: Bearer hunter2", "-H", "Accept: text/plain"}, []string{"-H", "Authorization: ***", "-H", "Accept: text/plain"}},
 		{[]string{"-H", "cookie:a=hunter2; b=hunter2", "http://h/?access_key=hunter2&n=1"}, []string{"-H", "cookie:***", "http://h/?access_key=***&n=1"}},
+		{[]string{"c=python3 srv {port} --secret hunter2 --token 'hunter 2' --secret --verbose -n 1"}, []string{"c=python3 srv {port} --secret *** --token *** --secret --verbose -n 1"}},
 		{[]string{"--engine", "pool,size=64", "--trials=5"}, []string{"--engine", "pool,size=64", "--trials=5"}},
 	} {
 		got := Words(c.words)
