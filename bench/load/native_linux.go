@@ -102,17 +102,7 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 		}
 		return nil, unreachable(c.URL, refused[0])
 	}
-	conductor := conductor{config: c, window: j.window, cpu: processCPU, answers: func() (n int64) {
-		for _, t := range threads {
-			n += t.answers.Load()
-		}
-		return n
-	}, spent: func() (ns int64) {
-		for _, t := range threads {
-			ns += t.spent.Load()
-		}
-		return ns
-	}}
+	conductor := newConductor(c, j, threads)
 	conductor.prepare()
 	close(j.begin)
 	read := conductor.run(ctx)
@@ -160,3 +150,20 @@ func newJob(c *Config, to endpoint) (*job, error) {
 
 // share is how many of n things thread i of k gets.
 func share(n, i, k int) int { return n*(i+1)/k - n*i/k }
+
+// newConductor conducts the threads of a job.
+func newConductor(c *Config, j *job, threads []*thread) conductor {
+	sum := func(of func(*thread) int64) func() int64 {
+		return func() (n int64) {
+			for _, t := range threads {
+				n += of(t)
+			}
+			return n
+		}
+	}
+	return conductor{
+		config: c, window: j.window, cpu: processCPU,
+		answers: sum(func(t *thread) int64 { return t.answers.Load() }),
+		spent:   sum(func(t *thread) int64 { return t.spent.Load() }),
+	}
+}

@@ -205,12 +205,7 @@ func runThreads(t *testing.T, c Config) (*results.Load, []*thread) {
 			t.Error(err)
 		}
 	}
-	conductor := conductor{config: &c, window: j.window, cpu: processCPU, answers: func() (n int64) {
-		for _, th := range threads {
-			n += th.answers.Load()
-		}
-		return n
-	}}
+	conductor := newConductor(&c, j, threads)
 	conductor.prepare()
 	close(j.begin)
 	read := conductor.run(t.Context())
