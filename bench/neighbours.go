@@ -97,14 +97,15 @@ func neighbourHint(n meter.Neighbour, certain bool) string {
 func sharePct(d, of time.Duration) float64 { return 100 * d.Seconds() / max(1e-9, of.Seconds()) }
 
 // foreignPct is what others had of the time of a side's CPUs, foreignLimitPct
-// what they may have. Behind the bound stands what the ticks of the CPUs' idle
-// time make uncertain in a window.
+// what they may have. On top of the bound stand what waking up costs, and what the
+// ticks of the CPUs' idle time make uncertain in a window.
 func foreignPct(s rig.Side) float64 {
 	return 100 * s.Foreign().Seconds() / max(1e-9, s.On.Wall.Seconds()*float64(s.On.CPUs))
 }
 
 func foreignLimitPct(s rig.Side) float64 {
-	return 100*maxForeign + 100*foreignSlack.Seconds()/max(1e-9, s.On.Wall.Seconds()*math.Sqrt(float64(s.On.CPUs)))
+	waking := min(maxWaking, float64(max(0, s.Used.Voluntary))*wakeCost.Seconds()/max(1e-9, s.Used.Wall.Seconds()*float64(s.On.CPUs)))
+	return 100*(maxForeign+waking) + 100*foreignSlack.Seconds()/max(1e-9, s.On.Wall.Seconds()*math.Sqrt(float64(s.On.CPUs)))
 }
 
 // hostSides is what was seen of the sides, as it is stored.

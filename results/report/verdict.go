@@ -134,10 +134,12 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	best := blocks.Best()
 	lead := best.Leader
-	var bounded []int // may have been faster than it was seen to be, and so is not behind
+	// What was held back by the generator may be faster than it was seen to be: it
+	// is neither behind nor tied.
+	var bounded []int
 	for i := range rows {
 		if q.metric == compare.Throughput && rows[i].AtLeast && i != lead {
-			best.May[i], bounded = true, append(bounded, i)
+			bounded = append(bounded, i)
 		}
 	}
 	v.Rounds, v.Power = blocks.Rounds(), power
@@ -149,7 +151,7 @@ func (s *Scenario) answer(q question) Verdict {
 	var tied, out []int // in the order of the table
 	for i := range rows {
 		standing := &v.Targets[i]
-		standing.Lead = best.May[i] && !best.Erratic[i]
+		standing.Lead = best.May[i] && !best.Erratic[i] && !slices.Contains(bounded, i)
 		if i != lead {
 			against := lead
 			if best.By[i] >= 0 {
@@ -161,6 +163,8 @@ func (s *Scenario) answer(q question) Verdict {
 			}
 		}
 		switch {
+		case slices.Contains(bounded, i):
+			v.Unranked = append(v.Unranked, rows[i].name())
 		case best.Erratic[i]:
 			v.Erratic = append(v.Erratic, rows[i].name())
 		case best.May[i]:
@@ -174,7 +178,11 @@ func (s *Scenario) answer(q question) Verdict {
 	switch {
 	case len(tied) == 1:
 		v.Outcome = Winner
-		v.Text = fmt.Sprintf("%s has %s: %s%s", rows[lead].name(), q.best, q.show(rows[lead]), s.price(q, rows, rows[lead]))
+		of := ""
+		if len(bounded) > 0 {
+			of = " of those that can be ranked"
+		}
+		v.Text = fmt.Sprintf("%s has %s%s: %s%s", rows[lead].name(), q.best, of, q.show(rows[lead]), s.price(q, rows, rows[lead]))
 	case len(out) == 0:
 		who := names(rows, tied)
 		if len(tied) > named {
@@ -202,7 +210,7 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	v.Text += "."
 	if len(bounded) > 0 {
-		v.Text += fmt.Sprintf(" The throughput of %s is a lower bound, the generator being the limit: it is not shown to be less.", names(rows, bounded))
+		v.Text += fmt.Sprintf(" The throughput of %s is a lower bound, since the generator was the limit: not ranked.", names(rows, bounded))
 	}
 	if len(v.Erratic) > 0 {
 		v.Text += fmt.Sprintf(" Too erratic to rank, since rounds differ far more than for the others: %s.", strings.Join(v.Erratic, ", "))
