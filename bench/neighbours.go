@@ -104,7 +104,10 @@ func foreignPct(s rig.Side) float64 {
 }
 
 func foreignLimitPct(s rig.Side) float64 {
-	waking := min(maxWaking, float64(max(0, s.Used.Voluntary))*wakeCost.Seconds()/max(1e-9, s.Used.Wall.Seconds()*float64(s.On.CPUs)))
+	waking := min(maxWaking, float64(s.Used.Voluntary)*wakeCost.Seconds()/max(1e-9, s.Used.Wall.Seconds()*float64(s.On.CPUs)))
+	if waking < 0 { // a thread that ended took its count along
+		waking = maxWaking
+	}
 	return 100*(maxForeign+waking) + 100*foreignSlack.Seconds()/max(1e-9, s.On.Wall.Seconds()*math.Sqrt(float64(s.On.CPUs)))
 }
 

@@ -30,7 +30,7 @@ func TestJudgeSide(t *testing.T) {
 		"alone":                         {rig.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
 		"a little":                      {rig.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s/2+50*time.Millisecond, 1)}, ""},
 		"it wakes for each answer":      {rig.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
-		"a thread took its count along": {rig.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: -60_000}, Ours: s / 2, On: on(s/2+50*time.Millisecond, 1)}, ""},
+		"a thread took its count along": {rig.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: -60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
 		"and so does a busy loop":       {rig.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 600_000}, Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
 		"a busy loop":                   {rig.Side{Used: used(s/2, s), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad + " " + CodeRunDelay},
 		"a busy loop that gives way":    {rig.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
