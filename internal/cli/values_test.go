@@ -171,8 +171,8 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("\ufeffduration: 1s\r\nseed: 5\r\n"))
 	f.Add([]byte("header: &a [x]\nrequest: *a\n"))
 	f.Add([]byte("rate: 1e3\nwarmup: ~\n"))
-	// The verbs are made once: making them anew takes a thousand times as long as
-	// reading a file, and would be all that the fuzzer does.
+	// The verbs are made once: making them anew for each input would be most of
+	// what the fuzzer does.
 	root := (&cli{stdout: io.Discard, stderr: io.Discard}).root()
 	cmd, _, err := root.Find([]string{"load"})
 	if err != nil {

@@ -49,10 +49,9 @@ func Target(text string) (string, error) {
 	}
 	var b []byte
 	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c >= 0x80:
+		if c := text[i]; c >= 0x80 {
 			b = append(b, '%', upper[c>>4], upper[c&15])
-		default:
+		} else {
 			b = append(b, c)
 		}
 	}
