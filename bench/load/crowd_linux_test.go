@@ -31,27 +31,6 @@ func onlyGroup(t *testing.T, c Config, g Group) (results.Group, *results.Load) {
 	return l.Groups[0], l
 }
 
-// heads counts the requests of a responder by path.
-type heads struct {
-	mu sync.Mutex
-	n  map[string]int64
-}
-
-func (h *heads) count(head []byte) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.n == nil {
-		h.n = map[string]int64{}
-	}
-	h.n[path(head)]++
-}
-
-func (h *heads) of(path string) int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.n[path]
-}
-
 // Idle connections stand through the window, ask for nothing, and are in none
 // of the figures of the busy ones.
 func TestIdleIsHeld(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -180,4 +181,36 @@ func short(r *responder) Config {
 		URL: r.URL, Connections: 4, Duration: 150 * time.Millisecond, Timeout: 5 * time.Second,
 		Requests: []Request{{Path: "/hello", Length: -1, Want: []byte("Hello, World!")}},
 	}
+}
+
+// heads counts the request heads that come to a responder.
+type heads struct {
+	mu sync.Mutex
+	n  map[string]int64
+}
+
+func (h *heads) count(head []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.n == nil {
+		h.n = map[string]int64{}
+	}
+	h.n[string(head)]++
+}
+
+// all are the heads so far; the responder may still get more.
+func (h *heads) all() map[string]int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.n)
+}
+
+// of tells how many requests came for the path.
+func (h *heads) of(target string) (n int64) {
+	for head, times := range h.all() {
+		if path([]byte(head)) == target {
+			n += times
+		}
+	}
+	return n
 }

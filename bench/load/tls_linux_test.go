@@ -208,13 +208,10 @@ func TestHTTPSNetworks(t *testing.T) {
 // What arrives is what was asked, byte for byte, whatever it looks like.
 func TestHTTPSBytes(t *testing.T) {
 	eachTransport(t, func(t *testing.T) {
-		var mu sync.Mutex
-		seen := map[string]bool{}
+		var seen heads
 		r := respondTLS(t, certified(), nil, func(r *responder) {
 			r.answer = func(w io.Writer, n int64, head []byte) bool {
-				mu.Lock()
-				seen[string(head)] = true
-				mu.Unlock()
+				seen.count(head)
 				return reply(hello)(w, n, head)
 			}
 		})
@@ -223,12 +220,12 @@ func TestHTTPSBytes(t *testing.T) {
 		c.Requests[0] = Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Length: -1}
 		mustSee(t, c, something)
 		want := string(http1.AppendRequest(nil, "GET", "/a//b/%7e?x=%zz", "", header, nil))
-		for head := range seen {
+		for head := range seen.all() {
 			if head != want {
 				t.Errorf("the server got %q, want %q", head, want)
 			}
 		}
-		if len(seen) == 0 {
+		if len(seen.all()) == 0 {
 			t.Error("the server got nothing")
 		}
 	})
@@ -259,13 +256,10 @@ func TestVegetaBytes(t *testing.T) {
 			}
 		})
 	}
-	var mu sync.Mutex
-	seen := map[string]bool{}
+	var seen heads
 	r := respondTLS(t, certified(), nil, func(r *responder) {
 		r.answer = func(w io.Writer, n int64, head []byte) bool {
-			mu.Lock()
-			seen[string(head)] = true
-			mu.Unlock()
+			seen.count(head)
 			return reply(hello)(w, n, head)
 		}
 	})
@@ -275,12 +269,12 @@ func TestVegetaBytes(t *testing.T) {
 	c.Requests[0] = Request{Method: "get", Path: "/a//b/%7e?x=%zz&y", Header: header, Length: -1}
 	mustSee(t, c, something)
 	want := string(http1.AppendRequest(nil, "get", "/a//b/%7e?x=%zz&y", "", header, nil))
-	for head := range seen {
+	for head := range seen.all() {
 		if head != want {
 			t.Errorf("the server got %q, want %q", head, want)
 		}
 	}
-	if len(seen) == 0 {
+	if len(seen.all()) == 0 {
 		t.Error("the server got nothing")
 	}
 }
