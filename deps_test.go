@@ -29,11 +29,11 @@ var mayImport = map[string][]string{
 	"internal/peer":     {},
 	"internal/systemd":  {},
 	"internal/number":   {},
-	"internal/yamlfile": {"internal/number", "internal/suggest"},
+	"internal/yamlfile": {"internal/file", "internal/number", "internal/suggest"},
 	// Two little languages, of rates and of texts that differ from request to
 	// request: scenarios are written in them, the generator speaks them.
 	"internal/profile":  {"internal/number"},
-	"internal/template": {"internal/suggest"},
+	"internal/template": {"internal/file", "internal/suggest"},
 	// The kernel's interface, which the generator and the server that does
 	// nothing are built on.
 	"internal/iouring": {},
@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"bench/meter":  {"internal/cgroup"},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
+	"bench/load": {"internal/file", "internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/load/objective": {"internal/number", "results", "internal/suggest"},
 	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},

@@ -142,7 +142,7 @@ func StoreDoctor(runs string, d *Doctor) (string, error) {
 // ReadDoctor returns what the folder runs keeps of dyno doctor, nil if nothing.
 func ReadDoctor(runs string) (*Doctor, error) {
 	path := filepath.Join(runs, DoctorFile)
-	b, err := os.ReadFile(path)
+	b, err := readDocument(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

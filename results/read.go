@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/dynobench/dyno/internal/file"
 )
 
 // Read returns the run stored in path, a run's folder or its run.json.
@@ -33,16 +34,7 @@ func Read(path string) (*Run, error) {
 const mostDocument = 1 << 30
 
 func readDocument(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it is only read
-	b, err := io.ReadAll(io.LimitReader(f, mostDocument+1))
-	if err == nil && len(b) > mostDocument {
-		err = fmt.Errorf("%s: larger than %d MiB; it is not a run of dyno", path, mostDocument>>20)
-	}
-	return b, err
+	return file.Read(path, mostDocument)
 }
 
 func parseRun(path string, b []byte) (*Run, error) {
@@ -61,7 +53,7 @@ func parseRun(path string, b []byte) (*Run, error) {
 		return nil, err
 	}
 	if err := check(run); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: not a run of dyno: %w", path, err)
 	}
 	if err := run.Plan.check(); err != nil {
 		return nil, fmt.Errorf("%s %w", path, err)

@@ -70,7 +70,7 @@ func (w *witness) run(t *testing.T, c Config, answers int64) (l *results.Load, s
 
 func templated(t *testing.T, w *witness) Config {
 	t.Helper()
-	d, err := template.ReadData("d.csv", strings.NewReader("id,name\n1,Anna\n2,\"B \"\"b\"\"\"\n3,c\n"))
+	d, err := template.ParseData("d.csv", []byte("id,name\n1,Anna\n2,\"B \"\"b\"\"\"\n3,c\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

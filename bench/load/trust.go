@@ -5,8 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
+
+	"github.com/dynobench/dyno/internal/file"
 )
+
+// mostPEM bounds a file of certificates; those of all public authorities take 0.3 MiB.
+const mostPEM = 16 << 20
 
 // Trust says whom to trust behind https, and who the client is, by the names of
 // files: what a command line can say. The zero value is the usual.
@@ -28,7 +32,7 @@ func (t Trust) Config() (*tls.Config, error) {
 		return nil, errors.New("--insecure and --cacert exclude each other: the one trusts everybody")
 	}
 	if t.Authorities != "" {
-		pem, err := os.ReadFile(t.Authorities)
+		pem, err := file.Read(t.Authorities, mostPEM)
 		if err != nil {
 			return nil, fmt.Errorf("--cacert: %w", err)
 		}
@@ -46,7 +50,17 @@ func (t Trust) Config() (*tls.Config, error) {
 	if t.Key == "" {
 		t.Key = t.Certificate
 	}
-	pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+	certificate, err := file.Read(t.Certificate, mostPEM)
+	if err != nil {
+		return nil, fmt.Errorf("--cert: %w", err)
+	}
+	key := certificate // which is read once: it may be a pipe
+	if t.Key != t.Certificate {
+		if key, err = file.Read(t.Key, mostPEM); err != nil {
+			return nil, fmt.Errorf("--key: %w", err)
+		}
+	}
+	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
 		return nil, fmt.Errorf("--cert %s, --key %s: %w", t.Certificate, t.Key, err)
 	}

@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
@@ -299,12 +300,11 @@ func (f loadFlags) open() bool {
 
 // replay takes the arrivals from the trace, and the window unless that is given.
 func (f loadFlags) replay(config *load.Config, window bool) error {
-	file, err := os.Open(f.trace)
+	text, err := file.Read(f.trace, mostInput)
 	if err != nil {
 		return fmt.Errorf("--trace: %w", err)
 	}
-	defer file.Close()
-	if config.Trace, err = load.ReadTrace(f.trace, file); err != nil {
+	if config.Trace, err = load.ReadTrace(f.trace, bytes.NewReader(text)); err != nil {
 		return err
 	}
 	config.Model, config.Speed = load.Open, f.speed

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/scenarios"
@@ -139,6 +139,9 @@ func cutWord(text string) (word, rest string) {
 	return word, strings.TrimLeft(rest, " ")
 }
 
+// mostInput bounds what is read into memory: bodies and traces.
+const mostInput = 1 << 30
+
 // bodies reads what stands for a body: the text itself, or @FILE, or @- for
 // standard input, which can be read once.
 type bodies struct {
@@ -147,14 +150,14 @@ type bodies struct {
 }
 
 func (b *bodies) read(what, text string) ([]byte, error) {
-	file, ok := strings.CutPrefix(text, "@")
+	name, ok := strings.CutPrefix(text, "@")
 	switch {
 	case !ok:
 		return []byte(text), nil
-	case file == "":
+	case name == "":
 		return nil, fmt.Errorf("%s @: the file's name is missing; a body that begins with @ has to come from a file", what)
-	case file != "-":
-		body, err := os.ReadFile(file)
+	case name != "-":
+		body, err := file.Read(name, mostInput)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
@@ -163,7 +166,7 @@ func (b *bodies) read(what, text string) ([]byte, error) {
 		return nil, fmt.Errorf("%s @-: standard input has been read for another request", what)
 	}
 	b.taken = true
-	return io.ReadAll(b.stdin)
+	return file.ReadFrom("standard input", b.stdin, mostInput)
 }
 
 // applyRequests fills config with the requests of s and their data.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/supervise"
+	"github.com/dynobench/dyno/internal/file"
 )
 
 // endings gets the signals that ask the process to end.
@@ -17,7 +19,8 @@ var endings = make(chan os.Signal, 1)
 
 // takeEndings has ctx end at the first of them. From then on they have their usual
 // effect, so that a second one ends the process at once. They have it before
-// anything is seen of the first.
+// anything is seen of the first. A process that still reads its input has nothing
+// to clean up, and may wait for ever: it ends at the first.
 func takeEndings() context.Context {
 	if worker, ok := supervise.Self(); ok && worker.Obeys() {
 		return context.Background() // it ends at its supervisor's command
@@ -27,6 +30,10 @@ func takeEndings() context.Context {
 	go func() {
 		<-endings
 		signal.Stop(endings)
+		if name := file.Reading(); name != "" {
+			fmt.Fprintf(os.Stderr, "dyno: interrupted while reading %s\n", name)
+			os.Exit(exitInterrupted)
+		}
 		cancel()
 	}()
 	return ctx

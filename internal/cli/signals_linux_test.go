@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -425,5 +426,57 @@ func TestDeadLog(t *testing.T) {
 				t.Errorf("exit: %v", err)
 			}
 		})
+	}
+}
+
+// TestInterruptedWhileReading has every kind of input come from a pipe to which
+// nobody writes: the first signal ends what waits for it.
+func TestInterruptedWhileReading(t *testing.T) {
+	for _, args := range [][]string{
+		{"load", "http://127.0.0.1:1/", "--data", "pipe.csv"},
+		{"load", "http://127.0.0.1:1/", "--body", "@pipe.csv"},
+		{"load", "http://127.0.0.1:1/", "--arrivals", "recorded", "--trace", "pipe.csv"},
+		{"load", "https://127.0.0.1:1/", "--cacert", "pipe.csv"},
+		{"load", "https://127.0.0.1:1/", "--cert", "pipe.csv"},
+		{"load", "http://127.0.0.1:1/", "--config", "pipe.csv"},
+		{"run", "./pipe.yaml"},
+		{"report", "pipe.csv"},
+	} {
+		dir := t.TempDir()
+		pipe := filepath.Join(dir, "pipe.csv")
+		if err := unix.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("pipe.csv", filepath.Join(dir, "pipe.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		var stderr bytes.Buffer
+		cmd := exec.Command("dyno", args...)
+		cmd.Dir, cmd.Stderr = dir, &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			cmd.Wait() //nolint:errcheck // the exit code tells
+			close(ended)
+		}()
+		var w *os.File
+		waitFor(t, "somebody who reads the pipe", func() bool {
+			var err error
+			w, err = os.OpenFile(pipe, os.O_WRONLY|unix.O_NONBLOCK, 0) // ENXIO while nobody does
+			select {
+			case <-ended:
+				return true
+			default:
+				return err == nil
+			}
+		})
+		cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // the exit code tells
+		<-ended
+		w.Close() //nolint:errcheck // nothing was written; it is nil if nobody read
+		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(stderr.String(), "interrupted while reading") {
+			t.Errorf("dyno %s: exit code %d, %s", strings.Join(args, " "), code, stderr.String())
+		}
 	}
 }

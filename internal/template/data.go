@@ -5,10 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/dynobench/dyno/internal/file"
 )
 
 // Data is a table of texts: what requests take their fields from, one row per
@@ -38,22 +39,20 @@ func (e *DataError) Error() string {
 // maxData bounds a file; it is held in memory.
 const maxData = 1 << 30
 
-// LoadData reads the file at path: see ReadData.
+// LoadData reads the file at path: see ParseData.
 func LoadData(path string) (*Data, error) {
-	f, err := os.Open(path)
+	text, err := file.Read(path, maxData)
 	if err != nil {
 		return nil, fmt.Errorf("data file: %w", err)
 	}
-	defer f.Close()
-	return ReadData(path, f)
+	return ParseData(path, text)
 }
 
-// ReadData reads a table. The end of name says what it is: .csv with the names
+// ParseData reads a table, in UTF-8. The end of name says what it is: .csv with the names
 // of the fields in its first line (RFC 4180), or .jsonl or .ndjson, a flat JSON
 // object per line with the same fields in each, whose values are texts, numbers
-// (taken as they are written) or true and false. Other errors than those of r
-// are of type *DataError.
-func ReadData(name string, r io.Reader) (*Data, error) {
+// (taken as they are written) or true and false. An error is of type *DataError.
+func ParseData(name string, text []byte) (*Data, error) {
 	d := &Data{name: name}
 	var parse func([]byte) error
 	switch strings.ToLower(filepath.Ext(name)) {
@@ -64,12 +63,11 @@ func ReadData(name string, r io.Reader) (*Data, error) {
 	default:
 		return nil, d.bad(0, "what it holds shows in the end of its name: .csv, .jsonl or .ndjson")
 	}
-	text, err := io.ReadAll(io.LimitReader(r, maxData+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("data file: %w", err)
-	case len(text) > maxData:
-		return nil, d.bad(0, "more than %d MiB; dyno holds it in memory", maxData>>20)
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, d.bad(0, "is in UTF-16; save it as UTF-8")
+	}
+	if at := invalidUTF8(text); at >= 0 {
+		return nil, d.bad(1+bytes.Count(text[:at], []byte("\n")), "the byte %#02x is not UTF-8; save the file as UTF-8", text[at])
 	}
 	sum := sha256.Sum256(text)
 	d.digest = hex.EncodeToString(sum[:])
@@ -80,6 +78,18 @@ func ReadData(name string, r io.Reader) (*Data, error) {
 		return nil, d.bad(0, "no rows; at least one is needed")
 	}
 	return d, nil
+}
+
+// invalidUTF8 is the index of the first byte that is not UTF-8, -1 if none.
+func invalidUTF8(text []byte) int {
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
 }
 
 // Name is the file's, as it was given.

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -23,7 +22,7 @@ func table(d *Data) (all [][]string) {
 	return all
 }
 
-func TestReadData(t *testing.T) {
+func TestParseData(t *testing.T) {
 	want := [][]string{{"1", "Anna", "true"}, {"2.50", `B "b"`, "false"}}
 	for name, text := range map[string]string{
 		"a.csv":    "id,name,ok\n1,Anna,true\n2.50,\"B \"\"b\"\"\",false\n",
@@ -64,17 +63,18 @@ func TestBadData(t *testing.T) {
 		{"d.jsonl", "{\"a\":1} {\"a\":1}\n", "d.jsonl:1: more than one value"},
 		{"d.jsonl", "{\"a\":1\n", "d.jsonl:1: not JSON"},
 		{"d.jsonl", "{\"a\" 1}\n", "d.jsonl:1: not JSON"},
+		{"d.csv", "\xff\xfea\x00\n\x00", "d.csv: is in UTF-16"},
+		{"d.csv", "\xfe\xff\x00a\x00\n", "d.csv: is in UTF-16"},
+		{"d.csv", "a\nJos\u00e9\nJos\xe9\n", "d.csv:3: the byte 0xe9 is not UTF-8"},
+		{"d.jsonl", "{\"a\":\"\xe9\"}\n", "d.jsonl:1: the byte 0xe9 is not UTF-8"},
 		{"d.jsonl", "{}\n", "d.jsonl:1: the object has no fields"},
 		{"d.jsonl", "{\"\":1}\n", "d.jsonl:1: the name of field 1 is empty"},
 	} {
-		_, err := ReadData(test.name, strings.NewReader(test.text))
+		_, err := ParseData(test.name, []byte(test.text))
 		var fault *DataError
 		if err == nil || !strings.HasPrefix(err.Error(), test.want) || !errors.As(err, &fault) {
 			t.Errorf("%q: %v\nwant %s", test.text, err, test.want)
 		}
-	}
-	if _, err := ReadData("d.csv", iotest.ErrReader(fs.ErrClosed)); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("a reader's error is %v", err)
 	}
 	if _, err := LoadData(filepath.Join(t.TempDir(), "none.csv")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
@@ -98,7 +98,7 @@ func FuzzData(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, name := range []string{"f.csv", "f.jsonl"} {
-			d, err := ReadData(name, strings.NewReader(text))
+			d, err := ParseData(name, []byte(text))
 			var fault *DataError
 			if err != nil {
 				if !errors.As(err, &fault) || fault.File != name {

@@ -11,7 +11,7 @@ import (
 
 func rows(t testing.TB, name, text string) *Data {
 	t.Helper()
-	d, err := ReadData(name, strings.NewReader(text))
+	d, err := ParseData(name, []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func ExampleParser() {
-	p := Parser{Data: must(ReadData("users.csv", strings.NewReader("id,name\n7,Anna\n8,Ben\n")))}
+	p := Parser{Data: must(ParseData("users.csv", []byte("id,name\n7,Anna\n8,Ben\n")))}
 	path := must(p.Path("/users/${data.id}"))
 	body := must(p.Text(`{"n": ${seq}, "name": "${json.name}"}`))
 	s := NewSource(1, p.Data, Sequence, 1, 0, 1)

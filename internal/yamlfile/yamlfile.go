@@ -13,8 +13,6 @@ package yamlfile
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -24,6 +22,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/dynobench/dyno/internal/file"
 )
 
 // Bounds of a document. The parser's time grows with the square of the number
@@ -81,16 +81,7 @@ type Pair struct {
 
 // ReadFile returns the content of the file at path, if it is not too large.
 func ReadFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()                                       //nolint:errcheck // it is only read
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1)) // what Parse refuses need not be read
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return data, nil
+	return file.Read(path, MaxSize)
 }
 
 // Parse reads the one document of a file. An empty one is a Null. The error,
