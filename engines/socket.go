@@ -39,8 +39,26 @@ type Socket struct {
 	turns   *turns // nil: every process accepts when it likes
 }
 
+// AddressError is an address that cannot be listened on anywhere, since it is none.
+type AddressError struct{ Addr, Msg string }
+
+func (e *AddressError) Error() string { return fmt.Sprintf("listen on %q: %s", e.Addr, e.Msg) }
+
+// checkAddress returns what is wrong with host:port or :port.
+func checkAddress(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	var form *net.AddrError
+	if errors.As(err, &form) {
+		return &AddressError{addr, form.Err + "; the form is host:port, :port or unix:/path"}
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return &AddressError{addr, "the port is 0 to 65535, or the name of a service"}
+	}
+	return nil
+}
+
 // Listen opens a socket on addr: host:port, :port (port 0 takes a free one) or
-// unix:/path.
+// unix:/path. One that is malformed is an *AddressError.
 //
 // A unix socket file that nobody answers on is left over from a process that
 // was killed, and is replaced. An address that is in use is an error that
@@ -55,8 +73,8 @@ func Listen(addr string, o SocketOptions) (*Socket, error) {
 		if err := checkPath(path); err != nil {
 			return nil, err
 		}
-	} else if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, fmt.Errorf("listen on %q: %w; the form is host:port, :port or unix:/path", addr, err)
+	} else if err := checkAddress(addr); err != nil {
+		return nil, err
 	}
 	var lc net.ListenConfig
 	// Multipath TCP, Go's default for listeners, takes another way through the

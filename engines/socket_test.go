@@ -45,10 +45,14 @@ func TestListenInUse(t *testing.T) {
 }
 
 func TestListenBadAddress(t *testing.T) {
-	for _, addr := range []string{"", "localhost", "unix:", "127.0.0.1:http:x", "127.0.0.1:99999"} {
-		if s, err := Listen(addr, SocketOptions{}); err == nil {
+	for _, addr := range []string{"", "localhost", "unix:", "127.0.0.1:http:x", "127.0.0.1:99999", ":no-such-service", "[::1"} {
+		s, err := Listen(addr, SocketOptions{})
+		if err == nil {
 			s.Close()
-			t.Errorf("Listen(%q) must fail", addr)
+		}
+		var malformed *AddressError
+		if !errors.As(err, &malformed) {
+			t.Errorf("Listen(%q): %v, want an *AddressError", addr, err)
 		}
 	}
 }

@@ -106,9 +106,9 @@ func removeStale(path string) bool {
 func checkPath(path string) error {
 	switch {
 	case path == "":
-		return errors.New("listen on unix: a path is missing, as in unix:/run/app.sock")
+		return &AddressError{"unix:", "a path is missing, as in unix:/run/app.sock"}
 	case len(path) > longestPath:
-		return fmt.Errorf("listen on unix:%s: the path has %d bytes, and a unix socket's can have %d: choose a shorter one", path, len(path), longestPath)
+		return &AddressError{"unix:" + path, fmt.Sprintf("the path has %d bytes, and a unix socket's can have %d: choose a shorter one", len(path), longestPath)}
 	}
 	return nil
 }

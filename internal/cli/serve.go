@@ -174,19 +174,19 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		socket, err = listen(f.listen, options)
 	}
 	if err != nil {
-		return failed(err)
+		return cannotListen(err)
 	}
 	if !isWorker {
 		stop, err := f.supervise.observe(ctx, engine, socket, svc, id.owner())
 		if err != nil {
 			socket.Close()
-			return failed(err)
+			return cannotListen(err)
 		}
 		defer stop()
 		stop, err = f.supervise.profile(ctx, engine, svc.Log, id.owner())
 		if err != nil {
 			socket.Close()
-			return failed(err)
+			return cannotListen(err)
 		}
 		defer stop()
 		pid, err := writePIDFile(f.supervise.pidFile)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/resultstest"
 )
@@ -34,7 +35,7 @@ func storedRun(t *testing.T, change func(*results.Run)) (runs string, run *resul
 // that takes nothing.
 func TestNoVerbSucceedsUnread(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("no /dev/full")
+		peer.Missing(t, "needs /dev/full")
 	}
 	runs, run := storedRun(t, func(*results.Run) {})
 	other := *run

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -91,6 +92,16 @@ func tellManager(log *slog.Logger, state string) {
 	if err := systemd.Notify(state); err != nil {
 		log.Warn("serve", "error", err)
 	}
+}
+
+// cannotListen is err with its exit code: an address that is none is the caller's
+// mistake, another may be taken just now.
+func cannotListen(err error) error {
+	var malformed *engines.AddressError
+	if errors.As(err, &malformed) {
+		return usageError(err)
+	}
+	return failed(err)
 }
 
 // listen opens the socket, or takes the one that this process has been given.
