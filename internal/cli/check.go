@@ -45,7 +45,8 @@ HTTP are not; of a server that speaks them nothing can be told without the app.
 
 The rules are listed with their sources in docs/gateway.md. It exits with 1 when
 one is broken; those that a server may have reasons to break are told apart and
-do not count.`,
+do not count. It exits with 3 when an ordinary request is answered by a server
+error, such as 503: then only the error page has been judged.`,
 		Example: `  dyno check goroutine
   dyno check prefork:eventloop,processes=2
   dyno check http://127.0.0.1:8000/
@@ -122,8 +123,11 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 	if err := c.put(f, report.Bytes()); err != nil {
 		return failed(err)
 	}
-	if !conformance.Conforms(results) {
+	switch {
+	case !conformance.Conforms(results):
 		return &exitError{code: exitFailed}
+	case !conformance.Served(results):
+		return &exitError{code: exitUndecided}
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (r *checkReport) title() string {
 
 // fill derives all from the results.
 func (r *checkReport) fill() {
-	r.Conforms = conformance.Conforms(r.results)
+	r.Conforms = conformance.Conforms(r.results) && conformance.Served(r.results)
 	for _, one := range r.results {
 		level := "must"
 		if one.Rule.Should {

@@ -124,6 +124,21 @@ func Conforms(results []Result) bool {
 	return true
 }
 
+// Served tells whether the rules of HTTP, if any has been judged, have judged more
+// than a server's error page: an ordinary request was answered otherwise.
+func Served(results []Result) bool {
+	judged, answered := false, true
+	for _, r := range results {
+		switch {
+		case r.Rule.ID == "wire.answer":
+			answered = r.Verdict != Unjudged
+		case r.Rule.Needs&HTTP != 0 && r.Verdict != Unjudged:
+			judged = true
+		}
+	}
+	return answered || !judged
+}
+
 // unjudged is the error of a check that cannot tell.
 type unjudged struct{ why string }
 

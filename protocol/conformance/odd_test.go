@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -210,6 +211,9 @@ func (o *oddServer) serve(conn net.Conn) {
 		if o.fault == "weekday" {
 			date = time.Now().UTC().AddDate(0, 0, 1).Format("Mon") + date[3:]
 		}
+		if o.fault == "year" {
+			date = "Thu, 01 Jan 1970 00:00:00 GMT"
+		}
 		if o.fault == "twice" {
 			date += "\r\nDate: " + date
 		}
@@ -307,6 +311,20 @@ func TestSlowIsNotWrong(t *testing.T) {
 	}
 }
 
+// Of a server that answers every request with a server error, nothing but its error
+// page is known.
+func TestErringIsNotJudged(t *testing.T) {
+	s := canned(t, "HTTP/1.1 503 Service Unavailable\r\nDate: "+time.Now().UTC().Format(http.TimeFormat)+"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", true)
+	s.App = false
+	results := conformance.Run(t.Context(), s, nil)
+	if conformance.Served(results) {
+		t.Error("a server that answers 503 to everything counts as one that has been judged")
+	}
+	if !conformance.Conforms(results) {
+		t.Error("and as one that breaks rules")
+	}
+}
+
 // TestWrongIsFound gives the same server one fault at a time. Each must break
 // the rule that is about it, for the reason that it is.
 func TestWrongIsFound(t *testing.T) {
@@ -318,6 +336,7 @@ func TestWrongIsFound(t *testing.T) {
 		"continue":   {"wire.continue-10", "interim 100"},
 		"date":       {"wire.date", "Date"},
 		"weekday":    {"wire.date", "Date"},
+		"year":       {"wire.clock", "from the time here"},
 		"twice":      {"wire.form", "comes twice"},
 		"bare LF":    {"wire.form", "bare LF"},
 		"fold":       {"wire.form", "no field"},

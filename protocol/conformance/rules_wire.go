@@ -65,6 +65,9 @@ var wireRules = []Rule{
 		if u := (unjudged{}); errors.As(err, &u) {
 			return errors.New(u.why) // somewhere it must count that nothing is answered
 		}
+		if err == nil && a.status >= 500 {
+			return cannotTell("an ordinary GET %s is answered %d: how the server answers one that it serves is not known; give a path that works", p.Path, a.status)
+		}
 		if err == nil && a.chunks && strings.Contains(strings.ToLower(a.head), "\ncontent-length:") { // net/http takes it away
 			err = fmt.Errorf("both Transfer-Encoding and Content-Length: %.300q", a.head)
 		}
@@ -93,6 +96,20 @@ var wireRules = []Rule{
 			}
 		}
 		return err
+	}},
+	{ID: "wire.clock", Text: "the Date is the time at which the answer was made, within a day", Ref: "RFC 9110, 6.6.1", Should: true, Needs: HTTP, check: func(p *probe) error {
+		a, err := p.normal()
+		if err != nil {
+			return err
+		}
+		at, err := http.ParseTime(a.header.Get("Date"))
+		if err != nil {
+			return cannotTell("there is no Date to read: %s", value(a.header, "Date"))
+		}
+		if off := time.Since(at); off.Abs() > 24*time.Hour {
+			return fmt.Errorf("got %s, which is %.0f days from the time here", value(a.header, "Date"), off.Abs().Hours()/24)
+		}
+		return nil
 	}},
 	{ID: "wire.close", Text: "after the answer to a request with Connection: close no other is answered, and the connection ends", Ref: "RFC 9112, 9.6", Needs: HTTP, check: func(p *probe) error {
 		t, err := p.same(p.last(), "GET")
