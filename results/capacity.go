@@ -30,6 +30,7 @@ type Capacity struct {
 	Points []CapacityPoint `json:"points"` // the curve, by rate
 	Probes []Probe         `json:"probes"` // in the order in which they ran
 
+	TimeoutS    float64   `json:"timeout_s,omitempty"` // a request without an answer was given up after so long
 	BudgetS     float64   `json:"budget_s,omitempty"`
 	DurationS   float64   `json:"duration_s"` // of the whole search
 	Interrupted bool      `json:"interrupted,omitempty"`

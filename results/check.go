@@ -2,7 +2,6 @@ package results
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"strings"
 
@@ -70,15 +69,30 @@ func checkValue(path string, v reflect.Value) error {
 			return fmt.Errorf("%s: a text of %d bytes is longer than dyno stores", at(), v.Len())
 		}
 	case reflect.Float64:
-		if x := v.Float(); !(math.Abs(x) <= mostFigure) {
+		if x := v.Float(); !(x <= mostFigure && x >= leastFigure(path)) {
 			return fmt.Errorf("%s: %v is beyond what dyno measures", at(), x)
 		}
 	case reflect.Int, reflect.Int64:
-		if x := v.Int(); x > mostFigure || x < -mostFigure {
+		if x := v.Int(); x > mostFigure || float64(x) < leastFigure(path) {
 			return fmt.Errorf("%s: %d is beyond what dyno measures", at(), x)
 		}
 	}
 	return nil
+}
+
+// leastFigure bounds the figure at path from below. Nearly all are counts, times
+// or sizes; the others are what a warning measured, which may be a step of the
+// clock, and differences of two clocks.
+func leastFigure(path string) float64 {
+	name := path[strings.LastIndexByte(path, '.')+1:]
+	name, _, _ = strings.Cut(name, "[")
+	switch name {
+	case "value", "limit", "foreign_pct", "cpu_unseen_s":
+		return -mostFigure
+	case "slots", "busy", "queue", "backlog": // -1: not known
+		return -1
+	}
+	return 0
 }
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="

@@ -136,6 +136,30 @@ func TestReadRefusesAPlanWithoutBounds(t *testing.T) {
 	}
 }
 
+// Figures that nothing can have are refused by their names.
+func TestReadRefusesImpossibleFigures(t *testing.T) {
+	for name, trial := range map[string]string{
+		"requests":                  `"requests":-5`,
+		"throughput_rps":            `"throughput_rps":-0.5`,
+		"latency_us.p99":            `"latency_us":{"p99":-1}`,
+		"server.cpu_us_per_request": `"server":{"cpu_us_per_request":-2}`,
+		"errors.timeout":            `"errors":{"timeout":-1}`,
+		"occupancy.queue[0]":        `"occupancy":{"queue":[-2]}`,
+		"classes[0].requests":       `"classes":[{"requests":-1}]`,
+		"host.steal_pct":            `"host":{"steal_pct":1e17}`,
+		"":                          `"occupancy":{"queue":[-1]},"warnings":[{"measure":{"value":-1}}]`,
+	} {
+		path := filepath.Join(t.TempDir(), "run.json")
+		if err := os.WriteFile(path, []byte(`{"schema":"dyno.run/1","trials":[{`+trial+`}]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := results.Read(path)
+		if name == "" && err != nil || name != "" && (err == nil || !strings.Contains(err.Error(), "not a run of dyno: trials[0]."+name+": ")) {
+			t.Errorf("%s: %v", trial, err)
+		}
+	}
+}
+
 // A p99 over fast and slow requests together is what no verdict is about.
 func TestExportsTellClassesApart(t *testing.T) {
 	run := resultstest.Run(resultstest.Options{Scenarios: []string{"mixed"}, Targets: []string{"goroutine"}, Trials: 1})

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -30,7 +31,7 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 	}
 	length := m.end - m.start
 	l := &results.Load{
-		Schema: results.LoadSchema, URL: c.URL, Generator: c.Generator,
+		Schema: results.LoadSchema, URL: secret.Text(c.URL), Generator: c.Generator,
 		Model: string(c.Model), Arrivals: string(c.Arrivals), Seed: c.Seed,
 		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate, Fresh: c.Fresh, Transport: c.Transport,
 		RateProfile: c.Profile,

@@ -127,7 +127,10 @@ func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo o
 	if !given("arrivals") { // users do not come by the clock
 		config.Arrivals = load.Poisson
 	}
-	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, patience(f.budget, slo, given("timeout")), offering(f.tolerate))}
+	if !given("timeout") {
+		config.Timeout = min(config.Timeout, patience(f.budget, slo))
+	}
+	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, offering(f.tolerate))}
 	if given("duration") {
 		s.Window = config.Duration
 	}
@@ -150,6 +153,7 @@ func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo o
 	case found == nil:
 		return failed(err)
 	}
+	found.TimeoutS = config.Timeout.Seconds()
 	written := c.printSurvey(found, f.plot)
 	switch {
 	case found.Interrupted:
@@ -199,18 +203,12 @@ func (c *cli) printSurvey(found *results.Capacity, path string) error {
 // patience is how long a survey waits for an answer where nobody says. A server
 // that hangs once must not use up the budget, but one that may take that long is
 // waited for.
-func patience(budget time.Duration, slo objective.Objective, given bool) time.Duration {
-	if given {
-		return 0
-	}
+func patience(budget time.Duration, slo objective.Objective) time.Duration {
 	return max(budget/20, 2*slo.Longest(), time.Second)
 }
 
 // prober offers the windows that a survey asks for.
-func prober(config load.Config, patience time.Duration, offer func(context.Context, load.Config) (*results.Load, error)) capacity.Probe {
-	if patience > 0 {
-		config.Timeout = min(config.Timeout, patience)
-	}
+func prober(config load.Config, offer func(context.Context, load.Config) (*results.Load, error)) capacity.Probe {
 	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
 		probe := config
 		probe.Model, probe.Rate, probe.Profile, probe.Seed = load.Open, a.Rate, "", a.Seed

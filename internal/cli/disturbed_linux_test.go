@@ -18,6 +18,7 @@ import (
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/internal/cgroup"
+	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -77,7 +78,7 @@ func TestBusyNeighbour(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(cpus) < 2 {
-		t.Skip("needs two CPUs")
+		peer.Missing(t, "needs two CPUs")
 	}
 	server, generator := strconv.Itoa(cpus[0]), strconv.Itoa(cpus[1])
 	for range 2 {

@@ -25,7 +25,7 @@ import (
 func www(t *testing.T) (uid, gid int) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("needs root, to become somebody else")
+		peer.Missing(t, "needs root, to become somebody else")
 	}
 	u, err := user.Lookup("www-data")
 	if err != nil {

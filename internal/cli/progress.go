@@ -101,9 +101,11 @@ func watch(w io.Writer, plan *bench.Plan) (seen func(bench.Event), done func()) 
 				if class != "" {
 					class = " of " + class
 				}
-				fmt.Fprintf(out, "%d/%d %s on %s, trial %d: %.0f requests/s, p99%s %s, %.1f µs of CPU per request (%v left)\n",
-					e.Done, e.Total, t.Scenario, t.Target, t.Trial, t.ThroughputRPS, class, micros(latency.P99),
-					t.Server.CPUUSPerRequest, e.Left.Round(time.Second))
+				figures := "no right answers"
+				if t.Requests > 0 {
+					figures = fmt.Sprintf("%.0f requests/s, p99%s %s, %.1f µs of CPU per request", t.ThroughputRPS, class, micros(latency.P99), t.Server.CPUUSPerRequest)
+				}
+				fmt.Fprintf(out, "%d/%d %s on %s, trial %d: %s (%v left)\n", e.Done, e.Total, t.Scenario, t.Target, t.Trial, figures, e.Left.Round(time.Second))
 			}
 			for _, warning := range t.Warnings {
 				if warning.Invalid {

@@ -20,6 +20,7 @@ import (
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/report"
@@ -534,8 +535,9 @@ func engineTarget(spec string, known []target.Target) (target.Target, error) {
 // the first request that it will be asked.
 func ownServer(command, protocol string, asked []*scenarios.Scenario) (target.Target, error) {
 	name, line, ok := strings.Cut(command, "=")
+	told := secret.Words([]string{command})[0]
 	if !ok || name == "" || strings.TrimSpace(line) == "" {
-		return target.Target{}, fmt.Errorf("--command %q: expected 'name=command line with {addr}'", command)
+		return target.Target{}, fmt.Errorf("--command %q: expected 'name=command line with {addr}'", told)
 	}
 	// A shell splits the line into words as its author expects; exec keeps
 	// the server the process that is signalled, and env takes assignments
@@ -546,7 +548,7 @@ func ownServer(command, protocol string, asked []*scenarios.Scenario) (target.Ta
 		Command: []string{"/bin/sh", "-c", "exec env " + line},
 	}
 	if err := t.Validate(); err != nil {
-		return target.Target{}, fmt.Errorf("--command %q: %w", command, err)
+		return target.Target{}, fmt.Errorf("--command %q: %w", told, err)
 	}
 	return t, nil
 }

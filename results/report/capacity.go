@@ -25,6 +25,9 @@ func WriteCapacity(w io.Writer, c *results.Capacity, width int) error {
 	if c.Arrivals == "" { // ended before the first probe of it
 		asked = fmt.Sprintf("%s, %.0f s", plural(c.Connections, "connection"), c.DurationS)
 	}
+	if c.TimeoutS > 0 {
+		asked += ", timeout " + format.Duration(1e6*c.TimeoutS)
+	}
 	b.WriteString(format.Wrap(asked, width, "", ""))
 	if len(c.Points) > 0 {
 		b.WriteString("\n" + capacityTable(c, width) + "\n")
