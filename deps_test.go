@@ -39,9 +39,9 @@ var mayImport = map[string][]string{
 	"internal/iouring": {},
 
 	"protocol/conformance": {"protocol/gateway"},
-	"protocol/proxy":       {},
+	"protocol/proxyproto":  {},
 
-	"protocol":              {"protocol/gateway", "protocol/proxy"},
+	"protocol":              {"protocol/gateway", "protocol/proxyproto"},
 	"protocol/http1":        {"protocol", "protocol/gateway"},
 	"protocol/cgi":          {"protocol", "protocol/gateway", "protocol/http1"}, // an answer's head is read as HTTP's
 	"protocol/uwsgi":        {"protocol", "protocol/cgi", "protocol/gateway"},

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"github.com/dynobench/dyno/protocol/proxy"
+	"github.com/dynobench/dyno/protocol/proxyproto"
 )
 
 // This file is what comes before the first request of a connection whose
@@ -18,7 +18,7 @@ var errUnproxied = errors.New("the PROXY header took too long to come")
 // something behind it.
 func (s *Session) unwrap() bool {
 	w := s.w
-	h, size, err := proxy.Parse(w.in[w.start:w.end])
+	h, size, err := proxyproto.Parse(w.in[w.start:w.end])
 	if err != nil {
 		s.turnAway(err)
 		return false

@@ -1,4 +1,4 @@
-package proxy_test
+package proxyproto_test
 
 import (
 	"encoding/binary"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dynobench/dyno/protocol/proxy"
+	"github.com/dynobench/dyno/protocol/proxyproto"
 )
 
 const sig = "\r\n\r\n\x00\r\nQUIT\n"
@@ -32,38 +32,38 @@ func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 // What the specification calls valid, with what follows left alone.
 var valid = []struct {
 	name, text string
-	want       proxy.Header
+	want       proxyproto.Header
 }{
 	{"its example", "PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n",
-		proxy.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
+		proxyproto.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
 	{"the longest of TCP4", "PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n",
-		proxy.Header{Source: addr("255.255.255.255:65535"), Destination: addr("255.255.255.255:65535")}},
+		proxyproto.Header{Source: addr("255.255.255.255:65535"), Destination: addr("255.255.255.255:65535")}},
 	{"the longest of TCP6", "PROXY TCP6 " + full6 + " " + full6 + " 65535 65535\r\n",
-		proxy.Header{Source: addr("[" + full6 + "]:65535"), Destination: addr("[" + full6 + "]:65535")}},
+		proxyproto.Header{Source: addr("[" + full6 + "]:65535"), Destination: addr("[" + full6 + "]:65535")}},
 	{"either case", "PROXY TCP6 2001:DB8::a ::1 0 1\r\n",
-		proxy.Header{Source: addr("[2001:db8::a]:0"), Destination: addr("[::1]:1")}},
+		proxyproto.Header{Source: addr("[2001:db8::a]:0"), Destination: addr("[::1]:1")}},
 	{"mapped", "PROXY TCP6 ::ffff:10.0.0.1 ::ffff:a00:2 1 2\r\n",
-		proxy.Header{Source: addr("[::ffff:10.0.0.1]:1"), Destination: addr("[::ffff:10.0.0.2]:2")}},
-	{"unknown", "PROXY UNKNOWN\r\n", proxy.Header{}},
-	{"unknown with more", "PROXY UNKNOWN " + full6 + " " + full6 + " 65535 65535\r\n", proxy.Header{}},
-	{"unknown with anything", "PROXY UNKNOWN  \x00 TCP4\r\n", proxy.Header{}},
+		proxyproto.Header{Source: addr("[::ffff:10.0.0.1]:1"), Destination: addr("[::ffff:10.0.0.2]:2")}},
+	{"unknown", "PROXY UNKNOWN\r\n", proxyproto.Header{}},
+	{"unknown with more", "PROXY UNKNOWN " + full6 + " " + full6 + " 65535 65535\r\n", proxyproto.Header{}},
+	{"unknown with anything", "PROXY UNKNOWN  \x00 TCP4\r\n", proxyproto.Header{}},
 
-	{"2, IPv4", v2(0x21, 0x11, block4), proxy.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
-	{"2, IPv6", v2(0x21, 0x21, block6), proxy.Header{Source: addr("[2001:db8::1]:0"), Destination: addr("[2001:db8::2]:65535")}},
+	{"2, IPv4", v2(0x21, 0x11, block4), proxyproto.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
+	{"2, IPv6", v2(0x21, 0x21, block6), proxyproto.Header{Source: addr("[2001:db8::1]:0"), Destination: addr("[2001:db8::2]:65535")}},
 	{"2, with TLVs", v2(0x21, 0x11, block4+"\x04\x00\x02ab\x20\x00\x05\x01\x00\x00\x00\x00"),
-		proxy.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
-	{"2, the most", v2(0x21, 0x11, block4+strings.Repeat("x", proxy.MaxBlock-12)),
-		proxy.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
-	{"2, local", v2(0x20, 0x00, ""), proxy.Header{}},
-	{"2, local with addresses", v2(0x20, 0x11, block4), proxy.Header{}},
-	{"2, local of any family", v2(0x20, 0xff, "x"), proxy.Header{}},
-	{"2, unspecified", v2(0x21, 0x00, ""), proxy.Header{}},
-	{"2, unspecified with more", v2(0x21, 0x00, "abc"), proxy.Header{}},
-	{"2, unspecified transport", v2(0x21, 0x10, block4), proxy.Header{}},
-	{"2, UDP", v2(0x21, 0x12, block4), proxy.Header{}},
-	{"2, UDP over IPv6", v2(0x21, 0x22, block6), proxy.Header{}},
-	{"2, unix", v2(0x21, 0x31, unix), proxy.Header{}},
-	{"2, unix datagrams", v2(0x21, 0x32, unix), proxy.Header{}},
+		proxyproto.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
+	{"2, the most", v2(0x21, 0x11, block4+strings.Repeat("x", proxyproto.MaxBlock-12)),
+		proxyproto.Header{Source: addr("192.168.0.1:56324"), Destination: addr("192.168.0.11:443")}},
+	{"2, local", v2(0x20, 0x00, ""), proxyproto.Header{}},
+	{"2, local with addresses", v2(0x20, 0x11, block4), proxyproto.Header{}},
+	{"2, local of any family", v2(0x20, 0xff, "x"), proxyproto.Header{}},
+	{"2, unspecified", v2(0x21, 0x00, ""), proxyproto.Header{}},
+	{"2, unspecified with more", v2(0x21, 0x00, "abc"), proxyproto.Header{}},
+	{"2, unspecified transport", v2(0x21, 0x10, block4), proxyproto.Header{}},
+	{"2, UDP", v2(0x21, 0x12, block4), proxyproto.Header{}},
+	{"2, UDP over IPv6", v2(0x21, 0x22, block6), proxyproto.Header{}},
+	{"2, unix", v2(0x21, 0x31, unix), proxyproto.Header{}},
+	{"2, unix datagrams", v2(0x21, 0x32, unix), proxyproto.Header{}},
 }
 
 // What it does not, with the byte, counted from 1, that tells; 0 for the last one.
@@ -117,8 +117,8 @@ var invalid = []struct {
 	{"2, another transport", v2(0x21, 0x13, block4), 16},
 	{"2, too short for IPv4", v2(0x21, 0x11, block4[:11]), 16},
 	{"2, too short for IPv6", v2(0x21, 0x21, block6[:35]), 16},
-	{"2, too long", v2(0x21, 0x11, block4+strings.Repeat("x", proxy.MaxBlock-11)), 16},
-	{"2, local, too long", v2(0x20, 0x00, strings.Repeat("x", proxy.MaxBlock+1)), 16},
+	{"2, too long", v2(0x21, 0x11, block4+strings.Repeat("x", proxyproto.MaxBlock-11)), 16},
+	{"2, local, too long", v2(0x20, 0x00, strings.Repeat("x", proxyproto.MaxBlock+1)), 16},
 }
 
 func TestValid(t *testing.T) {
@@ -126,12 +126,12 @@ func TestValid(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			data := []byte(c.text)
 			for n := range data {
-				if _, size, err := proxy.Parse(data[:n]); size != 0 || err != nil {
+				if _, size, err := proxyproto.Parse(data[:n]); size != 0 || err != nil {
 					t.Fatalf("after %d bytes of %d: size %d, %v", n, len(c.text), size, err)
 				}
 			}
 			for _, rest := range []string{"", "G", "\r\n", c.text} {
-				h, size, err := proxy.Parse([]byte(c.text + rest))
+				h, size, err := proxyproto.Parse([]byte(c.text + rest))
 				if h != c.want || size != len(c.text) || err != nil {
 					t.Errorf("%+v, size %d, %v; want %+v, %d", h, size, err, c.want, len(c.text))
 				}
@@ -148,8 +148,8 @@ func TestInvalid(t *testing.T) {
 			}
 			data := []byte(c.text)
 			for n := range len(data) + 1 {
-				h, size, err := proxy.Parse(data[:n])
-				if h != (proxy.Header{}) || size != 0 || (err != nil) != (n >= c.at) {
+				h, size, err := proxyproto.Parse(data[:n])
+				if h != (proxyproto.Header{}) || size != 0 || (err != nil) != (n >= c.at) {
 					t.Fatalf("after %d bytes: %+v, size %d, %v; want an error from %d on", n, h, size, err, c.at)
 				}
 			}
@@ -167,7 +167,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(c.text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, size, err := proxy.Parse(data)
+		h, size, err := proxyproto.Parse(data)
 		if size < 0 || size > len(data) || err != nil && size != 0 {
 			t.Fatalf("size %d of %d, %v", size, len(data), err)
 		}
@@ -175,8 +175,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%+v, size %d; the reference has %+v, %d", h, size, want, n)
 		}
 		decided := false
-		for n := range min(len(data), 16+proxy.MaxBlock) + 1 {
-			part, k, bad := proxy.Parse(data[:n])
+		for n := range min(len(data), 16+proxyproto.MaxBlock) + 1 {
+			part, k, bad := proxyproto.Parse(data[:n])
 			if now := k != 0 || bad != nil; now {
 				decided = true
 				if part != h || k != size || bad != err {
@@ -186,7 +186,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%d bytes: no outcome any more", n)
 			}
 		}
-		if !decided && len(data) >= 16+proxy.MaxBlock {
+		if !decided && len(data) >= 16+proxyproto.MaxBlock {
 			t.Fatalf("no outcome after %d bytes", len(data))
 		}
 	})
@@ -198,7 +198,7 @@ var (
 )
 
 // reference is the header that data begins with, and its size; 0 if there is none.
-func reference(data []byte) (h proxy.Header, size int) {
+func reference(data []byte) (h proxyproto.Header, size int) {
 	if m := anyLine.FindSubmatch(data); m != nil && len(m[0]) <= 107 {
 		family, words := 4, m[1:5]
 		if m[5] != nil {
@@ -216,13 +216,13 @@ func reference(data []byte) (h proxy.Header, size int) {
 			}
 			ends[i] = netip.AddrPortFrom(a, uint16(port))
 		}
-		return proxy.Header{Source: ends[0], Destination: ends[1]}, len(m[0])
+		return proxyproto.Header{Source: ends[0], Destination: ends[1]}, len(m[0])
 	}
 	if len(data) < 16 || string(data[:12]) != sig || data[12]&^1 != 0x20 {
 		return h, 0
 	}
 	n := int(binary.BigEndian.Uint16(data[14:]))
-	if n > proxy.MaxBlock || len(data) < 16+n {
+	if n > proxyproto.MaxBlock || len(data) < 16+n {
 		return h, 0
 	}
 	block := data[16 : 16+n]

@@ -1,9 +1,9 @@
-// Package proxy reads the header by which a proxy that forwards bytes (HAProxy,
+// Package proxyproto reads the header by which a proxy that forwards bytes (HAProxy,
 // nginx's stream module, the load balancers of clouds) tells whom it forwards
 // them for: the PROXY protocol, versions 1 and 2, of HAProxy's
 // proxy-protocol.txt. It does no I/O and knows no connection: package protocol
 // has it stand before a connection's requests.
-package proxy
+package proxyproto
 
 import (
 	"bytes"
