@@ -87,7 +87,7 @@ var mayImport = map[string][]string{
 	"bench/load": {"internal/file", "internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/load/objective": {"internal/number", "results", "internal/suggest"},
-	"bench/load/capacity":  {"results", "bench/load", "bench/load/objective"},
+	"bench/capacity":       {"results", "bench/load", "bench/load/objective"},
 	"bench/gauge":          {},
 	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/load/capacity"
+	"github.com/dynobench/dyno/bench/capacity"
 	"github.com/dynobench/dyno/bench/load/objective"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/format"

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/load/capacity"
+	"github.com/dynobench/dyno/bench/capacity"
 	"github.com/dynobench/dyno/results"
 )
 
