@@ -86,12 +86,11 @@ var mayImport = map[string][]string{
 	// in one place, and reads answers with the codec that the servers use.
 	"bench/load": {"internal/file", "internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
 	// A search offers nothing itself: the command line hands it the generator.
-	"bench/load/objective": {"internal/number", "results", "internal/suggest"},
-	"bench/capacity":       {"results", "bench/load", "bench/load/objective"},
-	"bench/gauge":          {},
-	"bench/rig":            {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
-	"bench/doctor":         {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":                {"internal/secret", "bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
+	"bench/capacity": {"internal/number", "internal/suggest", "results", "bench/load"},
+	"bench/gauge":    {},
+	"bench/rig":      {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
+	"bench/doctor":   {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
+	"bench":          {"internal/secret", "bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
 
 	"internal/cli":    {"..."},
 	"cmd/dyno":        {"internal/cli"},

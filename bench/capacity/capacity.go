@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/load/objective"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -41,7 +40,7 @@ type Probe func(ctx context.Context, a Ask) (*results.Load, error)
 
 // Config is a search or a sweep. Probe and Budget are needed.
 type Config struct {
-	Objective objective.Objective // needed for a search
+	Objective Objective // needed for a search
 	Probe     Probe
 	Budget    time.Duration // of the whole; no probe begins that would exceed it
 	Window    time.Duration // of a probe; 0 chooses by the budget

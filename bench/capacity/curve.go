@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load/objective"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -122,7 +121,7 @@ func addErrors(to *results.Errors, e results.Errors) {
 
 func verdictOf(v *results.Objective) string {
 	switch {
-	case objective.Unknown(v):
+	case Undecided(v):
 		return results.VerdictUnknown
 	case v.Met:
 		return results.VerdictKept

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/load/objective"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -105,9 +104,9 @@ func md1(service float64) func(*rand.Rand, float64) []int64 {
 	}
 }
 
-func goal(t *testing.T, text string) objective.Objective {
+func goal(t *testing.T, text string) Objective {
 	t.Helper()
-	o, err := objective.Parse(text)
+	o, err := ParseObjective(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +373,7 @@ func TestSweep(t *testing.T) {
 	if few := c.Points[0].Objective; few == nil || few.Met || few.Terms[0].Reason == "" {
 		t.Errorf("100/s has too few for p99: %+v", few)
 	}
-	cfg.Objective = objective.Objective{}
+	cfg.Objective = Objective{}
 	h.spoil = nil
 	if c, err = Sweep(t.Context(), cfg, []float64{500}); err != nil || c.Points[0].Objective != nil || c.Objective != "" {
 		t.Errorf("without an objective: %v, %+v", err, c)

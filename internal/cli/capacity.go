@@ -14,9 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/capacity"
-	"github.com/dynobench/dyno/bench/load/objective"
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/number"
@@ -45,9 +44,9 @@ func (f *capacityFlags) add(flags *pflag.FlagSet) {
 func (f *capacityFlags) surveys() bool { return f.search || f.sweep != "" }
 
 // check reads the objective and says what does not fit together.
-func (f *capacityFlags) check(given func(string) bool) (slo objective.Objective, err error) {
+func (f *capacityFlags) check(given func(string) bool) (slo capacity.Objective, err error) {
 	if f.slo != "" {
-		if slo, err = objective.Parse(f.slo); err != nil {
+		if slo, err = capacity.ParseObjective(f.slo); err != nil {
 			return slo, fmt.Errorf("--slo: %w", err)
 		}
 	}
@@ -116,7 +115,7 @@ func sweepRates(text string) ([]float64, error) {
 }
 
 // survey searches or sweeps with config, which says all but the rates.
-func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo objective.Objective, given func(string) bool) error {
+func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo capacity.Objective, given func(string) bool) error {
 	var rates []float64
 	if f.sweep != "" {
 		var err error
@@ -203,7 +202,7 @@ func (c *cli) printSurvey(found *results.Capacity, path string) error {
 // patience is how long a survey waits for an answer where nobody says. A server
 // that hangs once must not use up the budget, but one that may take that long is
 // waited for.
-func patience(budget time.Duration, slo objective.Objective) time.Duration {
+func patience(budget time.Duration, slo capacity.Objective) time.Duration {
 	return max(budget/20, 2*slo.Longest(), time.Second)
 }
 
@@ -259,7 +258,7 @@ func watchSurvey(w io.Writer, mode string, budget time.Duration) (seen func(capa
 }
 
 // hold judges a single run and says in it what came of it.
-func hold(l *results.Load, slo objective.Objective) error {
+func hold(l *results.Load, slo capacity.Objective) error {
 	verdict, err := slo.Judge(l)
 	if err != nil || verdict == nil {
 		return err

@@ -1,4 +1,4 @@
-package objective
+package capacity
 
 import (
 	"fmt"
@@ -37,9 +37,9 @@ func (o Objective) Judge(l *results.Load) (*results.Objective, error) {
 	return verdict, nil
 }
 
-// Unknown tells whether a verdict is open: nothing that was seen breaks the
+// Undecided tells whether a verdict is open: nothing that was seen breaks the
 // objective, but not all of it was seen.
-func Unknown(v *results.Objective) bool {
+func Undecided(v *results.Objective) bool {
 	open := false
 	for _, t := range v.Terms {
 		if t.Seen == nil {

@@ -1,4 +1,4 @@
-package objective
+package capacity
 
 import (
 	"strings"
@@ -17,9 +17,9 @@ func TestParse(t *testing.T) {
 		"service.p99<5ms,p99<5ms":     "service.p99<5ms,p99<5ms",
 		"errors<100%":                 "errors<100%",
 	} {
-		o, err := Parse(text)
+		o, err := ParseObjective(text)
 		if err != nil || o.String() != want {
-			t.Errorf("Parse(%q) = %q, %v; want %q", text, o, err, want)
+			t.Errorf("ParseObjective(%q) = %q, %v; want %q", text, o, err, want)
 		}
 	}
 	for text, want := range map[string]string{
@@ -50,8 +50,8 @@ func TestParse(t *testing.T) {
 		"rate>inf":           "expected requests per second",
 		"p99<10ms,p99<=20ms": "p99 is bounded twice",
 	} {
-		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Parse(%q): %v, want an error with %s", text, err, want)
+		if _, err := ParseObjective(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParseObjective(%q): %v, want an error with %s", text, err, want)
 		}
 	}
 }
@@ -62,11 +62,11 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		o, err := Parse(text)
+		o, err := ParseObjective(text)
 		if err != nil {
 			return
 		}
-		again, err := Parse(o.String())
+		again, err := ParseObjective(o.String())
 		if err != nil || again.String() != o.String() {
 			t.Fatalf("%q is read as %q, which is read as %q, %v", text, o, again, err)
 		}
@@ -153,7 +153,7 @@ func TestJudge(t *testing.T) {
 		{"p99.99<1s,p90<1us", 1000, nil, false, false, "missed"},
 		{"p90<1s,errors<1%,p99.9<1s", 1000, nil, false, true, "too few"},
 	} {
-		o, err := Parse(c.text)
+		o, err := ParseObjective(c.text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,21 +172,21 @@ func TestJudge(t *testing.T) {
 		} else if last.Met {
 			t.Errorf("%s: met, though nothing was seen", c.text)
 		}
-		if v.Met != c.met || Unknown(v) != c.open || !strings.Contains(told, c.term) || v.Text != c.text {
-			t.Errorf("%s of %d: met %v, open %v, %q; want %v, %v, %q", c.text, c.n, v.Met, Unknown(v), told, c.met, c.open, c.term)
+		if v.Met != c.met || Undecided(v) != c.open || !strings.Contains(told, c.term) || v.Text != c.text {
+			t.Errorf("%s of %d: met %v, open %v, %q; want %v, %v, %q", c.text, c.n, v.Met, Undecided(v), told, c.met, c.open, c.term)
 		}
 	}
 	if v, err := (Objective{}).Judge(seen(t, 1)); v != nil || err != nil {
 		t.Errorf("an empty objective: %v, %v", v, err)
 	}
-	o, _ := Parse("p50<1s")
+	o, _ := ParseObjective("p50<1s")
 	if _, err := o.Judge(&results.Load{Histogram: "?"}); err == nil {
 		t.Error("a broken histogram is judged")
 	}
 }
 
 func TestNeeds(t *testing.T) {
-	o, _ := Parse("p90<1ms,p99.9<10ms,service.p99<5ms")
+	o, _ := ParseObjective("p90<1ms,p99.9<10ms,service.p99<5ms")
 	if got := o.Samples(); got != 10_000 {
 		t.Errorf("p99.9 takes %d samples", got)
 	}

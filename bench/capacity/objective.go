@@ -1,9 +1,4 @@
-// Package objective reads service level objectives such as
-// "p99<10ms,errors<0.1%" and holds a run of the generator against them.
-//
-// An objective is kept if each of its terms is. What too few samples tell is
-// not guessed: such a term is not met, and says why.
-package objective
+package capacity
 
 import (
 	"fmt"
@@ -15,8 +10,10 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// An Objective is a list of bounds, all of which have to hold. The zero value
-// asks for nothing.
+// An Objective is a list of bounds on a run of the generator, such as
+// "p99<10ms,errors<0.1%". It is kept if each of its terms is. What too few samples
+// tell is not guessed: such a term is not met, and says why. The zero value asks
+// for nothing.
 type Objective struct{ terms []term }
 
 // A term bounds one figure of a run.
@@ -48,20 +45,20 @@ var known = []string{
 	"service.p50", "service.p90", "service.p99", "service.p99.9", "service.mean", "service.max",
 }
 
-// Forms shows what a term looks like, for usage texts.
-const Forms = "p99<10ms, mean<=2ms, max<1s, service.p99<5ms, errors<0.1%, rate>5000, rate>99%"
+// ObjectiveForms shows what a term looks like, for usage texts.
+const ObjectiveForms = "p99<10ms, mean<=2ms, max<1s, service.p99<5ms, errors<0.1%, rate>5000, rate>99%"
 
-// Parse reads terms separated by commas: a figure, one of < <= > >=, a bound.
+// ParseObjective reads terms separated by commas: a figure, one of < <= > >=, a bound.
 // Latencies are bounded by a duration from above and count from when a request
 // was due, those with "service." before them from when it was sent; errors by
 // a share of all requests that were due; rate, of right answers, from below by
 // requests per second or by a share of the rate that is offered.
-func Parse(text string) (Objective, error) {
+func ParseObjective(text string) (Objective, error) {
 	var o Objective
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.Join(strings.Fields(part), "")
 		if part == "" {
-			return Objective{}, fmt.Errorf("objective %q: a term is empty; terms look like %s", text, Forms)
+			return Objective{}, fmt.Errorf("objective %q: a term is empty; terms look like %s", text, ObjectiveForms)
 		}
 		t, err := parseTerm(part)
 		if err != nil {
@@ -80,7 +77,7 @@ func Parse(text string) (Objective, error) {
 func parseTerm(text string) (term, error) {
 	at := strings.IndexAny(text, "<>=")
 	if at < 0 {
-		return term{}, fmt.Errorf("no bound; terms look like %s", Forms)
+		return term{}, fmt.Errorf("no bound; terms look like %s", ObjectiveForms)
 	}
 	name, op := text[:at], text[at:at+1]
 	value := text[at+1:]
