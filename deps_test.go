@@ -75,7 +75,7 @@ var mayImport = map[string][]string{
 	"results":             {"internal/secret", "internal/file", "internal/format"},
 	"results/stats":       {},
 	"results/compare":     {"results", "results/stats", "internal/format"},
-	"results/tune":        {"internal/file", "results", "results/stats", "results/compare", "internal/format", "internal/shell"},
+	"bench/tune":          {"internal/file", "results", "results/stats", "results/compare", "internal/format", "internal/shell"},
 	"results/report":      {"internal/file", "results", "results/stats", "results/compare", "results/report/plot", "internal/format", "internal/shell"},
 	"results/report/plot": {"results/stats", "internal/format"},
 	"results/resultstest": {"results"},
@@ -96,7 +96,7 @@ var mayImport = map[string][]string{
 	"cmd/dyno":        {"internal/cli"},
 	"":                {"internal/cli", "protocol/gateway"}, // package dyno, for users' programs
 	"scripts/figures": {"..."},
-	"scripts/tuning":  {"engines", "engines/catalog", "bench/target", "results", "results/compare", "results/tune", "internal/format", "internal/shell"},
+	"scripts/tuning":  {"engines", "engines/catalog", "bench/target", "results", "results/compare", "bench/tune", "internal/format", "internal/shell"},
 }
 
 func TestImports(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/dynobench/dyno/bench/rig"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/tune"
+	"github.com/dynobench/dyno/bench/tune"
 )
 
 // tuneFile is the name of a tuning's document, beside the run.json that it is

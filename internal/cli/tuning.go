@@ -17,7 +17,7 @@ import (
 	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/tune"
+	"github.com/dynobench/dyno/bench/tune"
 	"github.com/dynobench/dyno/scenarios"
 )
 

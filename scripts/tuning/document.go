@@ -14,7 +14,7 @@ import (
 	"github.com/dynobench/dyno/internal/shell"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
-	"github.com/dynobench/dyno/results/tune"
+	"github.com/dynobench/dyno/bench/tune"
 )
 
 // What is between the marks is written by this program, all else by people.

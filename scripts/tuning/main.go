@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines/catalog"
-	"github.com/dynobench/dyno/results/tune"
+	"github.com/dynobench/dyno/bench/tune"
 )
 
 // The sweeps are short, so that all of them take ten minutes. CPU per request is
