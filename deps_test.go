@@ -88,9 +88,9 @@ var mayImport = map[string][]string{
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/capacity": {"internal/number", "internal/suggest", "results", "bench/load"},
 	"bench/gauge":    {},
-	"bench/rig":      {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
-	"bench/doctor":   {"bench/rig", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":          {"internal/secret", "bench/rig", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
+	"bench/measure":  {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
+	"bench/doctor":   {"bench/measure", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
+	"bench":          {"internal/secret", "bench/measure", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
 
 	"internal/cli":    {"..."},
 	"cmd/dyno":        {"internal/cli"},

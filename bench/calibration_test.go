@@ -9,7 +9,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -41,12 +41,12 @@ func TestCeiling(t *testing.T) {
 		"generator-bound and saturated":     {generatorBound, 99_000, 0.97, 0, func(t *results.Trial) { t.Warn(busy) }, load.CodeGeneratorBound},
 		"generator-bound":                   {generatorBound, 70_000, 0.8, 0, func(t *results.Trial) { t.Warn(busy) }, load.CodeGeneratorBound},
 	} {
-		p := &Plan{Options: Options{Calibration: test.calibration}, cpus: rig.CPUs{Server: []int{0}, Generator: []int{1}}}
+		p := &Plan{Options: Options{Calibration: test.calibration}, cpus: measure.CPUs{Server: []int{0}, Generator: []int{1}}}
 		trial := &results.Trial{Load: results.Load{Valid: true, Generator: "native", Model: string(load.Closed), ThroughputRPS: test.rate}}
 		if test.change != nil {
 			test.change(trial)
 		}
-		p.gate(trial, rig.Reading{
+		p.gate(trial, measure.Reading{
 			Used:     meter.Usage{Wall: time.Second, CPU: time.Duration(test.used * 1e9)},
 			OnServer: meter.HostUsage{StealPct: test.steal},
 		})
@@ -83,7 +83,7 @@ func TestPacing(t *testing.T) {
 		"said already":           {rate: 1000, lag: 5000, already: true},
 		"closed":                 {lag: 5000},
 	} {
-		p := &Plan{Options: Options{Calibration: c}, cpus: rig.CPUs{Server: []int{0}, Generator: []int{1}}}
+		p := &Plan{Options: Options{Calibration: c}, cpus: measure.CPUs{Server: []int{0}, Generator: []int{1}}}
 		trial := &results.Trial{Load: results.Load{
 			Valid: true, Generator: "native", Model: string(load.Open), RateRPS: test.rate, GeneratorLagUS: results.Quantiles{P99: test.lag},
 		}}
@@ -93,7 +93,7 @@ func TestPacing(t *testing.T) {
 		if test.already {
 			trial.Warn(results.Warning{Code: load.CodeSendLag})
 		}
-		p.gate(trial, rig.Reading{Used: meter.Usage{Wall: time.Second}})
+		p.gate(trial, measure.Reading{Used: meter.Usage{Wall: time.Second}})
 		if got := hasCode(&trial.Load, CodePacing); got != test.want || !trial.Valid {
 			t.Errorf("%s: noted %v, valid %v; want %v and valid", name, got, trial.Valid, test.want)
 		}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -39,12 +39,12 @@ func TestGate(t *testing.T) {
 		"both at their end, open loop":     {model: load.Open, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, codes: 1},
 		"both at their end, wrong answers": {model: load.Closed, warnings: []results.Warning{busy, wrong}, used: time.Second, codes: 2},
 	} {
-		p := &Plan{cpus: rig.CPUs{Server: []int{0}, Generator: []int{1}}}
+		p := &Plan{cpus: measure.CPUs{Server: []int{0}, Generator: []int{1}}}
 		trial := &results.Trial{Load: results.Load{Valid: true, Model: string(test.model), GeneratorCPUUtilisation: test.busy}, Host: results.Host{StealPct: test.steal}}
 		for _, w := range test.warnings {
 			trial.Warn(w)
 		}
-		p.gate(trial, rig.Reading{Used: meter.Usage{Wall: time.Second, CPU: test.used, Joined: test.joined}, Late: test.late})
+		p.gate(trial, measure.Reading{Used: meter.Usage{Wall: time.Second, CPU: test.used, Joined: test.joined}, Late: test.late})
 		if trial.Valid != test.valid || len(trial.Warnings) != test.codes {
 			t.Errorf("%s: valid %v with %v; want valid %v with %d warnings", name, trial.Valid, trial.Warnings, test.valid, test.codes)
 		}

@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
 // judgeSide marks l where somebody else disturbed the server or the generator
 // in its window: other processes used its CPUs, a thread of it waited for them,
 // or a quota held it back. busiest is whom the hint names.
-func judgeSide(l *results.Load, s rig.Side, busiest meter.Neighbour) {
+func judgeSide(l *results.Load, s measure.Side, busiest meter.Neighbour) {
 	judgeForeign(l, s, busiest, true)
 	judgeWaiting(l, s, busiest, true)
 	judgeQuota(l, s.Name, s.Throttled, s.Used.Wall)
@@ -24,7 +24,7 @@ func judgeSide(l *results.Load, s rig.Side, busiest meter.Neighbour) {
 // hardly anything was left, and not where they may work for the server, as a
 // database does on its host. That the generator itself waited, or was held back
 // by a quota, spoils what it saw, whoever it was.
-func JudgeAlone(l *results.Load, seen rig.AloneReading) {
+func JudgeAlone(l *results.Load, seen measure.AloneReading) {
 	if seen.Died != 0 { // and that is all
 		l.Warnings = nil
 		l.Warn(results.Warning{Code: CodeServerDied, Invalid: true, Message: fmt.Sprintf("the server, process %d, ended before the window did", seen.Died),
@@ -55,14 +55,14 @@ func judgePressure(l *results.Load, pct float64) {
 	}
 }
 
-func judgeForeign(l *results.Load, s rig.Side, busiest meter.Neighbour, certain bool) {
+func judgeForeign(l *results.Load, s measure.Side, busiest meter.Neighbour, certain bool) {
 	if pct, limit := foreignPct(s), foreignLimitPct(s); s.Used.Wall > 0 && pct > limit {
 		l.Warn(results.Warning{Code: CodeForeignLoad, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
 			Message: fmt.Sprintf("other processes used %.1f %% of the time of the %s's CPUs (at most %.1f %% is allowed)", pct, s.Name, limit)})
 	}
 }
 
-func judgeWaiting(l *results.Load, s rig.Side, busiest meter.Neighbour, certain bool) {
+func judgeWaiting(l *results.Load, s measure.Side, busiest meter.Neighbour, certain bool) {
 	if s.Used.Wall <= 0 {
 		return
 	}
@@ -99,11 +99,11 @@ func sharePct(d, of time.Duration) float64 { return 100 * d.Seconds() / max(1e-9
 // foreignPct is what others had of the time of a side's CPUs, foreignLimitPct
 // what they may have. On top of the bound stand what waking up costs, and what the
 // ticks of the CPUs' idle time make uncertain in a window.
-func foreignPct(s rig.Side) float64 {
+func foreignPct(s measure.Side) float64 {
 	return 100 * s.Foreign().Seconds() / max(1e-9, s.On.Wall.Seconds()*float64(s.On.CPUs))
 }
 
-func foreignLimitPct(s rig.Side) float64 {
+func foreignLimitPct(s measure.Side) float64 {
 	waking := min(maxWaking, float64(s.Used.Voluntary)*wakeCost.Seconds()/max(1e-9, s.Used.Wall.Seconds()*float64(s.On.CPUs)))
 	if waking < 0 { // a thread that ended took its count along
 		waking = maxWaking
@@ -112,7 +112,7 @@ func foreignLimitPct(s rig.Side) float64 {
 }
 
 // hostSides is what was seen of the sides, as it is stored.
-func hostSides(sides []rig.Side) (all []results.HostSide) {
+func hostSides(sides []measure.Side) (all []results.HostSide) {
 	for _, s := range sides {
 		if s.Used.Wall <= 0 {
 			continue // it was not read

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -24,27 +24,27 @@ func TestJudgeSide(t *testing.T) {
 		return meter.Usage{Wall: s, CPU: cpu, Runnable: runnable}
 	}
 	for name, test := range map[string]struct {
-		side rig.Side
+		side measure.Side
 		want string // codes
 	}{
-		"alone":                         {rig.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
-		"a little":                      {rig.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s/2+50*time.Millisecond, 1)}, ""},
-		"it wakes for each answer":      {rig.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
-		"a thread took its count along": {rig.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: -60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
-		"and so does a busy loop":       {rig.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 600_000}, Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
-		"a busy loop":                   {rig.Side{Used: used(s/2, s), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad + " " + CodeRunDelay},
-		"a busy loop that gives way":    {rig.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
-		"short and in the way":          {rig.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: on(s/2+40*time.Millisecond, 1)}, CodeRunDelay},
-		"many threads, one CPU":         {rig.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
-		"this process in between":       {rig.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s/2 + 40*time.Millisecond, On: on(s/2+40*time.Millisecond, 1)}, ""},
-		"interrupts in between":         {rig.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: meter.HostUsage{CPUs: 1, Wall: s, Threads: s / 2, Away: 40 * time.Millisecond}}, ""},
-		"a quota":                       {rig.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: 700 * time.Millisecond}}, CodeThrottled},
-		"a quota that hardly was felt":  {rig.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: time.Millisecond}}, ""},
-		"one CPU of eight":              {rig.Side{Used: used(s, s), Ours: s, On: on(2*s, 8)}, CodeForeignLoad},
-		"it runs elsewhere":             {rig.Side{Used: used(2*s, s), Ours: 2 * s, On: on(s/2, 1)}, ""},
-		"it was not read":               {rig.Side{On: on(s, 1)}, ""},
-		"the readings drift apart":      {rig.Side{Used: meter.Usage{Wall: s, CPU: s, Runnable: s}, Ours: s, On: meter.HostUsage{CPUs: 1, Wall: s + 80*time.Millisecond, Threads: s + 80*time.Millisecond}}, ""},
-		"a tree without its short ones": {rig.Side{Used: used(s/10, s/10), Ours: s / 10, On: on(s, 1)}, CodeForeignLoad},
+		"alone":                         {measure.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
+		"a little":                      {measure.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s/2+50*time.Millisecond, 1)}, ""},
+		"it wakes for each answer":      {measure.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
+		"a thread took its count along": {measure.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: -60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
+		"and so does a busy loop":       {measure.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 600_000}, Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
+		"a busy loop":                   {measure.Side{Used: used(s/2, s), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad + " " + CodeRunDelay},
+		"a busy loop that gives way":    {measure.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
+		"short and in the way":          {measure.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: on(s/2+40*time.Millisecond, 1)}, CodeRunDelay},
+		"many threads, one CPU":         {measure.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
+		"this process in between":       {measure.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s/2 + 40*time.Millisecond, On: on(s/2+40*time.Millisecond, 1)}, ""},
+		"interrupts in between":         {measure.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: meter.HostUsage{CPUs: 1, Wall: s, Threads: s / 2, Away: 40 * time.Millisecond}}, ""},
+		"a quota":                       {measure.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: 700 * time.Millisecond}}, CodeThrottled},
+		"a quota that hardly was felt":  {measure.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: time.Millisecond}}, ""},
+		"one CPU of eight":              {measure.Side{Used: used(s, s), Ours: s, On: on(2*s, 8)}, CodeForeignLoad},
+		"it runs elsewhere":             {measure.Side{Used: used(2*s, s), Ours: 2 * s, On: on(s/2, 1)}, ""},
+		"it was not read":               {measure.Side{On: on(s, 1)}, ""},
+		"the readings drift apart":      {measure.Side{Used: meter.Usage{Wall: s, CPU: s, Runnable: s}, Ours: s, On: meter.HostUsage{CPUs: 1, Wall: s + 80*time.Millisecond, Threads: s + 80*time.Millisecond}}, ""},
+		"a tree without its short ones": {measure.Side{Used: used(s/10, s/10), Ours: s / 10, On: on(s, 1)}, CodeForeignLoad},
 	} {
 		test.side.Name = "server"
 		l := results.Load{Valid: true}
@@ -72,30 +72,30 @@ func TestJudgeSide(t *testing.T) {
 // not the server's own helpers.
 func TestJudgeAlone(t *testing.T) {
 	const s = time.Second
-	generator := func(waited time.Duration, threads time.Duration) rig.Side {
-		return rig.Side{Name: "generator", Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s/2 + waited}, Ours: s / 2, On: meter.HostUsage{CPUs: 2, Wall: s, Threads: threads}}
+	generator := func(waited time.Duration, threads time.Duration) measure.Side {
+		return measure.Side{Name: "generator", Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s/2 + waited}, Ours: s / 2, On: meter.HostUsage{CPUs: 2, Wall: s, Threads: threads}}
 	}
-	server := func(waited time.Duration) rig.Side {
-		return rig.Side{Name: "server", Used: meter.Usage{Wall: s, CPU: s / 4, Runnable: s/2 + waited}, Ours: s / 2, On: meter.HostUsage{CPUs: 2, Wall: s, Threads: s / 2}}
+	server := func(waited time.Duration) measure.Side {
+		return measure.Side{Name: "server", Used: meter.Usage{Wall: s, CPU: s / 4, Runnable: s/2 + waited}, Ours: s / 2, On: meter.HostUsage{CPUs: 2, Wall: s, Threads: s / 2}}
 	}
 	held := meter.Throttled{Group: "/g", CPUs: 0.1, For: s / 2}
 	for name, test := range map[string]struct {
-		seen  rig.AloneReading
+		seen  measure.AloneReading
 		want  string
 		valid bool
 	}{
-		"alone":                           {rig.AloneReading{Sides: []rig.Side{generator(0, s/2)}}, "", true},
-		"others, and room for all":        {rig.AloneReading{Sides: []rig.Side{generator(0, s)}}, "", true},
-		"others, and no room":             {rig.AloneReading{Sides: []rig.Side{generator(0, 2*s)}}, CodeForeignLoad, false},
-		"no room, beside the server":      {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, 2*s)}}, CodeForeignLoad, true},
-		"it had to wait":                  {rig.AloneReading{Local: true, Sides: []rig.Side{generator(s/10, s)}}, CodeRunDelay, false},
-		"the server waited for somebody":  {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, s/2), server(s / 10)}}, CodeRunDelay, true},
-		"a quota":                         {rig.AloneReading{Local: true, Held: held, Host: meter.HostUsage{Wall: s}}, CodeThrottled, false},
-		"the server died":                 {rig.AloneReading{Local: true, Died: 7, Held: held, Host: meter.HostUsage{Wall: s}}, CodeServerDied, false},
-		"short of memory":                 {rig.AloneReading{Host: meter.HostUsage{PSIMemorySomePct: 6, Wall: s}}, CodePressure, false},
-		"steal":                           {rig.AloneReading{Host: meter.HostUsage{StealPct: 6}}, CodeSteal, false},
-		"nobody knows who the server is":  {rig.AloneReading{Local: true}, "", true},
-		"the server is held by its quota": {rig.AloneReading{Local: true, Sides: []rig.Side{generator(0, s/2), {Name: "server", Used: meter.Usage{Wall: s}, Ours: s, Throttled: held}}}, CodeThrottled, false},
+		"alone":                           {measure.AloneReading{Sides: []measure.Side{generator(0, s/2)}}, "", true},
+		"others, and room for all":        {measure.AloneReading{Sides: []measure.Side{generator(0, s)}}, "", true},
+		"others, and no room":             {measure.AloneReading{Sides: []measure.Side{generator(0, 2*s)}}, CodeForeignLoad, false},
+		"no room, beside the server":      {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, 2*s)}}, CodeForeignLoad, true},
+		"it had to wait":                  {measure.AloneReading{Local: true, Sides: []measure.Side{generator(s/10, s)}}, CodeRunDelay, false},
+		"the server waited for somebody":  {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, s/2), server(s / 10)}}, CodeRunDelay, true},
+		"a quota":                         {measure.AloneReading{Local: true, Held: held, Host: meter.HostUsage{Wall: s}}, CodeThrottled, false},
+		"the server died":                 {measure.AloneReading{Local: true, Died: 7, Held: held, Host: meter.HostUsage{Wall: s}}, CodeServerDied, false},
+		"short of memory":                 {measure.AloneReading{Host: meter.HostUsage{PSIMemorySomePct: 6, Wall: s}}, CodePressure, false},
+		"steal":                           {measure.AloneReading{Host: meter.HostUsage{StealPct: 6}}, CodeSteal, false},
+		"nobody knows who the server is":  {measure.AloneReading{Local: true}, "", true},
+		"the server is held by its quota": {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, s/2), {Name: "server", Used: meter.Usage{Wall: s}, Ours: s, Throttled: held}}}, CodeThrottled, false},
 	} {
 		l := results.Load{Valid: true}
 		JudgeAlone(&l, test.seen)
@@ -139,7 +139,7 @@ func TestForeignLoadErrors(t *testing.T) {
 
 // simulated is a side with a server of some load beside a foreign share of its
 // CPUs.
-func simulated(rng *rand.Rand, cpus int, window time.Duration, foreign float64) rig.Side {
+func simulated(rng *rand.Rand, cpus int, window time.Duration, foreign float64) measure.Side {
 	const tick = 10 * time.Millisecond
 	a, b := meter.HostSample{CPUs: map[int]meter.CPUTime{}}, meter.HostSample{Time: window, CPUs: map[int]meter.CPUTime{}}
 	own := time.Duration(0)
@@ -156,5 +156,5 @@ func simulated(rng *rand.Rand, cpus int, window time.Duration, foreign float64) 
 		a.CPUs[cpu], b.CPUs[cpu] = before, after
 		own += time.Duration(share * float64(window))
 	}
-	return rig.Side{Name: "server", Used: meter.Usage{Wall: window, CPU: own}, Ours: own, On: b.Sub(a, nil)}
+	return measure.Side{Name: "server", Used: meter.Usage{Wall: window, CPU: own}, Ours: own, On: b.Sub(a, nil)}
 }

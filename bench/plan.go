@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/results"
@@ -112,7 +112,7 @@ type Step struct {
 type Plan struct {
 	Options
 	Steps   []Step // in the order in which they run
-	cpus    rig.CPUs
+	cpus    measure.CPUs
 	trusted *tls.Config // by Trust
 }
 
@@ -157,7 +157,7 @@ func NewPlan(o Options) (*Plan, error) {
 	for o.Seed == 0 {
 		o.Seed = uint64(rand.Uint32()) // short enough to type
 	}
-	cpus, err := rig.ChooseCPUs(o.ServerCPUs, o.GeneratorCPUs)
+	cpus, err := measure.ChooseCPUs(o.ServerCPUs, o.GeneratorCPUs)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/secret"
@@ -118,7 +118,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 	}
 	if err != nil {
 		hint := "run this trial's two commands by hand, the server's first"
-		if errors.Is(err, rig.ErrMeter) {
+		if errors.Is(err, measure.ErrMeter) {
 			hint = "is /proc readable?"
 		}
 		t.Warn(results.Warning{Code: CodeGenerator, Message: err.Error(), Invalid: true, Hint: hint})
@@ -164,7 +164,7 @@ func settle(ctx context.Context, tree *meter.Tree) {
 }
 
 // gate applies the validity gates that need to see the server and the host.
-func (p *Plan) gate(t *results.Trial, seen rig.Reading) {
+func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 	used, late := seen.Used, seen.Late
 	if late.Seconds() > maxEdgeLate*used.Wall.Seconds() {
 		t.Warn(results.Warning{Code: CodeMeterLate, Invalid: true,
@@ -242,12 +242,12 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 }
 
 // generate offers the step's load and meters the server meanwhile.
-func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tree *meter.Tree, addr string, edge func(load.Phase), t *results.Trial) (rig.Reading, error) {
+func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tree *meter.Tree, addr string, edge func(load.Phase), t *results.Trial) (measure.Reading, error) {
 	command := p.Load(s, addr)
 	t.LoadCommand = p.words(command)
-	seen, err := rig.Drive(ctx, rig.Job{
+	seen, err := measure.Drive(ctx, measure.Job{
 		Command: command, Server: server, Tree: tree, CPUs: p.cpus, Edge: edge,
-		Limit: p.warmup(s.Scenario) + p.duration(s.Scenario) + s.Scenario.Load.Timeout + rig.Grace,
+		Limit: p.warmup(s.Scenario) + p.duration(s.Scenario) + s.Scenario.Load.Timeout + measure.Grace,
 	})
 	if seen.Load.Schema == "" {
 		return seen, err

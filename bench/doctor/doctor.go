@@ -3,7 +3,7 @@
 //
 // It drives the null engine, a server that does nothing, with the generator,
 // each a process of its own on its own CPUs as in a trial, and reads what else
-// there is to know of the host. measure collects, judge makes findings of it,
+// there is to know of the host. collect measures, judge makes findings of it,
 // and no judgement needs a clock or a process: both sides meet in plain values.
 //
 // What was measured of the generator (results.Calibration) is stored beside the
@@ -17,14 +17,14 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
 // Options is what to look at. Dyno and CPUs must be set.
 type Options struct {
 	Dyno  string // path of the dyno binary, for the server and the generator
-	CPUs  rig.CPUs
+	CPUs  measure.CPUs
 	Quick bool // a third of the time, a wider guess
 	Build results.Build
 
@@ -54,7 +54,7 @@ func Run(ctx context.Context, o Options) (*results.Doctor, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := measure(ctx, &host{dyno: o.Dyno, cpus: o.CPUs}, times(o.Quick), o.Seen)
+	m, err := collect(ctx, &host{dyno: o.Dyno, cpus: o.CPUs}, times(o.Quick), o.Seen)
 	if err != nil {
 		return nil, err
 	}

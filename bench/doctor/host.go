@@ -9,7 +9,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/iouring"
@@ -18,7 +18,7 @@ import (
 // host is the instrument that measures.
 type host struct {
 	dyno string
-	cpus rig.CPUs
+	cpus measure.CPUs
 }
 
 var _ instrument = (*host)(nil)
@@ -77,8 +77,8 @@ func (h *host) offer(ctx context.Context, o offer) (s seen, err error) {
 		_, stopErr := server.Stop(ctx)
 		err = errors.Join(err, stopErr)
 	}()
-	job := rig.Job{
-		Command: h.generator(addr, o), Limit: o.warmup + o.window + timeout + rig.Grace,
+	job := measure.Job{
+		Command: h.generator(addr, o), Limit: o.warmup + o.window + timeout + measure.Grace,
 		Server: server, Tree: meter.NewTree(server.PID()), CPUs: h.cpus,
 	}
 	holding, over := context.WithCancel(ctx)
@@ -93,7 +93,7 @@ func (h *host) offer(ctx context.Context, o offer) (s seen, err error) {
 			}
 		}
 	}
-	s.Reading, err = rig.Drive(ctx, job)
+	s.Reading, err = measure.Drive(ctx, job)
 	over()
 	if began {
 		s.stopped = <-held
@@ -108,14 +108,14 @@ func (h *host) offer(ctx context.Context, o offer) (s seen, err error) {
 // hold stops the server after a while and lets it go on after length. However
 // it ends, the server goes on.
 func hold(ctx context.Context, server *target.Process, after, length time.Duration) stopped {
-	if !rig.Sleep(ctx, after) {
+	if !measure.Sleep(ctx, after) {
 		return stopped{}
 	}
 	stop, before, err := signal(server, syscall.SIGSTOP)
 	if err != nil {
 		return stopped{}
 	}
-	rig.Sleep(ctx, length)
+	measure.Sleep(ctx, length)
 	goOn, more, _ := signal(server, syscall.SIGCONT)
 	return stopped{frozen: goOn.Sub(stop), unsure: before + more}
 }
@@ -140,7 +140,7 @@ func (h *host) watch(ctx context.Context, d time.Duration) (look, error) {
 	}
 	last, n, runnable := first, 0, 0
 	for end := time.Now().Add(d); time.Now().Before(end); n++ {
-		if !rig.Sleep(ctx, min(glance, time.Until(end))) {
+		if !measure.Sleep(ctx, min(glance, time.Until(end))) {
 			return look{}, context.Cause(ctx)
 		}
 		if last, err = meter.ReadHost(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -73,7 +73,7 @@ var waited sync.Map
 
 func answered(l saw) seen {
 	q := results.Quantiles{P50: l.p50, P99: l.p99}
-	return seen{server: l.server, Reading: rig.Reading{
+	return seen{server: l.server, Reading: measure.Reading{
 		Used: meter.Usage{Wall: time.Second}, Host: meter.HostUsage{HasPSI: true},
 		Load: results.Load{
 			Schema: results.LoadSchema, RateRPS: l.rate, DurationS: 1, Requests: int64(l.rate), ThroughputRPS: l.rps, Histogram: calm(),
@@ -162,7 +162,7 @@ func TestJudge(t *testing.T) {
 		"pressure":            {func(_ *facts, m *measurements) { m.floor.Host.PSICPUSomePct = 1000 }, CodePressure, results.LevelNote, results.Fit, ""},
 		"another load":        {func(_ *facts, m *measurements) { m.calm[1].busyPct = 30 }, CodeOthers, results.LevelProblem, results.NotFit, "top"},
 		"one while it measured": {func(_ *facts, m *measurements) {
-			m.floor.Sides = []rig.Side{{Name: "server", Used: meter.Usage{Wall: time.Second, CPU: time.Second / 2}, Ours: time.Second / 2, On: meter.HostUsage{CPUs: 1, Wall: time.Second, Threads: time.Second}}}
+			m.floor.Sides = []measure.Side{{Name: "server", Used: meter.Usage{Wall: time.Second, CPU: time.Second / 2}, Ours: time.Second / 2, On: meter.HostUsage{CPUs: 1, Wall: time.Second, Threads: time.Second}}}
 			m.floor.Busiest = meter.Neighbour{PID: 7, Name: "loop"}
 		}, CodeOthers, results.LevelProblem, results.NotFit, "\"loop\" (pid 7)"},
 		"a small one":             {func(_ *facts, m *measurements) { m.calm[0].busyPct = 4 }, CodeOthers, results.LevelNote, results.FitWithLimits, "4.0 %"},

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 )
 
-// An instrument is what measure needs of the host: the one in host.go, or a
+// An instrument is what collect needs of the host: the one in host.go, or a
 // fake.
 type instrument interface {
 	// offer runs a generator against a fresh server that does nothing.
@@ -28,7 +28,7 @@ type offer struct {
 
 // seen is what came of an offer.
 type seen struct {
-	rig.Reading
+	measure.Reading
 	stopped
 	server float64 // share of its CPUs' time that the server used
 }
@@ -113,8 +113,8 @@ type measurements struct {
 	native, vegeta seen   // both generators at one low rate
 }
 
-// measure goes through all parts in an order that puts the most needed first.
-func measure(ctx context.Context, on instrument, t timing, tell func(Progress)) (*measurements, error) {
+// collect goes through all parts in an order that puts the most needed first.
+func collect(ctx context.Context, on instrument, t timing, tell func(Progress)) (*measurements, error) {
 	m := new(measurements)
 	at := Progress{Total: t.length()}
 	step := func(what string, length time.Duration) {

@@ -54,7 +54,7 @@ func TestMeasure(t *testing.T) {
 	} {
 		f := &fake{ceiling: test.ceiling}
 		var told []Progress
-		m, err := measure(t.Context(), f, times(test.quick), func(p Progress) { told = append(told, p) })
+		m, err := collect(t.Context(), f, times(test.quick), func(p Progress) { told = append(told, p) })
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -107,12 +107,12 @@ func TestMeasureFails(t *testing.T) {
 		}
 		return nil
 	}}
-	if _, err := measure(t.Context(), f, times(true), nil); !errors.Is(err, broken) || !strings.Contains(err.Error(), "vegeta at a low rate") {
+	if _, err := collect(t.Context(), f, times(true), nil); !errors.Is(err, broken) || !strings.Contains(err.Error(), "vegeta at a low rate") {
 		t.Errorf("got %v, want what failed and why", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := measure(ctx, &fake{}, times(true), nil); !errors.Is(err, context.Canceled) {
+	if _, err := collect(ctx, &fake{}, times(true), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v of an ended context", err)
 	}
 }

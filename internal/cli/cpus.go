@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 )
 
 // waitFlag adds --wait to a verb that measures.
@@ -16,18 +16,18 @@ func waitFlag(flags *pflag.FlagSet, wait *bool) {
 }
 
 // lockCPUs keeps other measurements off the CPUs until release is called.
-func (c *cli) lockCPUs(ctx context.Context, cpus rig.CPUs, wait bool) (release func(), err error) {
+func (c *cli) lockCPUs(ctx context.Context, cpus measure.CPUs, wait bool) (release func(), err error) {
 	var waiting func(error)
 	if wait {
 		waiting = func(by error) { fmt.Fprintf(c.stderr, "waiting: %v\n", by) }
 	}
-	lock, err := rig.LockCPUs(ctx, cpus.All(), waiting)
+	lock, err := measure.LockCPUs(ctx, cpus.All(), waiting)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		return nil, errInterrupted
-	case errors.Is(err, rig.ErrNoLocks):
-		fmt.Fprintf(c.stderr, "warning: a second measurement on these CPUs would not be kept out: %v (%s names a folder for locks)\n", err, rig.LockDirVariable)
+	case errors.Is(err, measure.ErrNoLocks):
+		fmt.Fprintf(c.stderr, "warning: a second measurement on these CPUs would not be kept out: %v (%s names a folder for locks)\n", err, measure.LockDirVariable)
 	default:
 		return nil, failed(fmt.Errorf("%w; --wait waits for it, --server-cpus and --generator-cpus choose others", err))
 	}

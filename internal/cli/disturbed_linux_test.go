@@ -16,7 +16,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/internal/cgroup"
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
@@ -222,7 +222,7 @@ func TestRestrictedProc(t *testing.T) {
 // host without a folder for locks says that it keeps nobody out.
 func TestSecondRun(t *testing.T) {
 	locks := t.TempDir()
-	t.Setenv(rig.LockDirVariable, locks)
+	t.Setenv(measure.LockDirVariable, locks)
 	first := startRun(t, t.TempDir(), aRun)
 	again := func(args ...string) *exec.Cmd {
 		return exec.Command("dyno", append([]string{"run", "hello", "--targets", "goroutine", "-n", "1", "-d", "200ms", "--warmup", "100ms", "--tolerate", "host", "-o", t.TempDir()}, args...)...)
@@ -256,7 +256,7 @@ func TestSecondRun(t *testing.T) {
 	}
 
 	nowhere := again()
-	nowhere.Env = append(os.Environ(), rig.LockDirVariable+"=/proc/none")
+	nowhere.Env = append(os.Environ(), measure.LockDirVariable+"=/proc/none")
 	if out, err := nowhere.CombinedOutput(); err != nil || !strings.Contains(string(out), "would not be kept out") {
 		t.Errorf("without a folder for locks: %v\n%s", err, out)
 	}

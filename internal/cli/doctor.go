@@ -11,7 +11,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/doctor"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -62,7 +62,7 @@ func (c *cli) doctor(ctx context.Context, f doctorFlags) error {
 	}
 	o := doctor.Options{Quick: f.quick, Build: build(), Tolerate: findings(f.tolerate)}
 	var err error
-	if o.CPUs, err = rig.ChooseCPUs(f.serverCPUs, f.generatorCPUs); err != nil {
+	if o.CPUs, err = measure.ChooseCPUs(f.serverCPUs, f.generatorCPUs); err != nil {
 		return usageError(err)
 	}
 	if o.Dyno, err = os.Executable(); err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -50,7 +50,7 @@ func TestInterruptDoctor(t *testing.T) {
 
 // TestCalibrate gives a run what the doctor found of this very host.
 func TestCalibrate(t *testing.T) {
-	cpus, err := rig.ChooseCPUs(nil, nil)
+	cpus, err := measure.ChooseCPUs(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,15 +21,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 )
 
 // TestMain makes the test binary both dyno itself and a server with faults.
 func TestMain(m *testing.M) {
 	target.MaybeWatchdog()
-	if os.Getenv(rig.LockDirVariable) == "" {
-		os.Setenv(rig.LockDirVariable, "none") // other packages' tests measure, too
+	if os.Getenv(measure.LockDirVariable) == "" {
+		os.Setenv(measure.LockDirVariable, "none") // other packages' tests measure, too
 	}
 	testscript.Main(m, map[string]func(){"dyno": func() { Main(nil) }, "faulty": faulty, "secure": secure})
 }
@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "80")
-			env.Setenv(rig.LockDirVariable, "none") // scripts run beside each other
+			env.Setenv(measure.LockDirVariable, "none") // scripts run beside each other
 			env.Setenv("DYNO_TOLERATE", "host")     // the tests of the gates themselves unset it
 			examples, err := filepath.Abs("../../examples")
 			env.Setenv("EXAMPLES", examples)

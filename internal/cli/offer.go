@@ -9,7 +9,7 @@ import (
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/results"
 )
@@ -35,7 +35,7 @@ func offering(tolerate []string) offer {
 // offerAlone watches the host within the window.
 func offerAlone(ctx context.Context, config load.Config) (*results.Load, error) {
 	local, server := serverOf(config.URL)
-	watch := rig.WatchAlone(local, server, readHost)
+	watch := measure.WatchAlone(local, server, readHost)
 	config.Phase = func(load.Phase) { watch.Edge() }
 	l, err := load.Run(ctx, config)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -63,7 +63,7 @@ func (c *cli) resume(ctx context.Context, name, folder string, wait bool) error 
 		return usageError(fmt.Errorf("run %s cannot be resumed: %w", run.ID, err))
 	}
 	left := plan.Remaining()
-	release, err := c.lockCPUs(ctx, rig.CPUs{Server: plan.ServerCPUs, Generator: plan.GeneratorCPUs}, wait)
+	release, err := c.lockCPUs(ctx, measure.CPUs{Server: plan.ServerCPUs, Generator: plan.GeneratorCPUs}, wait)
 	if err != nil {
 		return err
 	}

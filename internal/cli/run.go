@@ -17,7 +17,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/secret"
@@ -231,7 +231,7 @@ func (c *cli) describe(plan *bench.Plan, skipped []results.Skip) results.Plan {
 
 // measure runs plan, stores it under folder and reports it.
 func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.Skip, own *results.File, folder string, wait bool) error {
-	release, err := c.lockCPUs(ctx, rig.CPUs{Server: plan.ServerCPUs, Generator: plan.GeneratorCPUs}, wait)
+	release, err := c.lockCPUs(ctx, measure.CPUs{Server: plan.ServerCPUs, Generator: plan.GeneratorCPUs}, wait)
 	if err != nil {
 		return err
 	}

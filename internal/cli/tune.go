@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/bench/tune"
@@ -118,7 +118,7 @@ func (c *cli) tune(ctx context.Context, args []string, f tuneFlags) error {
 		return t.describe(c.stdout)
 	}
 	t.describe(c.stderr) //nolint:errcheck // it is said in passing
-	release, err := c.lockCPUs(ctx, rig.CPUs{Server: t.options.ServerCPUs, Generator: t.options.GeneratorCPUs}, f.wait)
+	release, err := c.lockCPUs(ctx, measure.CPUs{Server: t.options.ServerCPUs, Generator: t.options.GeneratorCPUs}, f.wait)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -115,9 +115,9 @@ func (s *site) freeze(ctx context.Context, generator string, arrivals load.Arriv
 		began = true
 		go func() {
 			var p pause
-			if rig.Sleep(running, freezeAfter) {
+			if measure.Sleep(running, freezeAfter) {
 				p.stop = s.signal(syscall.SIGSTOP)
-				rig.Sleep(running, freezeLength)
+				measure.Sleep(running, freezeLength)
 				p.goOn = s.signal(syscall.SIGCONT)
 			}
 			held <- p

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 )
 
@@ -95,7 +95,7 @@ func httpsFigures(ctx context.Context, dyno string, f *figures) error {
 
 // openOwn is open with this program as the server.
 func openOwn(ctx context.Context, dyno, scheme string) (*site, error) {
-	cpus, err := rig.ChooseCPUs(nil, nil)
+	cpus, err := measure.ChooseCPUs(nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -78,11 +78,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	os.Exit(measure(ctx, dyno, wanted))
+	os.Exit(perform(ctx, dyno, wanted))
 }
 
-// measure goes through the parts and returns the exit code.
-func measure(ctx context.Context, dyno string, wanted *regexp.Regexp) int {
+// perform goes through the parts and returns the exit code.
+func perform(ctx context.Context, dyno string, wanted *regexp.Regexp) int {
 	var f figures
 	began, done := time.Now(), 0
 	for _, p := range parts {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 )
 
 // The open loop: rates, the window, and how often a run that the host disturbed
@@ -61,7 +61,7 @@ func pacingFigures(ctx context.Context, dyno string, f *figures) error {
 
 // paced is a run of the open loop.
 type paced struct {
-	rig.Reading
+	measure.Reading
 	others float64 // per cent of the CPUs' time that other processes took
 }
 
@@ -115,7 +115,7 @@ func (s *site) pace(ctx context.Context, rate float64, args ...string) (p paced,
 
 // others is what processes that are neither server nor generator took of the
 // CPUs' time, in per cent.
-func (s *site) others(r rig.Reading) float64 {
+func (s *site) others(r measure.Reading) float64 {
 	generator := r.Load.GeneratorCPUUSPerRequest * float64(r.Load.Requests) / 1e6 // s
 	all := r.Used.Wall.Seconds() * float64(len(s.cpus.All()))
 	return max(0, r.Host.BusyPct-100*(r.Used.CPU.Seconds()+generator)/all)

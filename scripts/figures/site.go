@@ -10,7 +10,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/meter"
-	"github.com/dynobench/dyno/bench/rig"
+	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/iouring"
@@ -21,7 +21,7 @@ import (
 // asks it.
 type site struct {
 	dyno   string
-	cpus   rig.CPUs
+	cpus   measure.CPUs
 	server *target.Process
 	tree   *meter.Tree
 	url    string
@@ -46,7 +46,7 @@ func open(ctx context.Context, dyno string) (*site, error) {
 
 // openServe is open with dyno serve in null's place.
 func openServe(ctx context.Context, dyno string, flags ...string) (*site, error) {
-	cpus, err := rig.ChooseCPUs(nil, nil)
+	cpus, err := measure.ChooseCPUs(nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,13 +117,13 @@ func (s *site) watched(ctx context.Context, length time.Duration, dir string, se
 
 // load runs dyno load and meters the host between the edges of its window,
 // which is window long. edge, where not nil, is called at both.
-func (s *site) load(ctx context.Context, window time.Duration, edge func(load.Phase), args ...string) (rig.Reading, error) {
+func (s *site) load(ctx context.Context, window time.Duration, edge func(load.Phase), args ...string) (measure.Reading, error) {
 	argv := append([]string{s.dyno, "load", s.url, "--json", "--duration", window.String()}, args...)
-	job := rig.Job{
+	job := measure.Job{
 		Command: target.Command{Name: "generator", Argv: argv, CPUs: s.cpus.Generator},
 		Limit:   window + grace, Server: s.server, Tree: s.tree, CPUs: s.cpus, Edge: edge,
 	}
-	return rig.Drive(ctx, job)
+	return measure.Drive(ctx, job)
 }
 
 // drive is call of dyno load for length, without a warm-up.

@@ -1,9 +1,9 @@
-// Package rig is what every measurement of dyno's stands on, beside servers
+// Package measure is what every measurement of dyno's stands on, beside servers
 // (bench/target) and meters (bench/meter): which CPUs the server and the
 // generator get, what else of the host the figures depend on, and one run of a
 // generator process against a running server, metered at the edges of its
 // window. bench makes trials of it, bench/doctor looks at the host with it.
-package rig
+package measure
 
 import (
 	"errors"
