@@ -22,13 +22,13 @@ var wallClock = map[string]bool{
 
 // wallClockUses are where servers ask for it all the same, and why they may.
 var wallClockUses = map[string]string{
-	"engines/alarm_linux.go Unix":     "a deadline that has passed, whatever the clock says",
-	"engines/blocking/conn.go Unix":   "a deadline that has passed, whatever the clock says",
-	"engines/wait_linux.go Unix":      "a deadline that has passed, whatever the clock says",
-	"protocol/client/conn.go Unix":    "a deadline that has passed, whatever the clock says",
-	"engines/observe/observe.go Unix": "shown to people: when a process was started",
-	"protocol/http1/encoder.go Unix":  "the Date field, made anew when the second is another one",
-	"protocol/http1/encoder.go UTC":   "the Date field",
+	"engines/kernel/alarm_linux.go Unix": "a deadline that has passed, whatever the clock says",
+	"engines/blocking/conn.go Unix":      "a deadline that has passed, whatever the clock says",
+	"engines/kernel/wait_linux.go Unix":  "a deadline that has passed, whatever the clock says",
+	"protocol/client/conn.go Unix":       "a deadline that has passed, whatever the clock says",
+	"engines/observe/observe.go Unix":    "shown to people: when a process was started",
+	"protocol/http1/encoder.go Unix":     "the Date field, made anew when the second is another one",
+	"protocol/http1/encoder.go UTC":      "the Date field",
 }
 
 // A clock that is set must neither hold a server up nor hurry it.

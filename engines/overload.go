@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -97,7 +98,7 @@ const gateInterval = 100 * time.Millisecond
 
 // Admit tells whether a request is let in that has waited so long.
 func (g *Gate) Admit(waited time.Duration) bool {
-	return g == nil || g.admit(clock(), waited)
+	return g == nil || g.admit(kernel.Clock(), waited)
 }
 
 func (g *Gate) admit(now, waited time.Duration) bool {

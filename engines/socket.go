@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/engines/kernel"
 )
 
 // DefaultBacklog is how many connections may wait to be accepted unless
@@ -83,7 +85,7 @@ func Listen(addr string, o SocketOptions) (*Socket, error) {
 	lc.SetMultipathTCP(false)
 	lc.KeepAlive = -1
 	if o.ReusePort && network == "tcp" {
-		lc.Control = func(_, _ string, c syscall.RawConn) error { return control(c, setReusePort) }
+		lc.Control = func(_, _ string, c syscall.RawConn) error { return kernel.Control(c, setReusePort) }
 	}
 	if network == "unix" && o.Mode != 0 { // nobody may connect before the file has its mode
 		defer syscall.Umask(syscall.Umask(0o777))
@@ -138,6 +140,9 @@ func Inherit(fd uintptr) (*Socket, error) {
 	return &Socket{ln: ln, backlog: DefaultBacklog}, nil
 }
 
+// Waiting is kernel.Backlog of s.
+func (s *Socket) Waiting() (waiting, most int64) { return kernel.Backlog(s.ln.(syscall.Conn)) }
+
 // Listener accepts connections, which are *net.TCPConn or *net.UnixConn. It is
 // the Socket's; to close one is to close the other.
 func (s *Socket) Listener() net.Listener {
@@ -179,7 +184,7 @@ func (s *Socket) File() (*os.File, error) {
 		return nil, err
 	}
 	var f *os.File
-	err = control(c, func(fd int) error {
+	err = kernel.Control(c, func(fd int) error {
 		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 		if err == nil {
 			f = os.NewFile(uintptr(dup), "socket")
@@ -206,7 +211,7 @@ func (s *Socket) Sibling() (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := control(c, setReusePort); err != nil {
+	if err := kernel.Control(c, setReusePort); err != nil {
 		return nil, err
 	}
 	return Listen(s.Addr().String(), SocketOptions{Backlog: s.backlog, ReusePort: true})
@@ -228,7 +233,7 @@ func (s *Socket) prepare() error {
 	if err != nil {
 		return err
 	}
-	return control(c, func(fd int) error {
+	return kernel.Control(c, func(fd int) error {
 		// A second listen changes the backlog of the first.
 		if err := syscall.Listen(fd, s.backlog); err != nil {
 			return os.NewSyscallError("listen", err)
@@ -240,13 +245,4 @@ func (s *Socket) prepare() error {
 		}
 		return nil
 	})
-}
-
-// control runs f on the descriptor of c.
-func control(c syscall.RawConn, f func(fd int) error) error {
-	var err error
-	if e := c.Control(func(fd uintptr) { err = f(int(fd)) }); e != nil {
-		return e
-	}
-	return err
 }

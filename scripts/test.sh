@@ -29,7 +29,7 @@ group 1 $(echo "$packages" | grep "$loaded")
 # The race detector makes pools drop at random, so under it allocations are not
 # counted; and simulations take ten times as long: those tests without it.
 if [ -n "$race" ]; then
-	"$go" test -p 1 -run 'Allocat' ./protocol/gateway ./protocol/http1 ./protocol/uwsgi ./protocol/scgi ./protocol/fastcgi ./engines ./scenarios/apps || failed=1
+	"$go" test -p 1 -run 'Allocat' ./protocol/gateway ./protocol/http1 ./protocol/uwsgi ./protocol/scgi ./protocol/fastcgi ./engines/kernel ./scenarios/apps || failed=1
 	"$go" test -p 1 -run 'FalseAlarms|StopsAreSeen|EdgesHaveNoBias' ./bench/load || failed=1
 fi
 exit $failed

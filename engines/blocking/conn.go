@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -42,7 +42,7 @@ type Conn interface {
 	Cut()
 	// Gone tells when the client goes; see gateway.Watcher.
 	gateway.Watcher
-	// Waited is engines.Waited of its descriptor, 0 where that is not known.
+	// Waited is kernel.Waited of its descriptor, 0 where that is not known.
 	Waited() time.Duration
 	// Close closes the connection.
 	Close()
@@ -143,7 +143,7 @@ func (c *netConn) Wake() {
 
 func (c *netConn) Waited() (d time.Duration) {
 	if c.raw != nil {
-		c.raw.Control(func(fd uintptr) { d = engines.Waited(int(fd)) })
+		c.raw.Control(func(fd uintptr) { d = kernel.Waited(int(fd)) })
 	}
 	return d
 }
@@ -151,7 +151,7 @@ func (c *netConn) Waited() (d time.Duration) {
 func (c *netConn) Gone(tell func()) (stop func()) {
 	stop = func() {}
 	if c.raw != nil {
-		c.raw.Control(func(fd uintptr) { stop = engines.Gone(int(fd), tell) }) //nolint:errcheck // closed: nobody is told
+		c.raw.Control(func(fd uintptr) { stop = kernel.Gone(int(fd), tell) }) //nolint:errcheck // closed: nobody is told
 	}
 	return stop
 }

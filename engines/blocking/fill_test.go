@@ -13,6 +13,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 	"github.com/dynobench/dyno/protocol/http1"
@@ -45,7 +46,7 @@ func TestIdleHoldsNoBuffer(t *testing.T) {
 			served := make(chan error, 1)
 			g := blocking.NewGroup(svc, new(engines.Meter))
 			go func() {
-				served <- blocking.Serve(ctx, sock, g, func(talk *blocking.Talk) { go talk.Serve(engines.Park{}) })
+				served <- blocking.Serve(ctx, sock, g, func(talk *blocking.Talk) { go talk.Serve(kernel.Park{}) })
 			}()
 			made.Store(0)
 			const many = 100

@@ -5,6 +5,7 @@ import (
 	"net"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 )
 
 // Serve accepts connections on sock until ctx ends, and drains g then. Each
@@ -32,7 +33,7 @@ func ServeFunc(ctx context.Context, sock *engines.Socket, g *Group,
 	done := g.Hold()
 	go func() {
 		defer done()
-		ended <- engines.Accept(ctx, g.svc.Log, func() error {
+		ended <- kernel.Accept(ctx, g.svc.Log, func() error {
 			conn, local, remote, err := accept()
 			if err == nil {
 				dispatch(g.Open(conn, local, remote))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -93,7 +94,7 @@ func (t *Talk) Refuse() {
 			t.shed = true
 			go func() {
 				defer g.refusing.Add(-1)
-				t.Serve(engines.Park{})
+				t.Serve(kernel.Park{})
 			}()
 			return
 		}

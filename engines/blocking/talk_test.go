@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 	"github.com/dynobench/dyno/protocol/http1"
@@ -108,7 +109,7 @@ func TestQueuedTime(t *testing.T) {
 			if accepted {
 				k.opened = time.Now().Add(-time.Hour)
 			}
-			k.Serve(engines.Park{})
+			k.Serve(kernel.Park{})
 			if got, err := io.ReadAll(client); err != nil || !strings.HasSuffix(string(got), want) || want == "" && len(got) > 0 {
 				t.Errorf("%q, accepted early: %v: got %q, %v; want %q", text, accepted, got, err, want)
 			}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 )
 
 // Each engine with one slot that is taken does with the next one what it has
@@ -166,7 +166,7 @@ func TestWaited(t *testing.T) {
 		t.Fatal(err)
 	}
 	waited := func() (d time.Duration) {
-		raw.Control(func(fd uintptr) { d = engines.Waited(int(fd)) })
+		raw.Control(func(fd uintptr) { d = kernel.Waited(int(fd)) })
 		return d
 	}
 	eventually(t, "what has come must be seen to wait", func() bool { return waited() >= 20*time.Millisecond })

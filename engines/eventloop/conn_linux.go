@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -87,7 +88,7 @@ func (k *conn) turn() gnet.Action {
 			if w != nil {
 				k.running = true
 				if k.l.e.gate != nil {
-					k.came = time.Now().Add(-engines.Waited(k.fd))
+					k.came = time.Now().Add(-kernel.Waited(k.fd))
 				}
 				if w.submit(k) {
 					return k.hold()
@@ -153,7 +154,7 @@ func (k *conn) Gone(tell func()) (stop func()) {
 		return func() {}
 	}
 	k.tell = tell
-	unwatch := engines.Gone(k.fd, tell)
+	unwatch := kernel.Gone(k.fd, tell)
 	return func() {
 		k.mu.Lock()
 		k.tell = nil

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/engines/reactor"
 	"github.com/dynobench/dyno/protocol"
 )
@@ -61,7 +62,7 @@ func (e *Engine) waited(fd int) time.Duration {
 	if e.gate == nil {
 		return 0
 	}
-	return engines.Waited(fd)
+	return kernel.Waited(fd)
 }
 
 // Serve implements engines.Engine.
@@ -142,7 +143,7 @@ func (e *Engine) accept(ctx context.Context, ln net.Listener) error {
 	}
 	spare := -1
 	defer func() { unix.Close(spare) }()
-	return engines.Accept(ctx, e.svc.Log, func() error {
+	return kernel.Accept(ctx, e.svc.Log, func() error {
 		if e.workers != nil {
 			e.workers.await()
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -129,7 +130,7 @@ func (l *loop) enrol(p pending) {
 		copied := *a // gnet writes to the original
 		local = &copied
 	}
-	k.s = l.e.svc.NewSession(protocol.Peer{Local: local, Remote: c.RemoteAddr(), Wait: engines.Park{}, Watch: k, Context: l.e.ctx})
+	k.s = l.e.svc.NewSession(protocol.Peer{Local: local, Remote: c.RemoteAddr(), Wait: kernel.Park{}, Watch: k, Context: l.e.ctx})
 	unix.Close(p.spare)
 	if _, err := l.client.EnrollContext(c, k); err != nil {
 		l.e.svc.Log.Error("cannot enrol a connection", "error", err)
@@ -178,7 +179,7 @@ func (l *loop) Load() (busy, waiting int64) {
 		fds = append(fds, int32(k.fd))
 	}
 	l.mu.Unlock()
-	return 1, l.held.Load() + engines.Unread(fds)
+	return 1, l.held.Load() + kernel.Unread(fds)
 }
 
 // run runs the app one step, on the loop.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/engines/yardstick"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -131,7 +131,7 @@ func (r *request) fill(ctx *fasthttp.RequestCtx) {
 	e.Flags = r.a.svc.Flags
 	e.MultiThread = true
 	e.LocalAddr = ctx.LocalAddr()
-	e.Context, e.Wait = r.a.inFlight, engines.Park{}
+	e.Context, e.Wait = r.a.inFlight, kernel.Park{}
 }
 
 // gather reads the request's body, and returns the status to refuse it with, or 0.

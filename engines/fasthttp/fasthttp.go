@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/engines/yardstick"
 	"github.com/dynobench/dyno/protocol"
 )
@@ -85,7 +86,7 @@ func (s *server) ShutdownWithContext(ctx context.Context) error {
 		return s.Server.ShutdownWithContext(ctx)
 	}
 	for s.GetCurrentConcurrency() > 0 {
-		if err := (engines.Park{}).Sleep(ctx, time.Millisecond); err != nil {
+		if err := (kernel.Park{}).Sleep(ctx, time.Millisecond); err != nil {
 			return err
 		}
 	}

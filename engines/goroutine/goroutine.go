@@ -8,6 +8,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -52,5 +53,5 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			<-done
 		}
 	}
-	return blocking.Serve(ctx, sock, g, g.Limit(int(e.Slots), func(t *blocking.Talk) { go t.Serve(engines.Park{}) }))
+	return blocking.Serve(ctx, sock, g, g.Limit(int(e.Slots), func(t *blocking.Talk) { go t.Serve(kernel.Park{}) }))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/engines/yardstick"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -50,7 +51,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			MaxLine:   l.MaxLine(),
 			MaxFields: l.MaxHeaderCount(),
 			Flags:     svc.Flags,
-			Wait:      engines.Park{},
+			Wait:      kernel.Park{},
 			Errors:    svc.ErrorLog(),
 			Hold:      svc.Hold,
 			Done: func(answered bool, err error) {

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 )
 
 // A Guard keeps what watches a server to those who may watch. A browser asks
@@ -93,7 +93,7 @@ type patient struct {
 }
 
 func (p patient) Accept() (c net.Conn, err error) {
-	err = engines.AcceptOne(p.ctx, p.log, func() error {
+	err = kernel.AcceptOne(p.ctx, p.log, func() error {
 		c, err = p.Listener.Accept()
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -45,7 +46,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	own.Flags.MultiThread = e.Slots != 1
 	// Workers stay as long as the pool: without it ants wakes up once a
 	// second to look for idle ones.
-	p, err := ants.NewPoolWithFuncGeneric(e.size, func(t *blocking.Talk) { t.Serve(engines.Park{}) },
+	p, err := ants.NewPoolWithFuncGeneric(e.size, func(t *blocking.Talk) { t.Serve(kernel.Park{}) },
 		ants.WithNonblocking(e.overload.Full != engines.FullWait), ants.WithDisablePurge(true))
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/internal/iouring"
 	"github.com/dynobench/dyno/protocol"
 )
@@ -178,7 +179,7 @@ func (k *conn) received(n, room int, errno unix.Errno) {
 }
 
 // Gone implements gateway.Watcher.
-func (k *conn) Gone(tell func()) (stop func()) { return engines.Gone(k.fd, tell) }
+func (k *conn) Gone(tell func()) (stop func()) { return kernel.Gone(k.fd, tell) }
 
 // unread tells whether an idle client has sent what epoll has not told of yet.
 // For the drain, in which the loop comes late to connections that it left waiting.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -99,7 +100,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	e.load.Store(&load)
 	ended := make(chan error, 1)
 	e.open.Go(func() {
-		ended <- engines.Accept(ctx, e.svc.Log, func() error { return e.accept(ln, sock) })
+		ended <- kernel.Accept(ctx, e.svc.Log, func() error { return e.accept(ln, sock) })
 	})
 	var failed error
 	select {
@@ -122,7 +123,7 @@ func (e *Engine) accept(ln syscall.RawConn, sock *engines.Socket) error {
 	if err != nil {
 		return err
 	}
-	fd, local, remote, err := engines.AcceptRaw(ln, sock.Addr(), unix.SOCK_NONBLOCK)
+	fd, local, remote, err := kernel.AcceptRaw(ln, sock.Addr(), unix.SOCK_NONBLOCK)
 	done()
 	if err != nil {
 		return err
@@ -133,7 +134,7 @@ func (e *Engine) accept(ln syscall.RawConn, sock *engines.Socket) error {
 	e.open.Add(1)
 	l.open.Add(1)
 	k := &conn{l: l, fd: fd, writable: true}
-	peer := protocol.Peer{Local: local, Remote: remote, Wait: engines.Park{}, Watch: k, Context: e.ctx}
+	peer := protocol.Peer{Local: local, Remote: remote, Wait: kernel.Park{}, Watch: k, Context: e.ctx}
 	if e.config.Coroutines {
 		peer.Wait = k
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -229,7 +230,7 @@ func (l *loop) Load() (busy, waiting int64) {
 	l.mu.Lock()
 	fds := slices.Collect(maps.Keys(l.conns))
 	l.mu.Unlock()
-	return 1, l.held.Load() + engines.Unread(fds)
+	return 1, l.held.Load() + kernel.Unread(fds)
 }
 
 // tell has Load know of the requests that have been read, and do not run yet.

@@ -1,6 +1,9 @@
 package reactor
 
-import "github.com/dynobench/dyno/engines"
+import (
+	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
+)
 
 // admit tells whether the next request may run. If not, it has been refused,
 // or the connection is queued for a slot. The gate is asked when there is a slot:
@@ -22,7 +25,7 @@ func (k *conn) admit() bool {
 		c.Overload.Refuse(k.s)
 		return false
 	}
-	if l.e.gate != nil && !l.e.gate.Admit(engines.Waited(k.fd)) {
+	if l.e.gate != nil && !l.e.gate.Admit(kernel.Waited(k.fd)) {
 		c.Overload.Refuse(k.s)
 		k.leave()
 		return false

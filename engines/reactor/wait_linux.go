@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -25,7 +25,7 @@ var _ gateway.Waiter = (*conn)(nil)
 // Sleep implements gateway.Waiter.
 func (k *conn) Sleep(ctx context.Context, d time.Duration) error {
 	if k.l.current != k { // in Close, say, after the client has gone
-		return engines.Park{}.Sleep(ctx, d)
+		return kernel.Park{}.Sleep(ctx, d)
 	}
 	if err := ctx.Err(); err != nil || d <= 0 {
 		return err
@@ -39,7 +39,7 @@ func (k *conn) Sleep(ctx context.Context, d time.Duration) error {
 // Readable implements gateway.Waiter.
 func (k *conn) Readable(ctx context.Context, fd int, timeout time.Duration) error {
 	if k.l.current != k {
-		return engines.Park{}.Readable(ctx, fd, timeout)
+		return kernel.Park{}.Readable(ctx, fd, timeout)
 	}
 	return k.ready(ctx, fd, unix.EPOLLIN|unix.EPOLLRDHUP, timeout)
 }
@@ -47,7 +47,7 @@ func (k *conn) Readable(ctx context.Context, fd int, timeout time.Duration) erro
 // Writable implements gateway.Waiter.
 func (k *conn) Writable(ctx context.Context, fd int, timeout time.Duration) error {
 	if k.l.current != k {
-		return engines.Park{}.Writable(ctx, fd, timeout)
+		return kernel.Park{}.Writable(ctx, fd, timeout)
 	}
 	return k.ready(ctx, fd, unix.EPOLLOUT, timeout)
 }

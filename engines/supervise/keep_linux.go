@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 )
 
 const (
@@ -90,7 +91,7 @@ func (m *Master) keep(ctx context.Context, p *place, keepers *sync.WaitGroup) er
 			return fmt.Errorf("supervisor: worker %d ended %d times within %v of its start, last with: %w", p.index+1, quick, quickLife, err)
 		}
 		m.svc.Log.Warn("supervisor: a worker has ended and is replaced", "worker", p.index+1, "error", err, "in_a_row", quick, "pause", pause)
-		if (engines.Park{}).Sleep(ctx, pause) != nil {
+		if (kernel.Park{}).Sleep(ctx, pause) != nil {
 			return nil
 		}
 		m.respawns.Add(1)

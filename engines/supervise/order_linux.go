@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 )
 
 // reloads does what SIGHUP asks for. Those that come during a reload are one.
@@ -154,7 +155,7 @@ func (m *Master) Waiting() (waiting, most int64) {
 		if i > 0 && m.socket != "reuseport" {
 			break // they share one
 		}
-		if n, of := engines.Backlog(p.socket); n >= 0 {
+		if n, of := kernel.Backlog(p.socket); n >= 0 {
 			waiting, most = max(waiting, 0)+n, max(most, 0)+of
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -39,9 +40,9 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 	own.NoKeepAlive = own.NoKeepAlive || !e.pinned
 	g := blocking.NewGroup(&own, &e.Meter)
 	g.Overload = e.overload
-	serve := func(t *blocking.Talk) { t.Serve(engines.Park{}) }
+	serve := func(t *blocking.Talk) { t.Serve(kernel.Park{}) }
 	if e.overload.Full != engines.FullWait { // somebody has to refuse meanwhile
-		serve = g.Limit(1, func(t *blocking.Talk) { go t.Serve(engines.Park{}) })
+		serve = g.Limit(1, func(t *blocking.Talk) { go t.Serve(kernel.Park{}) })
 	}
 	return blocking.Serve(ctx, sock, g, serve)
 }

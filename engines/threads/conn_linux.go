@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -30,9 +30,9 @@ var _ blocking.Conn = (*conn)(nil)
 // retry is how often, after Wake, an empty socket is looked at.
 const retry = 5 * time.Millisecond
 
-func (c *conn) Gone(tell func()) (stop func()) { return engines.Gone(c.fd, tell) }
+func (c *conn) Gone(tell func()) (stop func()) { return kernel.Gone(c.fd, tell) }
 
-func (c *conn) Waited() time.Duration { return engines.Waited(c.fd) }
+func (c *conn) Waited() time.Duration { return kernel.Waited(c.fd) }
 
 func (c *conn) Read(p []byte) (int, error) {
 	if !c.by.IsZero() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/blocking"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -116,7 +117,7 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 // stays locked to it.
 func serve(queue <-chan *blocking.Talk, end <-chan struct{}) {
 	runtime.LockOSThread()
-	var wait engines.Block
+	var wait kernel.Block
 	defer wait.Close()
 	for {
 		select {
@@ -132,7 +133,7 @@ func serve(queue <-chan *blocking.Talk, end <-chan struct{}) {
 // for it is the only one that is left to Go's poller, so that the end of the
 // engine can wake it.
 func accept(ln syscall.RawConn, local net.Addr, tick unix.Timeval) (blocking.Conn, net.Addr, net.Addr, error) {
-	fd, local, remote, err := engines.AcceptRaw(ln, local, 0)
+	fd, local, remote, err := kernel.AcceptRaw(ln, local, 0)
 	if err != nil {
 		return nil, nil, nil, err
 	}

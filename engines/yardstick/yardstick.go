@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/engines/kernel"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -100,7 +101,7 @@ func (c *Conn) Remote() (addr, port string) {
 // Accept implements net.Listener.
 func (l *Listener) Accept() (net.Conn, error) {
 	var inner net.Conn
-	err := engines.AcceptOne(l.ctx, l.log, func() (err error) {
+	err := kernel.AcceptOne(l.ctx, l.log, func() (err error) {
 		inner, err = l.Listener.Accept()
 		return err
 	})
@@ -221,7 +222,7 @@ func (l *Listener) lastCall(svc *protocol.Service) {
 		if n == 0 {
 			return
 		}
-		engines.Park{}.Sleep(context.Background(), 5*time.Millisecond)
+		kernel.Park{}.Sleep(context.Background(), 5*time.Millisecond)
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package engines
+package kernel
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package engines
+package kernel
 
 import (
 	"context"
@@ -7,8 +7,9 @@ import (
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
-// clock is the monotonic time.
-func clock() time.Duration { return time.Since(epoch) }
+// Clock is the monotonic time since the process began, which no step of the wall
+// clock moves.
+func Clock() time.Duration { return time.Since(epoch) }
 
 var epoch = time.Now()
 

@@ -1,4 +1,4 @@
-package engines
+package kernel
 
 import (
 	"encoding/binary"
@@ -18,7 +18,7 @@ func Backlog(socket syscall.Conn) (waiting, most int64) {
 	if err != nil {
 		return waiting, most
 	}
-	control(c, func(fd int) error { //nolint:errcheck // −1 says it
+	Control(c, func(fd int) error { //nolint:errcheck // −1 says it
 		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
 			waiting, most = int64(info.Unacked), int64(info.Sacked)
 			return nil
@@ -31,9 +31,6 @@ func Backlog(socket syscall.Conn) (waiting, most int64) {
 	})
 	return waiting, most
 }
-
-// Waiting is Backlog for s.
-func (s *Socket) Waiting() (waiting, most int64) { return Backlog(s.ln.(syscall.Conn)) }
 
 // unixDiagRequest is the kernel's struct unix_diag_req behind a netlink header.
 type unixDiagRequest struct {

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package engines
+package kernel
 
 // Gone is not known on this system: nobody is told.
 func Gone(int, func()) (stop func()) { return func() {} }

@@ -1,4 +1,4 @@
-package engines
+package kernel
 
 import (
 	"container/heap"
@@ -67,7 +67,7 @@ func sleep(ctx context.Context, d time.Duration) error { return processAlarm.sle
 func (a *alarm) sleep(ctx context.Context, d time.Duration) error {
 	s := sleeperPool.Get().(*sleeper)
 	defer sleeperPool.Put(s)
-	s.due = clock() + min(d, never/2)
+	s.due = Clock() + min(d, never/2)
 	if !a.add(s) {
 		return timerSleep(ctx, d)
 	}
@@ -79,7 +79,7 @@ func (a *alarm) sleep(ctx context.Context, d time.Duration) error {
 		}
 		return ctx.Err()
 	}
-	if left := s.due - clock(); left > 0 {
+	if left := s.due - Clock(); left > 0 {
 		return timerSleep(ctx, left) // the alarm has failed
 	}
 	return nil
@@ -109,7 +109,7 @@ func (a *alarm) remove(s *sleeper) bool {
 	}
 	heap.Remove(&a.asleep, s.place)
 	if len(a.asleep) == 0 {
-		a.set(clock() + linger)
+		a.set(Clock() + linger)
 	}
 	return true
 }
@@ -135,7 +135,7 @@ func (a *alarm) start() bool {
 // kernel's clock beside Go's, and who is woken looks at Go's.
 func (a *alarm) set(at time.Duration) {
 	a.rings = at
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at-clock()), 1))}
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(int64(at-Clock()), 1))}
 	if unix.TimerfdSettime(a.timer, 0, &spec, nil) != nil {
 		a.file.SetReadDeadline(time.Unix(1, 0)) // watch fails
 	}
@@ -167,7 +167,7 @@ func (a *alarm) watch(file *os.File, conn syscall.RawConn) {
 func (a *alarm) ring(uintptr) (done bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := clock()
+	now := Clock()
 	switch any := a.wake(now); {
 	case len(a.asleep) > 0:
 		if at := a.asleep[0].due + slack; at != a.rings || now >= at {
