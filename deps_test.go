@@ -58,7 +58,7 @@ var mayImport = map[string][]string{
 	"engines/threads":    {"engines", "engines/kernel", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/pool":       {"engines", "engines/kernel", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/goroutine":  {"engines", "engines/kernel", "engines/blocking", "protocol", "protocol/gateway"},
-	"engines/eventloop":  {"engines", "engines/kernel", "engines/reactor", "protocol", "protocol/gateway"},
+	"engines/gnet":       {"engines", "engines/kernel", "engines/reactor", "protocol", "protocol/gateway"},
 	"engines/reactor":    {"engines", "engines/kernel", "protocol", "protocol/gateway", "internal/iouring"},
 	"engines/coroutine":  {"engines", "engines/kernel", "engines/reactor"},
 	"engines/supervise":  {"engines", "engines/kernel", "protocol", "protocol/gateway", "internal/systemd"},

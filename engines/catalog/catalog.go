@@ -9,8 +9,8 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/coroutine"
-	"github.com/dynobench/dyno/engines/eventloop"
 	"github.com/dynobench/dyno/engines/fasthttp"
+	"github.com/dynobench/dyno/engines/gnet"
 	"github.com/dynobench/dyno/engines/goroutine"
 	"github.com/dynobench/dyno/engines/nethttp"
 	"github.com/dynobench/dyno/engines/null"
@@ -61,10 +61,10 @@ var table = []Entry{
 		Knobs:   goroutine.Knobs, make: simple(goroutine.New)},
 	{Name: "eventloop", Kind: Engine, InFlight: "loops",
 		Summary: "event loops (epoll, io_uring or gnet) with the app run inline",
-		Knobs:   eventloop.Knobs, make: simple(eventloop.New)},
+		Knobs:   gnet.Knobs, make: simple(gnet.New)},
 	{Name: "eventloop-pool", Kind: Engine, InFlight: "workers",
 		Summary: "event loops (gnet) for the I/O and a pool of goroutines (ants) for the app",
-		Knobs:   eventloop.PoolKnobs, make: simple(eventloop.NewPool)},
+		Knobs:   gnet.PoolKnobs, make: simple(gnet.NewPool)},
 	{Name: "coroutine", Kind: Engine, InFlight: "unbounded",
 		Summary: "event loops (epoll) with a coroutine for each request, which waits suspend",
 		Knobs:   coroutine.Knobs, make: simple(coroutine.New)},

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package eventloop
+package gnet
 
 import "github.com/dynobench/dyno/engines"
 

@@ -1,4 +1,4 @@
-package eventloop
+package gnet
 
 import (
 	"context"

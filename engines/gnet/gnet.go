@@ -1,4 +1,4 @@
-// Package eventloop is event loops with the app run inline: a request occupies
+// Package gnet is event loops with the app run inline: a request occupies
 // its loop from its first byte of work to its last, and an app that blocks,
 // blocks all connections of the loop. The loops are those of package reactor,
 // or gnet's; eventloop-pool, which runs the app on workers, is on gnet's.
@@ -22,7 +22,7 @@
 //     the loop leaves the Session alone until it is back.
 //   - Deadlines are looked at once per tick (engines.Tick): the hot path has
 //     no timers.
-package eventloop
+package gnet
 
 import "github.com/dynobench/dyno/engines"
 
