@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/engines"
-	"github.com/dynobench/dyno/engines/coroutine"
+	"github.com/dynobench/dyno/engines/eventloop"
 	"github.com/dynobench/dyno/engines/fasthttp"
 	"github.com/dynobench/dyno/engines/gnet"
 	"github.com/dynobench/dyno/engines/goroutine"
@@ -60,14 +60,17 @@ var table = []Entry{
 		Summary: "a goroutine for each connection, or for each request",
 		Knobs:   goroutine.Knobs, make: simple(goroutine.New)},
 	{Name: "eventloop", Kind: Engine, InFlight: "loops",
-		Summary: "event loops (epoll, io_uring or gnet) with the app run inline",
+		Summary: "event loops (epoll or io_uring) with the app run inline",
+		Knobs:   eventloop.Knobs, make: simple(eventloop.New)},
+	{Name: "gnet", Kind: Engine, InFlight: "loops",
+		Summary: "gnet's event loops with the app run inline",
 		Knobs:   gnet.Knobs, make: simple(gnet.New)},
 	{Name: "eventloop-pool", Kind: Engine, InFlight: "workers",
 		Summary: "event loops (gnet) for the I/O and a pool of goroutines (ants) for the app",
 		Knobs:   gnet.PoolKnobs, make: simple(gnet.NewPool)},
 	{Name: "coroutine", Kind: Engine, InFlight: "unbounded",
-		Summary: "event loops (epoll) with a coroutine for each request, which waits suspend",
-		Knobs:   coroutine.Knobs, make: simple(coroutine.New)},
+		Summary: "event loops (epoll or io_uring) with a coroutine for each request, which waits suspend",
+		Knobs:   eventloop.CoroutineKnobs, make: simple(eventloop.NewCoroutine)},
 	{Name: "nethttp", Kind: Yardstick, InFlight: "unbounded",
 		Summary: "the server of Go's standard library",
 		Knobs:   nethttp.Knobs, make: simple(nethttp.New)},

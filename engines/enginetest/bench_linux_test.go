@@ -21,7 +21,7 @@ import (
 //
 //	ENGINETEST_PIN=1 taskset -c 1 go test ./engines/enginetest -run '^$' -bench Hello -benchtime 200000x -count 5
 func BenchmarkHello(b *testing.B) {
-	for _, spec := range []string{"null", "eventloop", "eventloop,io=gnet", "eventloop-pool", "coroutine", "goroutine", "goroutine,per=request", "pool", "threads", "fasthttp", "nethttp"} {
+	for _, spec := range []string{"null", "eventloop", "gnet", "eventloop-pool", "coroutine", "goroutine", "goroutine,per=request", "pool", "threads", "fasthttp", "nethttp"} {
 		b.Run(spec, func(b *testing.B) { benchmarkHello(b, spec) })
 	}
 }

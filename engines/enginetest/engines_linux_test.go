@@ -27,7 +27,7 @@ var subjects = []struct {
 	{"goroutine,per=request", Traits{}},
 	{"eventloop,loops=1", Traits{Workers: 1, Inline: true}},
 	{"eventloop,loops=3", Traits{Workers: 3, Inline: true}},
-	{"eventloop,io=gnet,loops=3", Traits{Workers: 3, Inline: true}},
+	{"gnet,loops=3", Traits{Workers: 3, Inline: true}},
 	{"eventloop,io=io_uring,loops=1", Traits{Workers: 1, Inline: true}},
 	{"coroutine,io=io_uring,loops=1", Traits{}},
 	{"eventloop-pool,workers=8", Traits{Workers: 8}},
@@ -119,8 +119,8 @@ func TestSlots(t *testing.T) {
 		"eventloop,loops=1":                1,
 		"eventloop,loops=2":                2,
 		"eventloop,loops=1,io=io_uring":    1,
-		"eventloop,loops=1,io=gnet":        1,
-		"eventloop,loops=2,io=gnet":        2,
+		"gnet,loops=1":                     1,
+		"gnet,loops=2":                     2,
 		"eventloop-pool,loops=1,workers=2": 2,
 		"coroutine,loops=1,slots=2":        2,
 	} {
@@ -207,21 +207,21 @@ func TestPoolRefuses(t *testing.T) {
 // The engine says to the app what it may assume.
 func TestFlags(t *testing.T) {
 	for spec, want := range map[string]string{
-		"sync":                      "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
-		"threads,threads=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
-		"threads,threads=2":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
-		"pool,size=1":               "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
-		"pool,size=2":               "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
-		"goroutine":                 "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
-		"goroutine,slots=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
-		"eventloop,loops=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
-		"eventloop,loops=2":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
-		"eventloop,io=gnet,loops=2": "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
-		"coroutine,loops=1":         "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
-		"coroutine,loops=2":         "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
-		"eventloop-pool,workers=1":  "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}", // a Body may be closed on the loop meanwhile
-		"nethttp":                   "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
-		"fasthttp":                  "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"sync":                     "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"threads,threads=1":        "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"threads,threads=2":        "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"pool,size=1":              "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"pool,size=2":              "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"goroutine":                "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"goroutine,slots=1":        "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:false}",
+		"eventloop,loops=1":        "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
+		"eventloop,loops=2":        "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
+		"gnet,loops=2":             "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
+		"coroutine,loops=1":        "{MultiThread:false MultiProcess:false RunOnce:false NonBlocking:true}",
+		"coroutine,loops=2":        "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:true}",
+		"eventloop-pool,workers=1": "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}", // a Body may be closed on the loop meanwhile
+		"nethttp":                  "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
+		"fasthttp":                 "{MultiThread:true MultiProcess:false RunOnce:false NonBlocking:false}",
 	} {
 		t.Run(spec, func(t *testing.T) {
 			srv := subject(spec, Traits{}).start(t, options{})

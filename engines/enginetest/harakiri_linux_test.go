@@ -9,7 +9,7 @@ import (
 )
 
 // supervised are the engines that workers can have.
-var supervised = []string{"sync", "threads", "pool", "goroutine", "goroutine,per=request", "eventloop", "eventloop,io=gnet", "eventloop,io=io_uring", "eventloop-pool", "coroutine", "nethttp", "fasthttp"}
+var supervised = []string{"sync", "threads", "pool", "goroutine", "goroutine,per=request", "eventloop", "gnet", "eventloop,io=io_uring", "eventloop-pool", "coroutine", "nethttp", "fasthttp"}
 
 // under is the Spec of a supervisor of one worker with that engine.
 func under(engine string) string {

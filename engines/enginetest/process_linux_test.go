@@ -386,7 +386,7 @@ func TestProcessTraffic(t *testing.T) {
 // TestDescriptors: whoever cannot be accepted for lack of descriptors waits;
 // nobody is cut, and the log is not flooded.
 func TestDescriptors(t *testing.T) {
-	for _, spec := range []string{"goroutine", "pool,size=64", "threads,threads=64", "coroutine", "eventloop-pool", "eventloop,loops=1", "eventloop,io=gnet,loops=2", "nethttp", "fasthttp", "null,loops=2", "null,io=io_uring"} {
+	for _, spec := range []string{"goroutine", "pool,size=64", "threads,threads=64", "coroutine", "eventloop-pool", "eventloop,loops=1", "gnet,loops=2", "nethttp", "fasthttp", "null,loops=2", "null,io=io_uring"} {
 		t.Run(spec, func(t *testing.T) {
 			t.Parallel()
 			needRing(t, spec)

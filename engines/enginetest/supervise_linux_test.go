@@ -198,7 +198,7 @@ func TestReload(t *testing.T) {
 		"prefork:threads,processes=2,threads=32,socket=inherited",
 		"prefork:pool,processes=2",
 		"prefork:eventloop,processes=2",
-		"prefork:eventloop,processes=2,io=gnet",
+		"prefork:gnet,processes=2",
 		"prefork:eventloop,processes=2,io=io_uring",
 		"prefork:eventloop-pool,processes=2",
 		"prefork:coroutine,processes=2",

@@ -1,7 +1,7 @@
-// Package gnet is event loops with the app run inline: a request occupies
-// its loop from its first byte of work to its last, and an app that blocks,
-// blocks all connections of the loop. The loops are those of package reactor,
-// or gnet's; eventloop-pool, which runs the app on workers, is on gnet's.
+// Package gnet is the two engines on the event loops of gnet, the library that Go's
+// field uses for them. The engine gnet runs the app inline, on the loop: a request
+// occupies its loop from its first byte of work to its last, and an app that
+// blocks, blocks all connections of the loop. eventloop-pool runs it on workers.
 //
 // How it uses gnet, and why:
 //
@@ -26,16 +26,14 @@ package gnet
 
 import "github.com/dynobench/dyno/engines"
 
-// Knobs are the engine's settings.
+// Knobs are the settings of the engine gnet.
 var Knobs = []engines.Knob{
 	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
-	{Key: "io", Default: "epoll", Doc: "how connections are read and written: epoll one by one, io_uring many with one system call, gnet by that library's loops",
-		Sweep: []string{"epoll", "io_uring", "gnet"}},
 	engines.TargetKnob,
 }
 
-// PoolKnobs are the settings of the engine with workers.
+// PoolKnobs are the settings of the engine eventloop-pool.
 var PoolKnobs = []engines.Knob{
 	{Key: "loops", Default: "1", Doc: "event loops, which do the I/O; cpus is one for each processor",
 		Sweep: []string{"1", "cpus", "cpus*2"}},

@@ -13,7 +13,6 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/kernel"
-	"github.com/dynobench/dyno/engines/reactor"
 	"github.com/dynobench/dyno/protocol"
 )
 
@@ -38,11 +37,8 @@ type Engine struct {
 
 var _ engines.Engine = (*Engine)(nil)
 
-// New returns an Engine with the settings p.
+// New returns the engine gnet with the settings p.
 func New(p *engines.Params) (engines.Engine, error) {
-	if io := p.Choice("io", "epoll", "io_uring", "gnet"); io != "gnet" {
-		return reactor.New(reactor.Config{Loops: p.Int("loops", 1, 1024), Batch: io == "io_uring", Overload: p.Overload()}), p.Err()
-	}
 	e := &Engine{count: p.Int("loops", 1, 1024), overload: p.Overload()}
 	e.Slots = int64(e.count)
 	return e, p.Err()

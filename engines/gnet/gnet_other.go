@@ -10,4 +10,4 @@ func NewPool(*engines.Params) (engines.Engine, error) {
 }
 
 // New fails: the engine needs Linux.
-func New(*engines.Params) (engines.Engine, error) { return nil, engines.LinuxOnly("eventloop") }
+func New(*engines.Params) (engines.Engine, error) { return nil, engines.LinuxOnly("gnet") }

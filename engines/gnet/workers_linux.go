@@ -36,7 +36,7 @@ func newWorkers(size, most int, full engines.Full) (*workers, error) {
 	return w, err
 }
 
-var errExited = errors.New("eventloop: the app has ended the goroutine of its request")
+var errExited = errors.New("the app has ended the goroutine of its request")
 
 // submit has k's request run, and tells whether it will be. One that has begun
 // always will.

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/capacity"
+	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/results"
 )
 

@@ -27,7 +27,7 @@ const (
 // moves on by one each time.
 func engineFigures(ctx context.Context, dyno string, f *figures) error {
 	specs := []string{
-		"null", "eventloop", "eventloop,io=gnet", "prefork:eventloop,processes=1", "eventloop-pool", "coroutine", "goroutine", "fasthttp", "nethttp",
+		"null", "eventloop", "gnet", "prefork:eventloop,processes=1", "eventloop-pool", "coroutine", "goroutine", "fasthttp", "nethttp",
 	}
 	if iouring.Allowed() == nil {
 		specs = append(specs, "null,io=io_uring", "eventloop,io=io_uring", "coroutine,io=io_uring")
@@ -61,13 +61,13 @@ func engineFigures(ctx context.Context, dyno string, f *figures) error {
 	f.say("eventloop / fasthttp", ratio("eventloop", "fasthttp"), true, 0.9)
 	f.say("eventloop / nethttp", ratio("eventloop", "nethttp"), true, 0.5)
 	f.say("goroutine / nethttp", ratio("goroutine", "nethttp"), true, 0.5)
-	note("eventloop,io=gnet / null", ratio("eventloop,io=gnet", "null"))
-	note("eventloop / eventloop,io=gnet", ratio("eventloop", "eventloop,io=gnet"))
+	note("gnet / null", ratio("gnet", "null"))
+	note("eventloop / gnet", ratio("eventloop", "gnet"))
 	if slices.Contains(specs, "eventloop,io=io_uring") {
 		note("eventloop,io=io_uring / eventloop", ratio("eventloop,io=io_uring", "eventloop"))
 		note("coroutine,io=io_uring / coroutine", ratio("coroutine,io=io_uring", "coroutine"))
 	}
-	note("eventloop-pool / eventloop,io=gnet", ratio("eventloop-pool", "eventloop,io=gnet"))
+	note("eventloop-pool / gnet", ratio("eventloop-pool", "gnet"))
 	return nil
 }
 

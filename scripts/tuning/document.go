@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/bench/tune"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/shell"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
-	"github.com/dynobench/dyno/bench/tune"
 )
 
 // What is between the marks is written by this program, all else by people.

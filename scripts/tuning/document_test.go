@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/tune"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/bench/tune"
 )
 
 // TestDocumentHasAllSettings holds docs/tuning.md to what the catalog has: make

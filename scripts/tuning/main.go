@@ -19,8 +19,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/bench/tune"
+	"github.com/dynobench/dyno/engines/catalog"
 )
 
 // The sweeps are short, so that all of them take ten minutes. CPU per request is

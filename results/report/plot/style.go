@@ -73,6 +73,8 @@ var known = []struct {
 	{"eventloop", blue, 0, 0},
 	{"goroutine", vermillion, 0, 1},
 	{"coroutine", green, 1, 3},
+	{"goroutine-per-request", vermillion, 2, 5},
+	{"gnet", sky, 1, 1},
 	{"eventloop-pool", sky, 1, 5},
 	{"pool", pink, 1, 2},
 	{"threads", wine, 2, 4},

@@ -1,4 +1,4 @@
-package reactor
+package eventloop
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"github.com/dynobench/dyno/protocol"
 )
 
-// Config says what a reactor is.
-type Config struct {
+// config says what an Engine is.
+type config struct {
 	Loops      int
 	Coroutines bool // run each request on a coroutine, not on the loop
 	Batch      bool // read and write by io_uring, for many connections at once
@@ -28,7 +28,7 @@ type Config struct {
 // Engine serves any number of connections on a few loops.
 type Engine struct {
 	engines.Meter
-	config Config
+	config config
 	gate   *engines.Gate // nil: all are let in
 
 	svc    *protocol.Service
@@ -42,8 +42,7 @@ type Engine struct {
 
 var _ engines.Engine = (*Engine)(nil)
 
-// New returns an Engine.
-func New(c Config) *Engine {
+func newEngine(c config) *Engine {
 	e := &Engine{config: c, gate: c.Overload.Gate()}
 	e.Meter.Slots = int64(c.Slots * c.Loops)
 	if !c.Coroutines {

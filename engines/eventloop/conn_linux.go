@@ -1,4 +1,4 @@
-package reactor
+package eventloop
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ const (
 	turnBytes = 256 << 10 // written
 )
 
-var errExited = errors.New("reactor: the app has ended the goroutine of its request")
+var errExited = errors.New("the app has ended the goroutine of its request")
 
 // conn is one connection. It belongs to its loop.
 type conn struct {

@@ -1,4 +1,4 @@
-package reactor
+package eventloop
 
 import (
 	"fmt"
