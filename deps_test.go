@@ -30,10 +30,6 @@ var mayImport = map[string][]string{
 	"internal/systemd":  {},
 	"internal/number":   {},
 	"internal/yamlfile": {"internal/file", "internal/number", "internal/suggest"},
-	// Two little languages, of rates and of texts that differ from request to
-	// request: scenarios are written in them, the generator speaks them.
-	"internal/profile":  {"internal/number"},
-	"internal/template": {"internal/file", "internal/suggest"},
 	// The kernel's interface, which the generator and the server that does
 	// nothing are built on.
 	"internal/iouring": {},
@@ -70,8 +66,10 @@ var mayImport = map[string][]string{
 	"engines/catalog":    {"engines/...", "internal/suggest"},
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
 
-	"scenarios":      {"internal/suggest", "internal/secret", "internal/yamlfile", "internal/number", "internal/profile", "internal/template"},
-	"scenarios/apps": {"protocol/gateway", "protocol/conformance", "internal/suggest"},
+	// The language of load: scenarios are written in it, the generator speaks it.
+	"scenarios/workload": {"internal/file", "internal/number", "internal/suggest"},
+	"scenarios":          {"internal/suggest", "internal/secret", "internal/yamlfile", "internal/number", "scenarios/workload"},
+	"scenarios/apps":     {"protocol/gateway", "protocol/conformance", "internal/suggest"},
 
 	"results":             {"internal/secret", "internal/file", "internal/format"},
 	"results/stats":       {},
@@ -85,13 +83,13 @@ var mayImport = map[string][]string{
 	"bench/meter":  {"internal/cgroup"},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"internal/file", "internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/profile", "internal/iouring", "internal/suggest", "internal/template"},
+	"bench/load": {"internal/file", "internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/iouring", "internal/suggest", "scenarios/workload"},
 	// A search offers nothing itself: the command line hands it the generator.
 	"bench/capacity": {"internal/number", "internal/suggest", "results", "bench/load"},
 	"bench/gauge":    {},
 	"bench/measure":  {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
 	"bench/doctor":   {"bench/measure", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":          {"internal/secret", "bench/measure", "bench/gauge", "bench/load", "protocol/client", "internal/template", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
+	"bench":          {"internal/secret", "bench/measure", "bench/gauge", "bench/load", "protocol/client", "scenarios/workload", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
 
 	"internal/cli":    {"..."},
 	"cmd/dyno":        {"internal/cli"},

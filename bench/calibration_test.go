@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/measure"
+	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/results"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/measure"
+	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/results"
 )
 

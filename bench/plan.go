@@ -193,8 +193,8 @@ func NewPlan(o Options) (*Plan, error) {
 
 	p := &Plan{Options: o, cpus: cpus, trusted: trusted}
 	for _, s := range o.Scenarios {
-		if d := p.duration(s); s.Load.Profile != "" && s.Load.Mean(d) == 0 {
-			return nil, fmt.Errorf("scenario %q: nothing is due within %v of rate %s: a longer duration is needed", s.Name, d, s.Load.Profile)
+		if d := p.duration(s); s.Load.Schedule != "" && s.Load.Mean(d) == 0 {
+			return nil, fmt.Errorf("scenario %q: nothing is due within %v of rate %s: a longer duration is needed", s.Name, d, s.Load.Schedule)
 		}
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
@@ -291,7 +291,7 @@ func (p *Plan) Describe() results.Plan {
 	for _, s := range p.Scenarios {
 		ps := results.PlanScenario{
 			Name: s.Name, Summary: s.Summary, Shows: s.Shows, Model: s.Load.Model,
-			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Mean(p.duration(s)), RateProfile: s.Load.Profile,
+			Arrivals: s.Load.Arrivals, RateRPS: s.Load.Mean(p.duration(s)), RateProfile: s.Load.Schedule,
 			Connections: s.Load.Connections, DurationS: p.duration(s).Seconds(), Groups: groupSpecs(s),
 			WarmupS: p.warmup(s).Seconds(), App: s.App, Source: s.Source, Definition: s.Definition,
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/measure"
+	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/secret"
@@ -87,7 +87,7 @@ func (p *Plan) planned(s Step) results.Load {
 	l := s.Scenario.Load
 	return results.Load{
 		Schema: results.LoadSchema, Generator: p.Generator, Model: l.Model, Arrivals: l.Arrivals, Seed: p.loadSeed(s),
-		Connections: l.Connections, Threads: p.threads(), RateRPS: l.Mean(p.duration(s.Scenario)), RateProfile: l.Profile, Valid: true,
+		Connections: l.Connections, Threads: p.threads(), RateRPS: l.Mean(p.duration(s.Scenario)), RateProfile: l.Schedule, Valid: true,
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/internal/format"
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/scenarios"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // answerLimit bounds what verify reads of one answer.
@@ -55,7 +55,7 @@ func verify(ctx context.Context, trusted *tls.Config, server, target string, s *
 		Transport: transport, Timeout: verifyTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	draws := template.NewSource(seed, s.Data.Rows, template.Order(s.Data.Order), len(s.Requests), 0, 1)
+	draws := workload.NewSource(seed, s.Data.Rows, workload.Order(s.Data.Order), len(s.Requests), 0, 1)
 	for i := range s.Requests {
 		r := &s.Requests[i]
 		req, err := request(ctx, server, &s.Data, r, draws.Next(i))
@@ -90,7 +90,7 @@ func (a *advisor) RoundTrip(q *http.Request) (*http.Response, error) {
 }
 
 // request renders r for a draw.
-func request(ctx context.Context, server string, data *scenarios.Data, r *scenarios.Request, d template.Draw) (*http.Request, error) {
+func request(ctx context.Context, server string, data *scenarios.Data, r *scenarios.Request, d workload.Draw) (*http.Request, error) {
 	t, err := r.Templates(data)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func request(ctx context.Context, server string, data *scenarios.Data, r *scenar
 	for k, v := range t.Headers {
 		value := string(v.Append(nil, d))
 		if strings.EqualFold(k, "Transfer-Encoding") { // net/http writes the chunks itself
-			content, err := template.Chunks(value, string(t.Body.Append(nil, d)))
+			content, err := workload.Chunks(value, string(t.Body.Append(nil, d)))
 			if err != nil {
 				return nil, err
 			}

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/internal/suggest"
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/internal/yamlfile"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 //go:embed hello.yaml json.yaml wait.yaml block.yaml cpu.yaml mixed.yaml hello-rate.yaml hello-bursts.yaml
@@ -54,11 +54,11 @@ func Load(nameOrPath string) (*Scenario, error) {
 		if err != nil {
 			return nil, fmt.Errorf("scenario: %w", err)
 		}
-		return parse(nameOrPath, nameOrPath, data, func(file string) (*template.Data, error) {
+		return parse(nameOrPath, nameOrPath, data, func(file string) (*workload.Data, error) {
 			if !filepath.IsAbs(file) {
 				file = filepath.Join(filepath.Dir(nameOrPath), filepath.FromSlash(file))
 			}
-			return template.LoadData(file)
+			return workload.LoadData(file)
 		})
 	}
 	if !slices.Contains(order, nameOrPath) {
@@ -94,11 +94,11 @@ func Restore(source, definition string) (s *Scenario, stands bool, err error) {
 			return s, true, nil
 		}
 	}
-	s, err = parse("", "the definition in the run", []byte(definition), func(file string) (*template.Data, error) {
+	s, err = parse("", "the definition in the run", []byte(definition), func(file string) (*workload.Data, error) {
 		if !filepath.IsAbs(file) {
 			return nil, fmt.Errorf("%s has changed or is gone, and its data is named relative to it: restore it", source)
 		}
-		return template.LoadData(file)
+		return workload.LoadData(file)
 	})
 	return s, false, err
 }

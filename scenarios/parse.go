@@ -3,9 +3,8 @@ package scenarios
 import (
 	"time"
 
-	"github.com/dynobench/dyno/internal/profile"
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/internal/yamlfile"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // SyntaxError is a fault in a scenario file: what is wrong, where, and what to do.
@@ -18,7 +17,7 @@ type SyntaxError = yamlfile.Error
 func Parse(name string, data []byte) (*Scenario, error) { return parseFile(name, data, nil) }
 
 // opener reads the data file that a scenario names.
-type opener func(file string) (*template.Data, error)
+type opener func(file string) (*workload.Data, error)
 
 func parseFile(name string, data []byte, open opener) (*Scenario, error) {
 	root, err := yamlfile.Parse(name, data)
@@ -117,13 +116,13 @@ func (d decoder) rate(into *Offer) yamlfile.Set {
 			d.Decimal(&into.Rate)(path, n)
 			return
 		}
-		p, err := profile.Parse(n.Text)
+		p, err := workload.ParseSchedule(n.Text)
 		if err != nil {
 			d.Fault(n, "%v", err)
 		} else if rate, constant := p.Constant(); constant {
 			into.Rate = rate
 		} else {
-			into.Profile = p.String()
+			into.Schedule = p.String()
 		}
 	}
 }

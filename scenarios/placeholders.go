@@ -5,20 +5,20 @@ import (
 	"slices"
 
 	"github.com/dynobench/dyno/internal/suggest"
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // Templates are the texts of a request, parsed.
 type Templates struct {
-	Path    template.Template
-	Headers map[string]template.Template
-	Body    template.Template
+	Path    workload.Template
+	Headers map[string]workload.Template
+	Body    workload.Template
 }
 
 // TakesData tells whether a text has a field of the data.
 func (t *Templates) TakesData() bool {
 	texts := append(slices.Collect(maps.Values(t.Headers)), t.Path, t.Body)
-	return slices.ContainsFunc(texts, template.Template.TakesData)
+	return slices.ContainsFunc(texts, workload.Template.TakesData)
 }
 
 // Templates parses the request's texts, which are valid, with the rows of the
@@ -36,11 +36,11 @@ func (r *Request) Templates(data *Data) (*Templates, error) {
 // templates parses the texts in an order of its own, so that what is drawn for
 // each is the same every time. bad gets the fault of a text and the text's key.
 func (r *Request) templates(data *Data, bad func(key string, err error)) *Templates {
-	t := &Templates{Headers: map[string]template.Template{}}
-	p := template.Parser{Data: data.Rows, AnyField: data.File != ""}
-	parse := func(key, text string, as func(string) (template.Template, error)) template.Template {
+	t := &Templates{Headers: map[string]workload.Template{}}
+	p := workload.Parser{Data: data.Rows, AnyField: data.File != ""}
+	parse := func(key, text string, as func(string) (workload.Template, error)) workload.Template {
 		if r.Verbatim {
-			as = func(text string) (template.Template, error) { return template.Literal(text), nil }
+			as = func(text string) (workload.Template, error) { return workload.Literal(text), nil }
 			if key == "path" {
 				as = verbatimPath
 			}
@@ -59,9 +59,9 @@ func (r *Request) templates(data *Data, bad func(key string, err error)) *Templa
 	return t
 }
 
-func verbatimPath(text string) (template.Template, error) {
-	target, err := template.Target(text)
-	return template.Literal(target), err
+func verbatimPath(text string) (workload.Template, error) {
+	target, err := workload.Target(text)
+	return workload.Literal(target), err
 }
 
 func (r *Request) placeholdersProblems(data *Data, add func(key, format string, args ...any)) {
@@ -78,10 +78,10 @@ func (r *Request) placeholdersProblems(data *Data, add func(key, format string, 
 	}
 	framed := ""
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
-		if err := template.Framing(framed, name, t.Headers[name], t.Body); err != nil {
+		if err := workload.Framing(framed, name, t.Headers[name], t.Body); err != nil {
 			add("headers."+name, "%v", err)
 		}
-		if template.Framed(name) {
+		if workload.Framed(name) {
 			framed = name
 		}
 	}
@@ -95,8 +95,8 @@ func (d *Data) problems(requests []Request) []problem {
 	if !slices.ContainsFunc(requests, func(r Request) bool { return r.takesData(d) }) {
 		list = append(list, problem{"data.file", "no request takes a field from it; write ${data.NAME} where one goes, or leave data out"})
 	}
-	if !slices.Contains(template.Orders(), d.Order) {
-		list = append(list, problem{"data.order", suggest.Unknown("order", d.Order, template.Orders()).Error()})
+	if !slices.Contains(workload.Orders(), d.Order) {
+		list = append(list, problem{"data.order", suggest.Unknown("order", d.Order, workload.Orders()).Error()})
 	}
 	return list
 }

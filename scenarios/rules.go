@@ -8,10 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dynobench/dyno/internal/profile"
 	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // The patterns and bounds here and in scenario.schema.json are the same; a test holds them together.
@@ -40,7 +39,7 @@ func (s *Scenario) fillDefaults() {
 		}
 	}
 	if s.Data.File != "" && s.Data.Order == "" {
-		s.Data.Order = string(template.Sequence)
+		s.Data.Order = string(workload.Sequence)
 	}
 	if s.Load.Model == "open" && s.Load.Arrivals == "" {
 		s.Load.Arrivals = "constant"
@@ -76,8 +75,8 @@ func (s *Scenario) problems(given func(path string) bool) []problem {
 	if s.Duration == 0 {
 		add("duration", "a duration of 0 measures nothing; write one, as 2s")
 	}
-	if s.Load.Profile != "" && s.Duration > 0 && s.Load.Mean(s.Duration) == 0 {
-		add("load.rate", "rate %s: nothing is due within the duration of %v; write a longer one, or a rate that begins earlier", s.Load.Profile, s.Duration)
+	if s.Load.Schedule != "" && s.Duration > 0 && s.Load.Mean(s.Duration) == 0 {
+		add("load.rate", "rate %s: nothing is due within the duration of %v; write a longer one, or a rate that begins earlier", s.Load.Schedule, s.Duration)
 	}
 	if given("data") {
 		list = append(list, s.Data.problems(s.Requests)...)
@@ -123,7 +122,7 @@ func (l *Offer) problems(given func(path string) bool) []problem {
 
 // peak is the highest rate.
 func (l *Offer) peak() float64 {
-	if p, err := profile.Parse(l.Profile); err == nil {
+	if p, err := workload.ParseSchedule(l.Schedule); err == nil {
 		return p.Peak()
 	}
 	return l.Rate

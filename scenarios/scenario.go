@@ -11,8 +11,7 @@ package scenarios
 import (
 	"time"
 
-	"github.com/dynobench/dyno/internal/profile"
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // Scenario is one file, decoded strictly: see Parse.
@@ -37,12 +36,12 @@ type Scenario struct {
 type Data struct {
 	File  string         `yaml:"file"`  // CSV or JSON lines; a relative path is relative to the scenario's file
 	Order string         `yaml:"order"` // sequence (default) or random
-	Rows  *template.Data `yaml:"-"`     // read by Load, nil after Parse
+	Rows  *workload.Data `yaml:"-"`     // read by Load, nil after Parse
 }
 
 // Request is one class of requests. Classes with the same name share a
 // histogram. Path, values of Headers and Body may hold placeholders, as ${seq}:
-// see package internal/template.
+// see package workload.
 type Request struct {
 	Method  string            `yaml:"method"` // default GET
 	Path    string            `yaml:"path"`   // with query, starting with "/"
@@ -70,7 +69,7 @@ type Expect struct {
 type Offer struct {
 	Model       string        `yaml:"model"`       // closed or open
 	Rate        float64       `yaml:"rate"`        // requests per second; open model only, 0 beside a Profile
-	Profile     string        `yaml:"-"`           // the rate where it is written as one that changes: see package internal/profile
+	Schedule    string        `yaml:"-"`           // the rate where it is written as one that changes: see workload.Schedule
 	Arrivals    string        `yaml:"arrivals"`    // constant (default) or poisson; open model only
 	Connections int           `yaml:"connections"` // default 64
 	Timeout     time.Duration `yaml:"timeout"`     // of one request; default 10s
@@ -97,10 +96,10 @@ type Group struct {
 // Mean is the mean rate of a window, in requests per second: 0 where nothing
 // is due in it, and in the closed model.
 func (o *Offer) Mean(window time.Duration) float64 {
-	if o.Profile == "" {
+	if o.Schedule == "" {
 		return o.Rate
 	}
-	p, err := profile.Parse(o.Profile)
+	p, err := workload.ParseSchedule(o.Schedule)
 	if err != nil || window <= 0 {
 		return 0
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/scenarios"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 const minimal = `name: x
@@ -248,10 +248,10 @@ func TestRates(t *testing.T) {
 		`"2000"`:                  {Rate: 2000},
 		"10k":                     {Rate: 10000},
 		"5@1s":                    {Rate: 5},
-		"100..5000":               {Profile: "100..5000"},
-		"0..1@2s":                 {Profile: "0..1@2s"},
-		`"500@900ms,5k@0.1s"`:     {Profile: "500@900ms,5000@100ms"},
-		`"0@1s,0.01@1m30s,00@1h"`: {Profile: "0@1s,0.01@1m30s,0@1h0m0s"},
+		"100..5000":               {Schedule: "100..5000"},
+		"0..1@2s":                 {Schedule: "0..1@2s"},
+		`"500@900ms,5k@0.1s"`:     {Schedule: "500@900ms,5000@100ms"},
+		`"0@1s,0.01@1m30s,00@1h"`: {Schedule: "0@1s,0.01@1m30s,0@1h0m0s"},
 	} {
 		data := []byte(strings.Replace(minimal, "closed", "open, rate: "+rate, 1))
 		s, err := scenarios.Parse("x.yaml", data)
@@ -259,16 +259,16 @@ func TestRates(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if s.Load.Rate != want.Rate || s.Load.Profile != want.Profile {
-			t.Errorf("%s: rate %v, profile %q; expected %v, %q", rate, s.Load.Rate, s.Load.Profile, want.Rate, want.Profile)
+		if s.Load.Rate != want.Rate || s.Load.Schedule != want.Schedule {
+			t.Errorf("%s: rate %v, profile %q; expected %v, %q", rate, s.Load.Rate, s.Load.Schedule, want.Rate, want.Schedule)
 		}
 		if err := validate(t, schema, data); err != nil {
 			t.Errorf("the schema refuses %s: %v", rate, err)
 		}
 	}
-	ramp := scenarios.Offer{Profile: "100..300"}
+	ramp := scenarios.Offer{Schedule: "100..300"}
 	if mean := ramp.Mean(3 * time.Second); mean != 200 {
-		t.Errorf("the mean of %s is %v", ramp.Profile, mean)
+		t.Errorf("the mean of %s is %v", ramp.Schedule, mean)
 	}
 }
 
@@ -416,8 +416,8 @@ func TestLoadWithData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := template.Draw{Row: 1, Bits: 5}
-		all := string(template.Concat(parsed.Path, parsed.Headers["A"], parsed.Headers["B"], parsed.Body).Append(nil, d))
+		d := workload.Draw{Row: 1, Bits: 5}
+		all := string(workload.Concat(parsed.Path, parsed.Headers["A"], parsed.Headers["B"], parsed.Body).Append(nil, d))
 		if first == "" {
 			first = all
 		}

@@ -16,8 +16,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/measure"
+	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/results"
 )
 

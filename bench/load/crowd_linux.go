@@ -7,9 +7,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A crowd is the thread of the connection groups. It has an epoll instance and
@@ -108,7 +108,7 @@ func (m *member) init(g *Group, host string, from int32) {
 	m.Group, m.bytes, m.every, m.from, m.n = *g, g.piece(), g.gap(), from, int32(g.places())
 	m.due = never
 	m.rec.init()
-	path, _ := template.Target(g.Path) // which complete has seen
+	path, _ := workload.Target(g.Path) // which complete has seen
 	switch {
 	case g.Part == "body":
 		m.request = http1.AppendRequest(nil, "POST", path, host, nil, []byte(strings.Repeat("x", g.Size)))

@@ -5,8 +5,8 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/client"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // checkGateway checks what only matters where requests are told in CGI
@@ -80,7 +80,7 @@ var renderings = sync.Pool{New: func() any { return new(rendering) }}
 
 // append appends the request of a draw. What does not fit into a packet after
 // all goes out as an empty one, which servers refuse.
-func (w *told) append(dst []byte, d template.Draw) []byte {
+func (w *told) append(dst []byte, d workload.Draw) []byte {
 	r := renderings.Get().(*rendering)
 	defer renderings.Put(r)
 	r.text, r.ends = w.texts.path.Append(r.text[:0], d), r.ends[:0]

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // GroupKind says what the connections of a Group do.
@@ -134,7 +134,7 @@ func (g *Group) complete(field, path string) error {
 	if !strings.HasPrefix(g.Path, "/") || strings.ContainsFunc(g.Path, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return bad(field+".Path", "path %q of a group: expected one that starts with /, with spaces escaped by %%", g.Path)
 	}
-	if _, err := template.Target(g.Path); err != nil {
+	if _, err := workload.Target(g.Path); err != nil {
 		return bad(field+".Path", "of a group: %v", err)
 	}
 	if r := g.Rate; r != 0 && !(r >= minGroupRate && r <= g.maxRate()) {

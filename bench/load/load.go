@@ -30,9 +30,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/dynobench/dyno/internal/profile"
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // Model says what makes a request due.
@@ -87,11 +86,11 @@ type Config struct {
 	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty. uwsgi://host:port/path, uwsgi://unix:/socket:/path, likewise scgi and fastcgi
 	Requests    []Request
 	Params      [][2]string    // gateway protocols: CGI variables beside the usual ones, such as SCRIPT_FILENAME
-	Data        *template.Data // rows of which requests take fields; one that none takes a field from is an error
-	DataOrder   template.Order // default template.Sequence
+	Data        *workload.Data // rows of which requests take fields; one that none takes a field from is an error
+	DataOrder   workload.Order // default workload.Sequence
 	Model       Model          // default Closed
 	Rate        float64        // requests per second, open model; Profile and Trace have their own
-	Profile     string         // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see package internal/profile
+	Schedule    string         // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see workload.Schedule
 	Arrivals    Arrivals       // open model; default Constant
 	Trace       *Trace         // of Recorded arrivals: it plays once, and the window ends with it
 	Speed       float64        // of Recorded arrivals: so many times as fast; default 1
@@ -122,8 +121,8 @@ type Config struct {
 	// Journal, where not nil, gets each request that is due in the window.
 	Journal *Journal
 
-	curve *profile.Curve // of Profile, where the rate is not constant
-	among [][]uint64     // for each class of Trace, bounds of its mix
+	curve *workload.Curve // of Profile, where the rate is not constant
+	among [][]uint64      // for each class of Trace, bounds of its mix
 }
 
 // Phase is an edge of the measured window.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/dynobench/dyno/internal/profile"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // layOut makes a rate that changes, or a trace, into what the schedule goes
@@ -20,24 +20,24 @@ func (c *Config) layOut() error {
 		return bad("Trace", "a trace, but not the arrivals for it: they have to be recorded, in the open model")
 	case c.Speed != 0:
 		return bad("Speed", "speed %v: only recorded arrivals have one; write another rate", c.Speed)
-	case c.Profile == "":
+	case c.Schedule == "":
 		return nil
 	case c.Model == Closed:
-		return bad("Profile", "rate %s: the closed model has none, the server's answers set the pace; use the open model for a rate", c.Profile)
+		return bad("Schedule", "rate %s: the closed model has none, the server's answers set the pace; use the open model for a rate", c.Schedule)
 	}
-	p, err := profile.Parse(c.Profile)
+	p, err := workload.ParseSchedule(c.Schedule)
 	if err != nil {
-		return bad("Profile", "%v", err)
+		return bad("Schedule", "%v", err)
 	}
 	set(&c.Duration, defaultDuration)
 	mean, constant := p.Constant()
-	if c.Profile = ""; !constant {
-		c.Profile, c.curve = p.String(), p.Over(c.Duration)
+	if c.Schedule = ""; !constant {
+		c.Schedule, c.curve = p.String(), p.Over(c.Duration)
 		mean = c.curve.Mean(c.Duration)
 	}
 	switch {
 	case mean == 0:
-		return bad("Profile", "rate %s: nothing is due within the window of %v; write a longer one, or a rate that begins earlier", p, c.Duration)
+		return bad("Schedule", "rate %s: nothing is due within the window of %v; write a longer one, or a rate that begins earlier", p, c.Duration)
 	case c.Rate != 0 && c.Rate != mean:
 		return bad("Rate", "rate %v beside the rate %s: give one of the two", c.Rate, p)
 	}
@@ -50,8 +50,8 @@ func (c *Config) layOutTrace() error {
 	switch {
 	case c.Trace == nil:
 		return bad("Trace", "recorded arrivals, but no trace of them")
-	case c.Profile != "":
-		return bad("Profile", "rate %s: recorded arrivals have their own; leave it out, or change their speed", c.Profile)
+	case c.Schedule != "":
+		return bad("Schedule", "rate %s: recorded arrivals have their own; leave it out, or change their speed", c.Schedule)
 	case !(c.Speed > 0) || math.IsInf(c.Speed, 1):
 		return bad("Speed", "speed %v: how many times as fast, above 0", c.Speed)
 	}

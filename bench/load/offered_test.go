@@ -14,7 +14,7 @@ import (
 func shaped(t testing.TB, arrivals Arrivals, text string, seed uint64, weights ...int) *Config {
 	t.Helper()
 	c := scheduled(arrivals, 0, seed, weights...)
-	c.Profile = text
+	c.Schedule = text
 	if err := c.layOut(); err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +47,8 @@ func count(c *Config, edges ...time.Duration) []int {
 func TestPlainRateIsAConstantOne(t *testing.T) {
 	for _, text := range []string{"2000", "2k", "2000@3s,2000@1s"} {
 		c := shaped(t, Poisson, text, 3, 1)
-		if c.Rate != 2000 || c.Profile != "" || c.curve != nil {
-			t.Errorf("%s: rate %v, profile %q", text, c.Rate, c.Profile)
+		if c.Rate != 2000 || c.Schedule != "" || c.curve != nil {
+			t.Errorf("%s: rate %v, profile %q", text, c.Rate, c.Schedule)
 		}
 		if !slices.Equal(take(newSchedule(c, 0, 0, 1), 1000), take(newSchedule(scheduled(Poisson, 2000, 3, 1), 0, 0, 1), 1000)) {
 			t.Errorf("%s: another schedule than that of the number", text)
@@ -111,7 +111,7 @@ func TestRunFollowsTheProfile(t *testing.T) {
 		r := respond(t, "tcp", nil)
 		for _, text := range []string{"100@200ms,2000@100ms", "1500..0", "0..1500"} {
 			c := short(r)
-			c.Generator, c.Model, c.Profile, c.Duration, c.Threads = generator, Open, text, 600*time.Millisecond, threadsOf(generator, 2)
+			c.Generator, c.Model, c.Schedule, c.Duration, c.Threads = generator, Open, text, 600*time.Millisecond, threadsOf(generator, 2)
 			l := mustRun(t, c)
 			if c, err := c.withDefaults(); err != nil || l.RateProfile != text || l.RateRPS != c.Rate || math.Abs(l.RateRPS*l.DurationS-float64(due(t, c, l))) > 1e-6 {
 				t.Errorf("%s: stored %s at %v/s on average, %d were due, %v", text, l.RateProfile, l.RateRPS, due(t, c, l), err)
@@ -163,9 +163,9 @@ func TestLayOut(t *testing.T) {
 		duration time.Duration
 		profile  string
 	}{
-		{func(c *Config) { c.Profile = "0..5k" }, 2500, 10 * time.Second, "0..5000"},
-		{func(c *Config) { c.Profile, c.Duration = "1000@1s,3000@1s", time.Second }, 1000, time.Second, "1000@1s,3000@1s"},
-		{func(c *Config) { c.Profile, c.Duration = "1000@1s,3000@1s", 2*time.Second }, 2000, 2 * time.Second, "1000@1s,3000@1s"},
+		{func(c *Config) { c.Schedule = "0..5k" }, 2500, 10 * time.Second, "0..5000"},
+		{func(c *Config) { c.Schedule, c.Duration = "1000@1s,3000@1s", time.Second }, 1000, time.Second, "1000@1s,3000@1s"},
+		{func(c *Config) { c.Schedule, c.Duration = "1000@1s,3000@1s", 2*time.Second }, 2000, 2 * time.Second, "1000@1s,3000@1s"},
 		{func(c *Config) { c.Arrivals, c.Trace = Recorded, evenly(300) }, 1000, 300 * time.Millisecond, ""},
 		{func(c *Config) { c.Arrivals, c.Trace, c.Speed = Recorded, evenly(300), 2 }, 2000, 150 * time.Millisecond, ""},
 		{func(c *Config) { c.Arrivals, c.Trace, c.Speed = Recorded, evenly(300), 0.5 }, 500, 600 * time.Millisecond, ""},
@@ -178,8 +178,8 @@ func TestLayOut(t *testing.T) {
 		if err == nil { // again: what it has filled in is no contradiction
 			c, err = c.withDefaults()
 		}
-		if err != nil || c.Rate != test.mean || c.Duration != test.duration || c.Profile != test.profile {
-			t.Errorf("rate %v for %v, profile %q, %v; expected %v for %v, %q", c.Rate, c.Duration, c.Profile, err, test.mean, test.duration, test.profile)
+		if err != nil || c.Rate != test.mean || c.Duration != test.duration || c.Schedule != test.profile {
+			t.Errorf("rate %v for %v, profile %q, %v; expected %v for %v, %q", c.Rate, c.Duration, c.Schedule, err, test.mean, test.duration, test.profile)
 		}
 		if n := count(&c, c.Duration)[0]; float64(n) != test.mean*test.duration.Seconds() {
 			t.Errorf("%d requests are due in %v at %v/s", n, c.Duration, c.Rate)
@@ -194,17 +194,17 @@ func TestBadOffers(t *testing.T) {
 		config      Config
 		field, says string
 	}{
-		{Config{Model: Open, Profile: "5..x"}, "Profile", `rate "5..x": "x" is no rate`},
-		{Config{Profile: "5..6"}, "Profile", "use the open model"},
-		{Config{Model: Open, Profile: "5..6", Duration: -1}, "Duration", "negative"},
-		{Config{Model: Open, Profile: "0@10s,5@1s"}, "Profile", "nothing is due within the window of 10s"},
-		{Config{Model: Open, Profile: "5..6", Rate: 5}, "Rate", "give one of the two"},
-		{Config{Model: Open, Profile: "5", Rate: 6}, "Rate", "give one of the two"},
+		{Config{Model: Open, Schedule: "5..x"}, "Schedule", `rate "5..x": "x" is no rate`},
+		{Config{Schedule: "5..6"}, "Schedule", "use the open model"},
+		{Config{Model: Open, Schedule: "5..6", Duration: -1}, "Duration", "negative"},
+		{Config{Model: Open, Schedule: "0@10s,5@1s"}, "Schedule", "nothing is due within the window of 10s"},
+		{Config{Model: Open, Schedule: "5..6", Rate: 5}, "Rate", "give one of the two"},
+		{Config{Model: Open, Schedule: "5", Rate: 6}, "Rate", "give one of the two"},
 		{Config{Model: Open, Arrivals: Recorded}, "Trace", "no trace"},
 		{Config{Arrivals: Recorded, Trace: evenly(2)}, "Arrivals", "use the open model"},
 		{Config{Model: Open, Rate: 5, Trace: evenly(2)}, "Trace", "have to be recorded"},
 		{Config{Model: Open, Arrivals: Recorded, Trace: evenly(2), Rate: 5}, "Rate", "have their own"},
-		{Config{Model: Open, Arrivals: Recorded, Trace: evenly(2), Profile: "5"}, "Profile", "have their own"},
+		{Config{Model: Open, Arrivals: Recorded, Trace: evenly(2), Schedule: "5"}, "Schedule", "have their own"},
 		{Config{Model: Open, Arrivals: Recorded, Trace: evenly(2), Speed: -1}, "Speed", "above 0"},
 		{Config{Model: Open, Arrivals: Recorded, Trace: evenly(2), Speed: math.NaN()}, "Speed", "above 0"},
 		{Config{Model: Open, Rate: 5, Speed: 2}, "Speed", "only recorded"},
@@ -244,7 +244,7 @@ func TestJudgeFollowing(t *testing.T) {
 		{"nothing", func(int, float64) float64 { return 0 }, false},
 	} {
 		c := scheduled(Constant, 0, 1, 1)
-		c.Profile, c.Duration = "100..5000", 3100*time.Millisecond
+		c.Schedule, c.Duration = "100..5000", 3100*time.Millisecond
 		if err := c.layOut(); err != nil {
 			t.Fatal(err)
 		}

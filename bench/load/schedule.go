@@ -4,7 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/dynobench/dyno/internal/profile"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A schedule is the sequence of arrivals of the open model: when each is due
@@ -25,7 +25,7 @@ import (
 type schedule struct {
 	arrivals Arrivals
 	gap      float64 // mean, in ns; a changing rate: of the process of rate 1
-	cursor   profile.Cursor
+	cursor   workload.Cursor
 	changing bool // the rate is the cursor's
 	trace    *Trace
 	among    [][]uint64

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A slot is one connection, or the place for one: where a server closes after
@@ -56,7 +56,7 @@ type request struct {
 	sent     int64
 	class    int
 	resent   bool
-	draw     template.Draw // what a templated one is made from, as often as it takes
+	draw     workload.Draw // what a templated one is made from, as often as it takes
 }
 
 // Waiting after the second failure in a row and those that follow.

@@ -34,7 +34,7 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		Schema: results.LoadSchema, URL: secret.Text(c.URL), Generator: c.Generator,
 		Model: string(c.Model), Arrivals: string(c.Arrivals), Seed: c.Seed,
 		Connections: c.Connections, Threads: c.Threads, RateRPS: c.Rate, Fresh: c.Fresh, Transport: c.Transport,
-		RateProfile: c.Profile,
+		RateProfile: c.Schedule,
 		WindowStart: clockBase.Add(time.Duration(m.start)).Round(0).UTC(),
 		WarmupS:     float64(m.warmup) / 1e9, DurationS: float64(length) / 1e9,
 		Requests: r.answers(), BytesRead: r.bytes, Errors: r.errors(),

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A witness is a server of net/http's that writes down what it is asked.
@@ -70,7 +70,7 @@ func (w *witness) run(t *testing.T, c Config, answers int64) (l *results.Load, s
 
 func templated(t *testing.T, w *witness) Config {
 	t.Helper()
-	d, err := template.ParseData("d.csv", []byte("id,name\n1,Anna\n2,\"B \"\"b\"\"\"\n3,c\n"))
+	d, err := workload.ParseData("d.csv", []byte("id,name\n1,Anna\n2,\"B \"\"b\"\"\"\n3,c\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestTemplatedRequestsRepeat(t *testing.T) {
 	w := testify(t)
 	run := func(generator string, threads int, seed uint64) map[int]testimony {
 		c := templated(t, w)
-		c.Generator, c.Threads, c.Seed, c.Model, c.Rate, c.DataOrder = generator, threadsOf(generator, threads), seed, Open, 1000, template.Random
+		c.Generator, c.Threads, c.Seed, c.Model, c.Rate, c.DataOrder = generator, threadsOf(generator, threads), seed, Open, 1000, workload.Random
 		_, seen := w.run(t, c, 80)
 		return numbers(t, seen["read"], false)
 	}

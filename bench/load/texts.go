@@ -5,22 +5,22 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // texts are those parts of a request that may hold placeholders.
 type texts struct {
-	path   template.Template
-	values []template.Template // of Request.Header
-	body   template.Template
+	path   workload.Template
+	values []workload.Template // of Request.Header
+	body   workload.Template
 }
 
 // parse parses the texts of r. field is what r is called in an error.
-func (r *Request) parse(field string, data *template.Data) (*texts, error) {
+func (r *Request) parse(field string, data *workload.Data) (*texts, error) {
 	if r.Verbatim {
 		return r.verbatim(field)
 	}
-	p := template.Parser{Data: data}
+	p := workload.Parser{Data: data}
 	t := &texts{}
 	var err error
 	if t.path, err = p.Path(r.Path); err != nil {
@@ -43,10 +43,10 @@ func (r *Request) parse(field string, data *template.Data) (*texts, error) {
 func (t *texts) framing(field string, r *Request) error {
 	framed := ""
 	for i, h := range r.Header {
-		if err := template.Framing(framed, h[0], t.values[i], t.body); err != nil {
+		if err := workload.Framing(framed, h[0], t.values[i], t.body); err != nil {
 			return r.bad(field+".Header", "header field "+h[0], err)
 		}
-		if template.Framed(h[0]) {
+		if workload.Framed(h[0]) {
 			framed = h[0]
 		}
 	}
@@ -54,19 +54,19 @@ func (t *texts) framing(field string, r *Request) error {
 }
 
 func (r *Request) verbatim(field string) (*texts, error) {
-	path, err := template.Target(r.Path)
+	path, err := workload.Target(r.Path)
 	if err != nil {
 		return nil, r.bad(field+".Path", "path", err)
 	}
-	t := &texts{path: template.Literal(path), body: template.Literal(string(r.Body))}
+	t := &texts{path: workload.Literal(path), body: workload.Literal(string(r.Body))}
 	for _, h := range r.Header {
-		t.values = append(t.values, template.Literal(h[1]))
+		t.values = append(t.values, workload.Literal(h[1]))
 	}
 	return t, t.framing(field, r)
 }
 
 func (r *Request) bad(field, what string, err error) error {
-	var fault *template.DataError
+	var fault *workload.DataError
 	if errors.As(err, &fault) { // says itself where it is
 		return bad(field, "%v (%s of %s)", err, what, r.Class)
 	}
@@ -90,10 +90,10 @@ func (t *texts) fixed(r *Request) (message, bool) {
 	if _, ok := t.body.Fixed(); !ok || !fixed {
 		return message{}, false
 	}
-	return t.render(r, template.Draw{}), true
+	return t.render(r, workload.Draw{}), true
 }
 
-func (t *texts) render(r *Request, d template.Draw) message {
+func (t *texts) render(r *Request, d workload.Draw) message {
 	m := message{method: r.Method, path: string(t.path.Append(nil, d)), body: t.body.Append(nil, d)}
 	for i, v := range t.values {
 		m.header = append(m.header, [2]string{r.Header[i][0], string(v.Append(nil, d))})
@@ -121,13 +121,13 @@ func (c *Config) checkTemplates() error {
 		}
 		used = used || t.takesData()
 	}
-	set(&c.DataOrder, template.Sequence)
+	set(&c.DataOrder, workload.Sequence)
 	switch {
 	case !used:
 		return bad("Data", "no request takes a field from %s; write ${data.FIELD} where one goes (it has %s)",
 			c.Data.Name(), strings.Join(c.Data.Fields(), ", "))
-	case c.DataOrder != template.Sequence && c.DataOrder != template.Random:
-		return bad("DataOrder", "unknown order %q (known: %s)", c.DataOrder, strings.Join(template.Orders(), ", "))
+	case c.DataOrder != workload.Sequence && c.DataOrder != workload.Random:
+		return bad("DataOrder", "unknown order %q (known: %s)", c.DataOrder, strings.Join(workload.Orders(), ", "))
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A thread is one locked thread of the native generator: a transport, a share of the connections in flat slots, a share of the schedule, a recorder.
@@ -29,7 +29,7 @@ type thread struct {
 	frames    []frame   // by class
 	rec       *recorder
 	tlsRecord *tlsRecord // https
-	draws     template.Source
+	draws     workload.Source
 	out       []byte // requests that are sent together, or made from templates
 
 	answers     atomic.Int64 // so far, for the conductor

@@ -18,10 +18,10 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // An attack is one run of vegeta's library, which differs from the native
@@ -50,7 +50,7 @@ type attack struct {
 	mix      mix // closed model
 	made     []hit
 	taken    map[int64]hit
-	draws    template.Source
+	draws    workload.Source
 	measured bool   // draws are those of the window
 	number   int64  // of hits taken
 	freed    int64  // when a worker last became free after none was

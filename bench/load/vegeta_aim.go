@@ -10,7 +10,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
-	"github.com/dynobench/dyno/internal/template"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // An aim makes the requests of one class for vegeta.
@@ -87,7 +87,7 @@ func isToken(s string) bool {
 
 // draw returns the request of a draw. One that has been made before is made for
 // all, and must not be changed.
-func (a *aim) draw(d template.Draw) *http.Request {
+func (a *aim) draw(d workload.Draw) *http.Request {
 	if a.made != nil {
 		return a.made
 	}

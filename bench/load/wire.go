@@ -4,16 +4,16 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/http1"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A wire is one class of requests as it goes onto the wire: bytes formatted
 // once where all its requests are the same, templates where they are not.
 type wire struct {
 	bytes []byte            // of the fixed ones
-	head  template.Template // up to the body, or
-	body  template.Template // of a length that changes: up to the value of Content-Length
+	head  workload.Template // up to the body, or
+	body  workload.Template // of a length that changes: up to the value of Content-Length
 	sized bool              // the length of body is written between the two
 	told  *told             // not http
 }
@@ -40,26 +40,26 @@ func (t *texts) wire(r *Request, host string) wire {
 	hasHost, framed := false, false
 	for _, h := range r.Header {
 		hasHost = hasHost || isField(h[0], "Host")
-		framed = framed || template.Framed(h[0])
+		framed = framed || workload.Framed(h[0])
 	}
-	head := []template.Template{template.Literal(r.Method + " "), t.path, template.Literal(" HTTP/1.1\r\n")}
+	head := []workload.Template{workload.Literal(r.Method + " "), t.path, workload.Literal(" HTTP/1.1\r\n")}
 	if !hasHost {
-		head = append(head, template.Literal("Host: "+host+"\r\n"))
+		head = append(head, workload.Literal("Host: "+host+"\r\n"))
 	}
 	for i, h := range r.Header {
-		head = append(head, template.Literal(h[0]+": "), t.values[i], template.Literal("\r\n"))
+		head = append(head, workload.Literal(h[0]+": "), t.values[i], workload.Literal("\r\n"))
 	}
 	body, fixed := t.body.Fixed()
 	switch {
 	case framed:
 	case !fixed:
-		head = append(head, template.Literal("Content-Length: "))
-		return wire{head: template.Concat(head...), body: t.body, sized: true}
+		head = append(head, workload.Literal("Content-Length: "))
+		return wire{head: workload.Concat(head...), body: t.body, sized: true}
 	case body != "" || slices.Contains([]string{"POST", "PUT", "PATCH"}, r.Method):
-		head = append(head, template.Literal("Content-Length: "+strconv.Itoa(len(body))+"\r\n"))
+		head = append(head, workload.Literal("Content-Length: "+strconv.Itoa(len(body))+"\r\n"))
 	}
-	head = append(head, template.Literal("\r\n"), t.body)
-	return wire{head: template.Concat(head...)}
+	head = append(head, workload.Literal("\r\n"), t.body)
+	return wire{head: workload.Concat(head...)}
 }
 
 // fixed returns the request if it is always the same, otherwise nil. It must
@@ -68,7 +68,7 @@ func (w *wire) fixed() []byte { return w.bytes }
 
 // append appends the request of a draw to dst; it allocates nothing where dst
 // has room. Of a fixed class the draw makes no difference.
-func (w *wire) append(dst []byte, d template.Draw) []byte {
+func (w *wire) append(dst []byte, d workload.Draw) []byte {
 	if w.bytes != nil {
 		return append(dst, w.bytes...)
 	}
@@ -93,6 +93,6 @@ func (w *wire) append(dst []byte, d template.Draw) []byte {
 }
 
 // newDraws returns what thread i of n draws its templates from.
-func newDraws(c *Config, i, n int) template.Source {
-	return template.NewSource(c.Seed, c.Data, c.DataOrder, len(c.Requests), i, n)
+func newDraws(c *Config, i, n int) workload.Source {
+	return workload.NewSource(c.Seed, c.Data, c.DataOrder, len(c.Requests), i, n)
 }

@@ -11,14 +11,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/http1"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-func users(t testing.TB) *template.Data {
+func users(t testing.TB) *workload.Data {
 	t.Helper()
-	d, err := template.ParseData("users.csv", []byte("id,name,path\n7,Anna,/a\n8,\"B \"\"b\"\"\",/b?x=1\n9,\"c\nd\",/c d\n"))
+	d, err := workload.ParseData("users.csv", []byte("id,name,path\n7,Anna,/a\n8,\"B \"\"b\"\"\",/b?x=1\n9,\"c\nd\",/c d\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestWireIsHTTP(t *testing.T) {
 }
 
 func TestWireAllocatesNothing(t *testing.T) {
-	c := &Config{Seed: 1, Data: users(t), DataOrder: template.Random, Requests: []Request{
+	c := &Config{Seed: 1, Data: users(t), DataOrder: workload.Random, Requests: []Request{
 		{Method: "GET", Path: "/"},
 		{Method: "PUT", Path: "/u/${data.id}?r=${rand:1-10000}", Header: [][2]string{{"X-Id", "${uuid}"}}, Body: []byte(`{"n": ${seq}, "name": "${json.name}"}`)},
 	}}
@@ -143,7 +143,7 @@ func BenchmarkWire(b *testing.B) {
 func TestTemplateErrors(t *testing.T) {
 	for _, test := range []struct {
 		request Request
-		order   template.Order
+		order   workload.Order
 		noData  bool
 		field   string
 		want    string
@@ -170,7 +170,7 @@ func TestTemplateErrors(t *testing.T) {
 		}
 	}
 	c, err := (Config{URL: "http://h", Data: users(t), Requests: []Request{{Path: "/${data.id}"}, {Path: "/${x", Verbatim: true}}}).withDefaults()
-	if err != nil || c.DataOrder != template.Sequence {
+	if err != nil || c.DataOrder != workload.Sequence {
 		t.Errorf("order %q, %v", c.DataOrder, err)
 	}
 }

@@ -210,7 +210,7 @@ func patience(budget time.Duration, slo capacity.Objective) time.Duration {
 func prober(config load.Config, offer func(context.Context, load.Config) (*results.Load, error)) capacity.Probe {
 	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
 		probe := config
-		probe.Model, probe.Rate, probe.Profile, probe.Seed = load.Open, a.Rate, "", a.Seed
+		probe.Model, probe.Rate, probe.Schedule, probe.Seed = load.Open, a.Rate, "", a.Seed
 		probe.Duration, probe.Warmup = a.Window, a.Warmup
 		if a.Rate == 0 {
 			probe.Model, probe.Arrivals, probe.Spin = load.Closed, "", 0

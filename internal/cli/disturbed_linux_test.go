@@ -15,8 +15,8 @@ import (
 	"testing"
 
 	"github.com/dynobench/dyno/bench"
-	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/measure"
+	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/internal/cgroup"
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"

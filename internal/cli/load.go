@@ -223,7 +223,7 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 		Model: load.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin, Transport: f.transport,
 	}
 	if f.open() {
-		config.Model, config.Profile = load.Open, f.rate
+		config.Model, config.Schedule = load.Open, f.rate
 	}
 	recorded := config.Arrivals == load.Recorded
 	switch { // load.Config takes a zero for its default
@@ -321,7 +321,7 @@ func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string
 		config.Groups = bench.Groups(s)
 	}
 	if !given("rate") {
-		config.Model, config.Rate, config.Profile = load.Model(s.Load.Model), s.Load.Rate, s.Load.Profile
+		config.Model, config.Rate, config.Schedule = load.Model(s.Load.Model), s.Load.Rate, s.Load.Schedule
 	}
 	if !given("arrivals") && s.Load.Arrivals != "" {
 		config.Arrivals = load.Arrivals(s.Load.Arrivals)

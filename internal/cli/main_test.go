@@ -59,7 +59,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "80")
 			env.Setenv(measure.LockDirVariable, "none") // scripts run beside each other
-			env.Setenv("DYNO_TOLERATE", "host")     // the tests of the gates themselves unset it
+			env.Setenv("DYNO_TOLERATE", "host")         // the tests of the gates themselves unset it
 			examples, err := filepath.Abs("../../examples")
 			env.Setenv("EXAMPLES", examples)
 			return err

@@ -11,8 +11,8 @@ import (
 	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/suggest"
-	"github.com/dynobench/dyno/internal/template"
 	"github.com/dynobench/dyno/scenarios"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // placeholdersHelp is a part of load's help.
@@ -31,15 +31,15 @@ threads no number comes twice, but some of the last may be missing.`
 // they are what load.Config itself makes of the URL.
 func (f loadFlags) requests(config *load.Config, given func(string) bool, stdin io.Reader) error {
 	if f.data != "" {
-		data, err := template.LoadData(f.data)
+		data, err := workload.LoadData(f.data)
 		if err != nil {
 			return err
 		}
-		config.Data, config.DataOrder = data, template.Order(f.dataOrder)
+		config.Data, config.DataOrder = data, workload.Order(f.dataOrder)
 	} else if given("data-order") {
 		return errors.New("--data-order is for the rows of a file: give --data as well")
 	}
-	if orders := template.Orders(); !slices.Contains(orders, f.dataOrder) {
+	if orders := workload.Orders(); !slices.Contains(orders, f.dataOrder) {
 		return suggest.Unknown("--data-order", f.dataOrder, orders)
 	}
 	path, err := load.PathOf(config.URL)
@@ -171,7 +171,7 @@ func (b *bodies) read(what, text string) ([]byte, error) {
 
 // applyRequests fills config with the requests of s and their data.
 func applyRequests(config *load.Config, s *scenarios.Scenario) {
-	config.Data, config.DataOrder = s.Data.Rows, template.Order(s.Data.Order)
+	config.Data, config.DataOrder = s.Data.Rows, workload.Order(s.Data.Order)
 	for _, r := range s.Requests {
 		lr := load.Request{
 			Class: r.Class, Weight: r.Weight, Method: r.Method, Path: r.Path, Body: []byte(r.Body),

@@ -14,8 +14,8 @@ import (
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
-	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/bench/tune"
+	"github.com/dynobench/dyno/results"
 )
 
 // tuneFile is the name of a tuning's document, beside the run.json that it is

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dynobench/dyno/bench/tune"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/suggest"
-	"github.com/dynobench/dyno/bench/tune"
 )
 
 // sweeper knows the settings of an engine on a number of CPUs.

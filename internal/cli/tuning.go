@@ -12,12 +12,12 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/bench/tune"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
 	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/bench/tune"
 	"github.com/dynobench/dyno/scenarios"
 )
 

@@ -1,5 +1,13 @@
-// Package template makes texts with placeholders into the texts of requests:
-// paths, header values and bodies that differ from request to request.
+package workload
+
+import (
+	"math/bits"
+	"strconv"
+)
+
+// A Template is a text with placeholders, parsed: a path, a header's value or a body
+// that differs from request to request. The zero value is the empty text. It does
+// not change and may be shared.
 //
 // A text is parsed once; rendering appends to the caller's buffer, allocates
 // nothing beyond it, and is a pure function of a Draw: the same draw gives the
@@ -19,15 +27,6 @@
 // no escaping. Before a brace dollar signs are halved, as in $${ for a literal
 // ${, and $$${seq} for a dollar sign and a number. A placeholder ends with the
 // next closing brace.
-package template
-
-import (
-	"math/bits"
-	"strconv"
-)
-
-// A Template is a text, parsed. The zero value is the empty text. It does not
-// change and may be shared.
 type Template struct {
 	parts []part
 	data  *Data // of which it takes fields; nil if it takes none

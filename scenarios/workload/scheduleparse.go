@@ -1,4 +1,4 @@
-package profile
+package workload
 
 import (
 	"fmt"
@@ -17,18 +17,16 @@ const (
 	maxDuration = 1000 * time.Hour // of all segments
 )
 
-var (
-	ratePattern = regexp.MustCompile(`^[0-9]{1,10}(\.[0-9]{1,9})?k?$`)
-)
+var ratePattern = regexp.MustCompile(`^[0-9]{1,10}(\.[0-9]{1,9})?k?$`)
 
-// Error is a fault in the text of a profile.
-type Error struct {
+// ScheduleError is a fault in the text of a Schedule.
+type ScheduleError struct {
 	Text    string // the whole
 	Segment int    // from 1; 0 if the fault is in the whole
 	Msg     string // what was found, what to write
 }
 
-func (e *Error) Error() string {
+func (e *ScheduleError) Error() string {
 	parts := strings.Split(e.Text, ",")
 	if e.Segment == 0 || len(parts) == 1 {
 		return fmt.Sprintf("rate %q: %s", e.Text, e.Msg)
@@ -36,11 +34,11 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("rate %q: segment %d, %q: %s", e.Text, e.Segment, parts[e.Segment-1], e.Msg)
 }
 
-// Parse reads a profile: segments RATE[..RATE][@DURATION], separated by commas.
+// ParseSchedule reads a Schedule: segments RATE[..RATE][@DURATION], separated by commas.
 // A rate is in requests per second and may end in k; only a single segment may
-// do without a duration. The error is an *Error.
-func Parse(text string) (Profile, error) {
-	var p Profile
+// do without a duration. The error is an *ScheduleError.
+func ParseSchedule(text string) (Schedule, error) {
+	var p Schedule
 	parts := strings.Split(text, ",")
 	total, peak := time.Duration(0), 0.0
 	for i, part := range parts {
@@ -55,12 +53,12 @@ func Parse(text string) (Profile, error) {
 			msg = fmt.Sprintf("the segments last longer than %.0f hours; write shorter ones, they repeat", maxDuration.Hours())
 		}
 		if msg != "" {
-			return nil, &Error{Text: text, Segment: i + 1, Msg: msg}
+			return nil, &ScheduleError{Text: text, Segment: i + 1, Msg: msg}
 		}
 		p = append(p, s)
 	}
 	if peak == 0 {
-		return nil, &Error{Text: text, Msg: "nothing is ever due; write a rate above 0"}
+		return nil, &ScheduleError{Text: text, Msg: "nothing is ever due; write a rate above 0"}
 	}
 	return p, nil
 }

@@ -1,15 +1,4 @@
-// Package profile is the rate of an open loop as it changes over time: ramps,
-// steps and bursts, written in a line.
-//
-//	2000                          all the time
-//	100..5000                     from 100 to 5000 over the whole window
-//	1000@5s,2000@5s,1000..5000@10s  steps and a ramp, again and again
-//	500@900ms,5000@100ms          bursts
-//
-// A Profile is what was written; a Curve is that over a window, with the
-// number of requests due by any moment and the moment by which any number is
-// due. It knows no clock and no server.
-package profile
+package workload
 
 import (
 	"strconv"
@@ -17,27 +6,37 @@ import (
 	"time"
 )
 
-// Profile is a row of segments that repeats until the window is over. It has
-// at least one segment, and a rate above 0 somewhere.
-type Profile []Segment
+// Schedule is the rate of an open loop as it changes over time: a row of segments
+// that repeats until the window is over. It has at least one segment, and a rate
+// above 0 somewhere.
+//
+//	2000                            all the time
+//	100..5000                       from 100 to 5000 over the whole window
+//	1000@5s,2000@5s,1000..5000@10s  steps and a ramp, again and again
+//	500@900ms,5000@100ms            bursts
+//
+// A Schedule is what was written; a Curve is that over a window, with the
+// number of requests due by any moment and the moment by which any number is
+// due. It knows no clock and no server.
+type Schedule []Segment
 
 // Segment is a time in which the rate changes evenly, or not at all. Rates are
 // in requests per second.
 type Segment struct {
 	From, To float64
-	Duration time.Duration // 0 in a Profile of one segment: the whole window
+	Duration time.Duration // 0 in a Schedule of one segment: the whole window
 }
 
-// String is the canonical text: Parse returns the same Profile for it.
-func (p Profile) String() string {
+// String is the canonical text: ParseSchedule returns the same Schedule for it.
+func (p Schedule) String() string {
 	var b strings.Builder
 	for i, s := range p {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(digits(s.From))
+		b.WriteString(rateDigits(s.From))
 		if s.To != s.From {
-			b.WriteString(".." + digits(s.To))
+			b.WriteString(".." + rateDigits(s.To))
 		}
 		if s.Duration > 0 {
 			b.WriteString("@" + s.Duration.String())
@@ -46,10 +45,10 @@ func (p Profile) String() string {
 	return b.String()
 }
 
-func digits(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }
+func rateDigits(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }
 
 // Constant returns the rate if it is the same all the time.
-func (p Profile) Constant() (rate float64, ok bool) {
+func (p Schedule) Constant() (rate float64, ok bool) {
 	for _, s := range p {
 		if s.From != p[0].From || s.To != s.From {
 			return 0, false
@@ -59,7 +58,7 @@ func (p Profile) Constant() (rate float64, ok bool) {
 }
 
 // Peak is the highest rate.
-func (p Profile) Peak() float64 {
+func (p Schedule) Peak() float64 {
 	peak := 0.0
 	for _, s := range p {
 		peak = max(peak, s.From, s.To)
@@ -68,7 +67,7 @@ func (p Profile) Peak() float64 {
 }
 
 // Over lays p over a window, which has to be longer than nothing.
-func (p Profile) Over(window time.Duration) *Curve {
+func (p Schedule) Over(window time.Duration) *Curve {
 	c := &Curve{pieces: make([]piece, len(p))}
 	for i, s := range p {
 		if s.Duration == 0 {

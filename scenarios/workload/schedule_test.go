@@ -1,4 +1,4 @@
-package profile
+package workload
 
 import (
 	"errors"
@@ -10,31 +10,31 @@ import (
 	"pgregory.net/rapid"
 )
 
-func mustParse(t testing.TB, text string) Profile {
+func mustParseSchedule(t testing.TB, text string) Schedule {
 	t.Helper()
-	p, err := Parse(text)
+	p, err := ParseSchedule(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func TestParse(t *testing.T) {
+func TestParseSchedule(t *testing.T) {
 	for _, test := range []struct {
 		text, canonical string
-		want            Profile
+		want            Schedule
 	}{
-		{"2000", "2000", Profile{{2000, 2000, 0}}},
-		{"10k", "10000", Profile{{10000, 10000, 0}}},
-		{"0.5", "0.5", Profile{{0.5, 0.5, 0}}},
-		{"100..5k", "100..5000", Profile{{100, 5000, 0}}},
-		{"5..5", "5", Profile{{5, 5, 0}}},
+		{"2000", "2000", Schedule{{2000, 2000, 0}}},
+		{"10k", "10000", Schedule{{10000, 10000, 0}}},
+		{"0.5", "0.5", Schedule{{0.5, 0.5, 0}}},
+		{"100..5k", "100..5000", Schedule{{100, 5000, 0}}},
+		{"5..5", "5", Schedule{{5, 5, 0}}},
 		{"1000@5s,2000@5s,1000..5000@10s", "1000@5s,2000@5s,1000..5000@10s",
-			Profile{{1000, 1000, 5 * time.Second}, {2000, 2000, 5 * time.Second}, {1000, 5000, 10 * time.Second}}},
-		{"500@900ms,5000@0.1s", "500@900ms,5000@100ms", Profile{{500, 500, 900 * time.Millisecond}, {5000, 5000, 100 * time.Millisecond}}},
-		{"0@1m30s,1.5k@1ms", "0@1m30s,1500@1ms", Profile{{0, 0, 90 * time.Second}, {1500, 1500, time.Millisecond}}},
+			Schedule{{1000, 1000, 5 * time.Second}, {2000, 2000, 5 * time.Second}, {1000, 5000, 10 * time.Second}}},
+		{"500@900ms,5000@0.1s", "500@900ms,5000@100ms", Schedule{{500, 500, 900 * time.Millisecond}, {5000, 5000, 100 * time.Millisecond}}},
+		{"0@1m30s,1.5k@1ms", "0@1m30s,1500@1ms", Schedule{{0, 0, 90 * time.Second}, {1500, 1500, time.Millisecond}}},
 	} {
-		p, err := Parse(test.text)
+		p, err := ParseSchedule(test.text)
 		if err != nil || !slices.Equal(p, test.want) || p.String() != test.canonical {
 			t.Errorf("%s: %v (%s), %v; expected %v (%s)", test.text, []Segment(p), p, err, []Segment(test.want), test.canonical)
 		}
@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
 }
 
 // Each error names the segment, what is wrong with it and what to write.
-func TestBadProfiles(t *testing.T) {
+func TestBadSchedules(t *testing.T) {
 	const noRate = "is no rate; write requests per second without a sign, as 2000, 0.5 or 10k"
 	const nothing = "nothing there; write RATE, RATE..RATE or either with @DURATION, as 2000, 100..5000 or 500@2s"
 	for text, want := range map[string]string{
@@ -70,8 +70,8 @@ func TestBadProfiles(t *testing.T) {
 		"5@1s,":         `rate "5@1s,": segment 2, "": ` + nothing,
 		"5@1s,6..x@1s":  `rate "5@1s,6..x@1s": segment 2, "6..x@1s": "x" ` + noRate,
 	} {
-		_, err := Parse(text)
-		var at *Error
+		_, err := ParseSchedule(text)
+		var at *ScheduleError
 		if !errors.As(err, &at) || err.Error() != want {
 			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
 		}
@@ -80,7 +80,7 @@ func TestBadProfiles(t *testing.T) {
 
 func TestConstant(t *testing.T) {
 	for text, want := range map[string]float64{"2000": 2000, "2k@5s": 2000, "5@1s,5..5@2s": 5, "1..2": 0, "1@1s,2@1s": 0, "1..2@1s,2..1@1s": 0} {
-		if rate, ok := mustParse(t, text).Constant(); rate != want || ok != (want != 0) {
+		if rate, ok := mustParseSchedule(t, text).Constant(); rate != want || ok != (want != 0) {
 			t.Errorf("%s: constant %v at %v", text, ok, rate)
 		}
 	}
@@ -104,11 +104,11 @@ func TestCount(t *testing.T) {
 		{"0@1s,10@1s", time.Hour, 1500 * time.Millisecond, 5},
 		{"0@1s,10@1s", time.Hour, -time.Second, 0},
 	} {
-		if got := mustParse(t, test.text).Over(test.window).Count(test.at); got != test.want {
+		if got := mustParseSchedule(t, test.text).Over(test.window).Count(test.at); got != test.want {
 			t.Errorf("%s: %v due before %v, expected %v", test.text, got, test.at, test.want)
 		}
 	}
-	if got := mustParse(t, "0..100").Over(8 * time.Second).Mean(8 * time.Second); got != 50 {
+	if got := mustParseSchedule(t, "0..100").Over(8 * time.Second).Mean(8 * time.Second); got != 50 {
 		t.Errorf("a ramp to 100 has a mean of %v", got)
 	}
 }
@@ -127,7 +127,7 @@ func TestTimeAtEdges(t *testing.T) {
 		{"0..100@1s", 0, 0}, {"0..100@1s", 12.5, 500 * time.Millisecond}, {"0..100@1s", 50, time.Second},
 		{"100..0@1s", 37.5, 500 * time.Millisecond}, {"100..0@1s", 50, time.Second},
 	} {
-		if got := mustParse(t, test.text).Over(time.Minute).Time(test.n); got != test.want {
+		if got := mustParseSchedule(t, test.text).Over(time.Minute).Time(test.n); got != test.want {
 			t.Errorf("%s: %v requests are due by %v, expected %v", test.text, test.n, got, test.want)
 		}
 	}
@@ -135,7 +135,7 @@ func TestTimeAtEdges(t *testing.T) {
 
 // After a thousand hours a burst still begins on the nanosecond.
 func TestNoDrift(t *testing.T) {
-	c := mustParse(t, "500@900ms,5000@100ms").Over(time.Second)
+	c := mustParseSchedule(t, "500@900ms,5000@100ms").Over(time.Second)
 	cursor := c.Cursor()
 	for _, second := range []int64{1, 7, 3600, 86399, 3599999} {
 		n := float64(second) * 950
@@ -145,10 +145,10 @@ func TestNoDrift(t *testing.T) {
 	}
 }
 
-func drawProfile(t *rapid.T) Profile {
+func drawSchedule(t *rapid.T) Schedule {
 	rate := rapid.OneOf(rapid.Just(0.0), rapid.Float64Range(0.01, 10), rapid.Float64Range(1, 1e6))
 	duration := rapid.OneOf(rapid.Int64Range(1e6, 1e9), rapid.Int64Range(1e6, 100e9))
-	p := Profile(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Segment {
+	p := Schedule(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Segment {
 		s := Segment{From: rate.Draw(t, "from"), Duration: time.Duration(duration.Draw(t, "duration"))}
 		if s.To = s.From; rapid.Bool().Draw(t, "ramp") {
 			s.To = rate.Draw(t, "to")
@@ -163,7 +163,7 @@ func drawProfile(t *rapid.T) Profile {
 
 func TestTextReturns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawProfile(t)
+		p := drawSchedule(t)
 		for i := range p { // as precise as one can write
 			p[i].From, p[i].To = math.Round(p[i].From*1e3)/1e3, math.Round(p[i].To*1e3)/1e3
 			p[i].Duration = p[i].Duration.Round(time.Microsecond)
@@ -171,7 +171,7 @@ func TestTextReturns(t *testing.T) {
 		if p.Peak() == 0 {
 			p[0].To = 1
 		}
-		back, err := Parse(p.String())
+		back, err := ParseSchedule(p.String())
 		if err != nil || !slices.Equal(p, back) {
 			t.Fatalf("%s became %s, %v", p, back, err)
 		}
@@ -179,7 +179,7 @@ func TestTextReturns(t *testing.T) {
 }
 
 // rateAt is the rate at t, by looking at the segments one after another.
-func (p Profile) rateAt(t time.Duration) float64 {
+func (p Schedule) rateAt(t time.Duration) float64 {
 	for i := 0; ; i = (i + 1) % len(p) {
 		s := p[i]
 		if t < s.Duration {
@@ -193,7 +193,7 @@ func (p Profile) rateAt(t time.Duration) float64 {
 // nanosecond and the last digits of a float64, also after many repetitions.
 func TestInverse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawProfile(t)
+		p := drawSchedule(t)
 		c := p.Over(time.Second)
 		at := time.Duration(rapid.Int64Range(0, int64(c.period)*1000).Draw(t, "t"))
 		n := c.Count(at)
@@ -215,7 +215,7 @@ func TestInverse(t *testing.T) {
 // A cursor finds what a search finds, in any steps, and never goes back.
 func TestCursor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawProfile(t)
+		p := drawSchedule(t)
 		c := p.Over(time.Second)
 		cursor, n, last := c.Cursor(), 0.0, int64(0)
 		step := rapid.SampledFrom([]float64{1, 0.1, c.total / 7, c.total, 3.5 * c.total}).Draw(t, "step")
@@ -233,23 +233,23 @@ func TestCursor(t *testing.T) {
 }
 
 func TestCursorAllocatesNothing(t *testing.T) {
-	c := mustParse(t, "0..1000@1s,500@900ms,5000@100ms").Over(time.Second)
+	c := mustParseSchedule(t, "0..1000@1s,500@900ms,5000@100ms").Over(time.Second)
 	cursor, n := c.Cursor(), 0.0
 	if made := testing.AllocsPerRun(1000, func() { cursor.Time(n); n += 1.7 }); made != 0 {
 		t.Errorf("%v allocations", made)
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParseSchedule(f *testing.F) {
 	for _, seed := range []string{"2000", "100..5000", "1000@5s,2000@5s,1000..5000@10s", "500@900ms,5000@100ms", "0@1s,10k@1ms", "1...2", "@", ",", "..@"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := Parse(text)
+		p, err := ParseSchedule(text)
 		if err != nil {
 			return
 		}
-		back, err := Parse(p.String())
+		back, err := ParseSchedule(p.String())
 		if err != nil || !slices.Equal(p, back) {
 			t.Fatalf("%q is %s, which becomes %s, %v", text, p, back, err)
 		}
@@ -261,7 +261,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkCursor(b *testing.B) {
-	c := mustParse(b, "1000..5000@1s,500@900ms,5000@100ms").Over(time.Second)
+	c := mustParseSchedule(b, "1000..5000@1s,500@900ms,5000@100ms").Over(time.Second)
 	cursor, n := c.Cursor(), 0.0
 	for b.Loop() {
 		cursor.Time(n)

@@ -1,4 +1,4 @@
-package template
+package workload
 
 import (
 	"errors"
@@ -115,7 +115,7 @@ func (p *Parser) placeholder(inside string) (part, error) {
 	case "seq":
 		from := uint64(1)
 		if at >= 0 {
-			n, err := number(arg)
+			n, err := wholeNumber(arg)
 			if err != nil {
 				return part{}, fmt.Errorf("%w; write where to count from, as ${seq:1000}", err)
 			}
@@ -124,14 +124,14 @@ func (p *Parser) placeholder(inside string) (part, error) {
 		return part{kind: seq, from: from}, nil
 	case "rand":
 		low, high, _ := strings.Cut(arg, "-")
-		a, err := number(low)
-		b, err2 := number(high)
+		a, err := wholeNumber(low)
+		b, err2 := wholeNumber(high)
 		if err != nil || err2 != nil || a > b {
 			return part{}, fmt.Errorf("write the least and the greatest number, as ${rand:1-1000}, both at most %d", int64(math.MaxInt64))
 		}
 		return part{kind: random, from: a, count: b - a + 1, word: p.take(1)}, nil
 	case "hex":
-		n, err := number(arg)
+		n, err := wholeNumber(arg)
 		if err != nil || n < 1 || n > maxDigits {
 			return part{}, fmt.Errorf("write how many digits, 1 to %d, as ${hex:16}", maxDigits)
 		}
@@ -162,7 +162,7 @@ func (p *Parser) field(how, name string) (part, error) {
 }
 
 // number reads digits and nothing else: no sign, at most an int64.
-func number(s string) (uint64, error) {
+func wholeNumber(s string) (uint64, error) {
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
 		return 0, fmt.Errorf("%q is no whole number up to %d", s, int64(math.MaxInt64))

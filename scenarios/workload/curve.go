@@ -1,11 +1,11 @@
-package profile
+package workload
 
 import (
 	"math"
 	"time"
 )
 
-// Curve is a Profile over a window: Λ, the number of requests due by a moment,
+// Curve is a Schedule over a window: Λ, the number of requests due by a moment,
 // and its inverse. Λ is made of straight lines and parabolas; nothing in it is
 // a running sum over repetitions, so that it does not drift, however long the
 // window.

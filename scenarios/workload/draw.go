@@ -1,4 +1,4 @@
-package template
+package workload
 
 // A Draw is all that a request is made from.
 type Draw struct {
