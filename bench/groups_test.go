@@ -5,14 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/scenarios"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// A scenario file and the command line take the same groups and refuse the
-// same, though their rules stand in two places: packages scenarios and load
-// know nothing of each other.
+// A scenario file and the command line take the same groups and refuse the same.
 func TestGroupsOfFilesAndFlags(t *testing.T) {
 	settings := []string{
 		"", "name=a", "name=A", "connections=1", "connections=0", "connections=1048576", "connections=1048577", "path=/a?b", "path=a",
@@ -27,7 +25,7 @@ func TestGroupsOfFilesAndFlags(t *testing.T) {
 			file := fmt.Sprintf("name: x\nsummary: s\nrequests: [{path: /}]\nload: {model: closed, groups: [{kind: %s}]}\n",
 				strings.ReplaceAll(strings.ReplaceAll(spec, ",", ", "), "=", ": "))
 			s, fileErr := scenarios.Parse("x.yaml", []byte(file))
-			g, flagErr := load.ParseGroup(spec)
+			g, flagErr := workload.ParseGroup(spec)
 			if (fileErr == nil) != (flagErr == nil) {
 				t.Errorf("%s: of the file %v, of the flag %v", spec, fileErr, flagErr)
 			}
@@ -35,7 +33,7 @@ func TestGroupsOfFilesAndFlags(t *testing.T) {
 				continue
 			}
 			accepted++
-			if got := Groups(s); len(got) != 1 || got[0] != g {
+			if got := s.Load.Groups; len(got) != 1 || got[0] != g {
 				t.Errorf("%s: of the file %+v, of the flag %+v", spec, got, g)
 			}
 		}
@@ -46,7 +44,7 @@ func TestGroupsOfFilesAndFlags(t *testing.T) {
 }
 
 func TestGroupsAreInThePlan(t *testing.T) {
-	s := &scenarios.Scenario{Name: "x", Load: scenarios.Offer{Model: "closed", Connections: 1, Groups: []scenarios.Group{{Kind: "idle", Connections: 7}}}}
+	s := &scenarios.Scenario{Name: "x", Load: scenarios.Offer{Model: "closed", Connections: 1, Groups: []workload.Group{{Kind: "idle", Connections: 7}}}}
 	o := Options{Scenarios: []*scenarios.Scenario{s}, Targets: []target.Target{{Name: "a"}}}
 	p, err := NewPlan(o)
 	if err != nil {

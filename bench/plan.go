@@ -340,3 +340,21 @@ func describe(r scenarios.Request, data scenarios.Data) string {
 	}
 	return line
 }
+
+// groupSpecs are the groups of a scenario as a plan states them.
+func groupSpecs(s *scenarios.Scenario) (specs []string) {
+	for _, g := range s.Load.Groups {
+		specs = append(specs, g.String())
+	}
+	return specs
+}
+
+// checkGroups says which scenario asks for more than the generator has.
+func (o *Options) checkGroups() error {
+	for _, s := range o.Scenarios {
+		if len(s.Load.Groups) > 0 && o.Generator != "native" {
+			return fmt.Errorf("scenario %s has connection groups, which the %s generator has not: use the native one", s.Name, o.Generator)
+		}
+	}
+	return nil
+}

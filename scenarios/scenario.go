@@ -67,30 +67,13 @@ type Expect struct {
 
 // Offer is how fast requests are offered.
 type Offer struct {
-	Model       string        `yaml:"model"`       // closed or open
-	Rate        float64       `yaml:"rate"`        // requests per second; open model only, 0 beside a Profile
-	Schedule    string        `yaml:"-"`           // the rate where it is written as one that changes: see workload.Schedule
-	Arrivals    string        `yaml:"arrivals"`    // constant (default) or poisson; open model only
-	Connections int           `yaml:"connections"` // default 64
-	Timeout     time.Duration `yaml:"timeout"`     // of one request; default 10s
-	Groups      []Group       `yaml:"groups"`      // connections beside these
-}
-
-// Group is a number of connections that do something else than the busy ones:
-// stand idle, send or read slowly, come and go in storms. What is left out is
-// for the generator to fill in; each kind has some of the keys only.
-type Group struct {
-	Kind        string        `yaml:"kind"`        // idle, slow-send, slow-read or storm
-	Name        string        `yaml:"name"`        // of its record; default: the kind
-	Connections int           `yaml:"connections"` // held, or opened at a time by a storm
-	Path        string        `yaml:"path"`        // default: that of the first request
-	Every       time.Duration `yaml:"every"`       // between requests (idle), pieces (slow) or bursts (storm)
-	Rate        float64       `yaml:"rate"`        // bytes per second (slow), or connections per second (storm)
-	Part        string        `yaml:"part"`        // slow-send: head or body
-	Size        int           `yaml:"size"`        // slow-send: bytes of the body, or of the head at least
-	Request     bool          `yaml:"request"`     // storm: each connection sends a request
-	Abort       bool          `yaml:"abort"`       // storm: connections are closed by a reset
-	Limit       int           `yaml:"limit"`       // storm: so many open at most
+	Model       string           `yaml:"model"`       // closed or open
+	Rate        float64          `yaml:"rate"`        // requests per second; open model only, 0 beside a Profile
+	Schedule    string           `yaml:"-"`           // the rate where it is written as one that changes: see workload.Schedule
+	Arrivals    string           `yaml:"arrivals"`    // constant (default) or poisson; open model only
+	Connections int              `yaml:"connections"` // default 64
+	Timeout     time.Duration    `yaml:"timeout"`     // of one request; default 10s
+	Groups      []workload.Group `yaml:"groups"`      // connections beside these
 }
 
 // Mean is the mean rate of a window, in requests per second: 0 where nothing

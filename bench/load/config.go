@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/protocol/client"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A ConfigError says which field of a Config is wrong and what it has to be.
@@ -133,6 +135,26 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Fresh = c.Fresh || !to.protocol.Reuses
 	return c, c.completeGroups()
+}
+
+// completeGroups fills the defaults of c.Groups in and checks them.
+func (c *Config) completeGroups() error {
+	switch {
+	case len(c.Groups) == 0:
+		return nil
+	case c.Generator != "native":
+		return bad("Groups", "the %s generator has no connection groups: use the native one, or leave them out", c.Generator)
+	}
+	groups, err := workload.CompleteGroups(c.Groups, c.Requests[0].Path)
+	var fault *workload.GroupError
+	switch {
+	case err == nil:
+		c.Groups = groups
+		return nil
+	case !errors.As(err, &fault) || fault.Index < 0:
+		return bad("Groups", "%v", err)
+	}
+	return bad(fmt.Sprintf("Groups[%d].%s", fault.Index, strings.ToUpper(fault.Key[:1])+fault.Key[1:]), "%v", err)
 }
 
 func set[T comparable](field *T, value T) {

@@ -45,7 +45,7 @@ type crowd struct {
 
 // A member is one group at work.
 type member struct {
-	Group
+	workload.Group
 	request []byte
 	swift   int // SlowSend: bytes of the request that do not go slowly
 	bytes   int // of a piece
@@ -60,7 +60,7 @@ type member struct {
 // crowdDescriptors is how many a crowd for c needs.
 func crowdDescriptors(c *Config) (n uint64) {
 	for i := range c.Groups {
-		n += uint64(c.Groups[i].places())
+		n += uint64(c.Groups[i].Places())
 	}
 	return n
 }
@@ -94,7 +94,7 @@ func newCrowd(j *job, host string) (*crowd, error) {
 		for k := range m.n {
 			w.slots[from+k].init(from+k, i)
 		}
-		if m.Kind == Storm {
+		if m.Kind == workload.Storm {
 			for k := range m.n {
 				m.free = append(m.free, from+m.n-1-k)
 			}
@@ -104,8 +104,8 @@ func newCrowd(j *job, host string) (*crowd, error) {
 	return w, nil
 }
 
-func (m *member) init(g *Group, host string, from int32) {
-	m.Group, m.bytes, m.every, m.from, m.n = *g, g.piece(), g.gap(), from, int32(g.places())
+func (m *member) init(g *workload.Group, host string, from int32) {
+	m.Group, m.bytes, m.every, m.from, m.n = *g, g.Piece(), g.Gap(), from, int32(g.Places())
 	m.due = never
 	m.rec.init()
 	path, _ := workload.Target(g.Path) // which complete has seen
@@ -170,7 +170,7 @@ func (w *crowd) run(opened chan<- struct{}) {
 func (w *crowd) gather() {
 	held := make([]int32, 0, len(w.slots))
 	for i := range w.members {
-		if m := &w.members[i]; m.Kind != Storm {
+		if m := &w.members[i]; m.Kind != workload.Storm {
 			for k := range m.n {
 				held = append(held, m.from+k)
 			}
@@ -200,7 +200,7 @@ func (w *crowd) gather() {
 // keep is the loop. Storms rage from its beginning on, also in the warm-up.
 func (w *crowd) keep() {
 	for i := range w.members {
-		if m := &w.members[i]; m.Kind == Storm {
+		if m := &w.members[i]; m.Kind == workload.Storm {
 			m.due = now()
 		}
 	}
@@ -245,7 +245,7 @@ func (w *crowd) cross(at int64) {
 func (w *crowd) enter(start int64) {
 	w.counting, w.cpuStart = true, threadCPU()
 	for i := range w.members {
-		if m := &w.members[i]; m.Kind == Storm {
+		if m := &w.members[i]; m.Kind == workload.Storm {
 			m.due = start
 		}
 	}

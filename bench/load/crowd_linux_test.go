@@ -18,12 +18,13 @@ import (
 
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // onlyGroup runs c with one group and returns the group's record and the rest.
-func onlyGroup(t *testing.T, c Config, g Group) (results.Group, *results.Load) {
+func onlyGroup(t *testing.T, c Config, g workload.Group) (results.Group, *results.Load) {
 	t.Helper()
-	c.Groups = []Group{g}
+	c.Groups = []workload.Group{g}
 	l := mustRun(t, c)
 	if len(l.Groups) != 1 || l.Groups[0].Kind != string(g.Kind) {
 		t.Fatalf("groups: %+v", l.Groups)
@@ -41,7 +42,7 @@ func TestIdleIsHeld(t *testing.T) {
 		l := until(func() (l *results.Load) {
 			r = respond(t, network, nil)
 			c = short(r)
-			g, l = onlyGroup(t, c, Group{Kind: Idle, Connections: 100})
+			g, l = onlyGroup(t, c, workload.Group{Kind: workload.Idle, Connections: 100})
 			return l
 		}, something)
 		if g.Opened != 100 || g.Standing != 100 || g.Refused+g.Closed+g.Requests+g.Errors+g.BytesSent+g.BytesRead != 0 {
@@ -68,7 +69,7 @@ func TestIdleRequests(t *testing.T) {
 			return reply(hello)(w, n, head)
 		}
 	})
-	g, l := onlyGroup(t, short(r), Group{Kind: Idle, Connections: 10, Every: 10 * time.Millisecond, Path: "/alive"})
+	g, l := onlyGroup(t, short(r), workload.Group{Kind: workload.Idle, Connections: 10, Every: 10 * time.Millisecond, Path: "/alive"})
 	if g.Requests == 0 || g.Errors != 0 || g.Opened != 10 || g.Standing != 10 || g.LatencyUS.Max <= 0 || g.BytesRead < g.Requests*int64(len(hello)) {
 		t.Errorf("%+v", g)
 	}
@@ -92,7 +93,7 @@ func TestIdleClosedByServer(t *testing.T) {
 	defer cancel()
 	c := short(r)
 	c.Duration, c.Warmup = time.Hour, 150*time.Millisecond
-	c.Groups = []Group{{Kind: Idle, Connections: n}}
+	c.Groups = []workload.Group{{Kind: workload.Idle, Connections: n}}
 	c.Progress = func(Progress) {
 		if r.accepted.Load() >= 4+2*n { // all of them have come again
 			cancel()
@@ -126,13 +127,13 @@ func TestIdleClosedByServer(t *testing.T) {
 func TestStorm(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		group Group
+		group workload.Group
 		reset bool
 	}{
-		{"bursts", Group{Kind: Storm, Connections: 5, Every: 20 * time.Millisecond}, false},
-		{"at a rate", Group{Kind: Storm, Rate: 300}, false},
-		{"with a request", Group{Kind: Storm, Connections: 5, Every: 20 * time.Millisecond, Request: true, Path: "/storm"}, false},
-		{"aborted", Group{Kind: Storm, Connections: 5, Every: 20 * time.Millisecond, Request: true, Path: "/storm", Abort: true}, true},
+		{"bursts", workload.Group{Kind: workload.Storm, Connections: 5, Every: 20 * time.Millisecond}, false},
+		{"at a rate", workload.Group{Kind: workload.Storm, Rate: 300}, false},
+		{"with a request", workload.Group{Kind: workload.Storm, Connections: 5, Every: 20 * time.Millisecond, Request: true, Path: "/storm"}, false},
+		{"aborted", workload.Group{Kind: workload.Storm, Connections: 5, Every: 20 * time.Millisecond, Request: true, Path: "/storm", Abort: true}, true},
 	} {
 		var resets, ends atomic.Int64
 		var seen heads
@@ -197,7 +198,7 @@ func TestStormLimit(t *testing.T) {
 			return path(head) == "/silent" || reply(hello)(w, n, head)
 		}
 	})
-	g, _ := onlyGroup(t, short(r), Group{Kind: Storm, Connections: 3, Every: 10 * time.Millisecond, Request: true, Path: "/silent", Limit: 4})
+	g, _ := onlyGroup(t, short(r), workload.Group{Kind: workload.Storm, Connections: 3, Every: 10 * time.Millisecond, Request: true, Path: "/silent", Limit: 4})
 	if g.Unopened == 0 || g.Opened > 4 || g.Errors+g.Requests != 0 || r.accepted.Load() != 4+4 {
 		t.Errorf("%+v; %d came", g, r.accepted.Load())
 	}
@@ -212,10 +213,10 @@ func TestGroupTimeout(t *testing.T) {
 	})
 	c := short(r)
 	c.Timeout = 30 * time.Millisecond
-	c.Groups = []Group{
-		{Kind: Storm, Connections: 2, Every: 10 * time.Millisecond, Request: true, Path: "/silent"},
-		{Kind: Idle, Connections: 2, Every: 10 * time.Millisecond, Path: "/silent"},
-		{Kind: SlowRead, Connections: 2, Path: "/silent", Rate: 1000, Every: time.Millisecond},
+	c.Groups = []workload.Group{
+		{Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond, Request: true, Path: "/silent"},
+		{Kind: workload.Idle, Connections: 2, Every: 10 * time.Millisecond, Path: "/silent"},
+		{Kind: workload.SlowRead, Connections: 2, Path: "/silent", Rate: 1000, Every: time.Millisecond},
 	}
 	for _, g := range mustRun(t, c).Groups {
 		if g.Errors == 0 || g.Requests+g.Closed != 0 || g.Opened < 2 {
@@ -234,7 +235,7 @@ func TestGroupRefused(t *testing.T) {
 				r.Listener.Close()
 			}
 		}
-		g, l = onlyGroup(t, c, Group{Kind: Storm, Connections: 2, Every: 10 * time.Millisecond})
+		g, l = onlyGroup(t, c, workload.Group{Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond})
 		return l
 	}, func(l *results.Load) bool { return g.Refused > 0 && something(l) })
 	i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeGroupRefused })
@@ -254,15 +255,15 @@ func TestNobodyThereForGroups(t *testing.T) {
 	r := respond(t, "tcp", nil)
 	r.stop()
 	c := short(r)
-	c.Groups = []Group{{Kind: Idle, Connections: 1000}, {Kind: Storm}}
+	c.Groups = []workload.Group{{Kind: workload.Idle, Connections: 1000}, {Kind: workload.Storm}}
 	if _, err := Run(t.Context(), c); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Error(err)
 	}
 }
 
-var everyKind = []Group{
-	{Kind: Idle, Connections: 50, Every: 20 * time.Millisecond}, {Kind: SlowSend}, {Kind: SlowRead},
-	{Kind: Storm, Rate: 500, Request: true}, {Kind: Storm, Connections: 5, Every: 10 * time.Millisecond, Abort: true},
+var everyKind = []workload.Group{
+	{Kind: workload.Idle, Connections: 50, Every: 20 * time.Millisecond}, {Kind: workload.SlowSend}, {Kind: workload.SlowRead},
+	{Kind: workload.Storm, Rate: 500, Request: true}, {Kind: workload.Storm, Connections: 5, Every: 10 * time.Millisecond, Abort: true},
 }
 
 func TestGroupsLeaveNothing(t *testing.T) {
@@ -311,7 +312,7 @@ func TestGroupsNeedDescriptors(t *testing.T) {
 	r := respond(t, "unix", nil)
 	c := short(r)
 	c.Duration = 20 * time.Millisecond
-	c.Groups = []Group{{Kind: Idle, Connections: 1}, {Kind: Storm, Connections: 1, Limit: 999, Every: time.Minute}}
+	c.Groups = []workload.Group{{Kind: workload.Idle, Connections: 1}, {Kind: workload.Storm, Connections: 1, Limit: 999, Every: time.Minute}}
 	mustRun(t, c)
 	var raised unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &raised); err != nil || raised.Cur < 1000 {
@@ -345,7 +346,7 @@ func TestManyIdle(t *testing.T) {
 				heap[n] = m.HeapAlloc
 			}
 		}
-		g, l := onlyGroup(t, c, Group{Kind: Idle, Connections: n})
+		g, l := onlyGroup(t, c, workload.Group{Kind: workload.Idle, Connections: n})
 		if g.Opened != int64(n) || g.Standing != int64(n) || g.Refused+g.Closed != 0 {
 			t.Errorf("%+v", g)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // Codes of what connection groups did, see validity.go.
@@ -61,7 +62,7 @@ func (r *groupRecord) answer(latency int64, right bool) {
 }
 
 // result is the record as it is stored.
-func (r *groupRecord) result(g *Group) results.Group {
+func (r *groupRecord) result(g *workload.Group) results.Group {
 	return results.Group{
 		Name: g.Name, Kind: string(g.Kind), Spec: g.String(), Connections: g.Connections,
 		Opened: r.opened, Refused: r.refused, Unopened: r.unopened, Closed: r.closed, Standing: r.standing,
@@ -72,9 +73,9 @@ func (r *groupRecord) result(g *Group) results.Group {
 
 // judge warns of connections that could not be made. A group that did not
 // stand is not what was asked for, but the figures of the others are true.
-func (r *groupRecord) judge(g *Group, l *results.Load) {
+func (r *groupRecord) judge(g *workload.Group, l *results.Load) {
 	missing := int64(0)
-	if g.Kind != Storm {
+	if g.Kind != workload.Storm {
 		missing = int64(g.Connections) - r.standing
 	}
 	if r.refusal == nil || r.refused == 0 && missing <= 0 {
@@ -83,7 +84,7 @@ func (r *groupRecord) judge(g *Group, l *results.Load) {
 	w := results.Warning{Code: CodeGroupRefused, Hint: refusalHint(r.refusal),
 		Measure: results.Above(float64(r.refused+max(missing, 0)), 0, "connections"),
 		Message: fmt.Sprintf("group %s: %d connections could not be made in the window", g.Name, r.refused)}
-	if g.Kind != Storm {
+	if g.Kind != workload.Storm {
 		w.Message += fmt.Sprintf(" and %d of %d stood at its end", r.standing, g.Connections)
 	}
 	w.Message += fmt.Sprintf(" (%v)", r.refusal)

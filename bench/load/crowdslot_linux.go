@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/protocol/http1"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // A crowdSlot is the place of one connection of a group. There may be tens of
@@ -78,7 +79,7 @@ func (w *crowd) dial(s *crowdSlot, at int64) {
 func (w *crowd) attempt(s *crowdSlot, at int64) {
 	s.generation++
 	m, receive := w.member(s), 0
-	if m.Kind == SlowRead {
+	if m.Kind == workload.SlowRead {
 		receive = max(slowReceiveBuffer, 2*m.bytes)
 	}
 	fd, err := w.dialer.dial(receive)
@@ -130,9 +131,9 @@ func (w *crowd) connected(s *crowdSlot, at int64) {
 		m.rec.open(s.took)
 	}
 	switch {
-	case m.Kind == Storm && !m.Request:
+	case m.Kind == workload.Storm && !m.Request:
 		w.rest(s, at)
-	case m.Kind == Idle:
+	case m.Kind == workload.Idle:
 		s.due = w.apart(s, at) - m.every
 		w.hold(s, at)
 	default:
@@ -241,7 +242,7 @@ func (w *crowd) rest(s *crowdSlot, at int64) {
 	}
 	w.drop(s, m.Abort)
 	s.state = crowdResting
-	if m.Kind == Storm {
+	if m.Kind == workload.Storm {
 		w.alarms.cancel(s.index)
 		m.free = append(m.free, s.index)
 		return

@@ -1,12 +1,16 @@
 package load
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/scenarios/workload"
+)
 
 // ask begins a request on a connection that stands.
 func (w *crowd) ask(s *crowdSlot, at int64) {
 	s.state, s.written, s.sent, s.moved = crowdSending, 0, at, at
 	s.parser.Reset(false)
-	if m := w.member(s); m.Kind == SlowSend && m.swift == 0 {
+	if m := w.member(s); m.Kind == workload.SlowSend && m.swift == 0 {
 		w.later(s, w.apart(s, at))
 		return
 	}
@@ -28,9 +32,9 @@ func (w *crowd) nextPiece(s *crowdSlot, at int64) { w.later(s, max(s.due+w.membe
 func (w *crowd) goOn(s *crowdSlot, at int64) {
 	m := w.member(s)
 	switch {
-	case s.state == crowdSending && m.Kind == SlowSend && int(s.written) >= m.swift:
+	case s.state == crowdSending && m.Kind == workload.SlowSend && int(s.written) >= m.swift:
 		w.send(s, at)
-	case s.state == crowdReceiving && m.Kind == SlowRead:
+	case s.state == crowdReceiving && m.Kind == workload.SlowRead:
 		w.sip(s, at)
 	case !w.overdue(s, at):
 		w.alarms.set(s.index, s.moved+w.timeout)
@@ -55,7 +59,7 @@ func (w *crowd) send(s *crowdSlot, at int64) {
 	m := w.member(s)
 	for int(s.written) < len(m.request) {
 		b, slow := m.request[s.written:], false
-		if m.Kind == SlowSend {
+		if m.Kind == workload.SlowSend {
 			if slow = int(s.written) >= m.swift; slow {
 				b = b[:min(m.bytes, len(b))]
 			} else {
@@ -86,7 +90,7 @@ func (w *crowd) send(s *crowdSlot, at int64) {
 		if w.counting {
 			m.rec.bytesSent += int64(n)
 		}
-		if m.Kind == SlowSend && int(s.written) < len(m.request) {
+		if m.Kind == workload.SlowSend && int(s.written) < len(m.request) {
 			_ = w.watch(s, unix.EPOLLIN)
 			if slow {
 				w.nextPiece(s, at)
@@ -110,7 +114,7 @@ func (w *crowd) send(s *crowdSlot, at int64) {
 		return
 	}
 	s.state = crowdReceiving
-	if m.Kind == SlowRead {
+	if m.Kind == workload.SlowRead {
 		_ = w.watch(s, 0)
 		w.later(s, w.apart(s, at))
 		return
@@ -198,7 +202,7 @@ func (w *crowd) answer(s *crowdSlot, at int64, clean bool) {
 	}
 	keeps := s.parser.KeepAlive()
 	switch {
-	case m.Kind == Storm:
+	case m.Kind == workload.Storm:
 		w.rest(s, at)
 	case !keeps:
 		if w.counting {
@@ -207,7 +211,7 @@ func (w *crowd) answer(s *crowdSlot, at int64, clean bool) {
 		w.rest(s, at)
 	case !clean || !whole:
 		w.rest(s, at)
-	case m.Kind == Idle:
+	case m.Kind == workload.Idle:
 		w.hold(s, at)
 	default:
 		w.ask(s, at)
@@ -221,7 +225,7 @@ func (w *crowd) lost(s *crowdSlot, at int64) {
 	m := w.member(s)
 	if w.counting {
 		m.rec.close(at - s.since)
-		if s.state != crowdHeld && (m.Kind != Idle || s.parser.Started()) {
+		if s.state != crowdHeld && (m.Kind != workload.Idle || s.parser.Started()) {
 			m.rec.errors++
 		}
 	}

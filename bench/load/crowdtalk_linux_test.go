@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // pieces is a server that counts in how many pieces requests to a path come.
@@ -52,12 +54,12 @@ func (p *pieces) serve(path string) func(io.Writer) bool {
 func TestSlowSend(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		group Group
+		group workload.Group
 		bytes int64 // that go slowly at least, one each ms
 	}{
-		{"head", Group{Kind: SlowSend, Connections: 3, Rate: 1000, Every: time.Millisecond, Path: "/slow"}, 30},
-		{"padded head", Group{Kind: SlowSend, Connections: 3, Rate: 1000, Every: time.Millisecond, Path: "/slow", Size: 80}, 80},
-		{"body", Group{Kind: SlowSend, Connections: 3, Rate: 1000, Every: time.Millisecond, Path: "/slow", Part: "body", Size: 40}, 40},
+		{"head", workload.Group{Kind: workload.SlowSend, Connections: 3, Rate: 1000, Every: time.Millisecond, Path: "/slow"}, 30},
+		{"padded head", workload.Group{Kind: workload.SlowSend, Connections: 3, Rate: 1000, Every: time.Millisecond, Path: "/slow", Size: 80}, 80},
+		{"body", workload.Group{Kind: workload.SlowSend, Connections: 3, Rate: 1000, Every: time.Millisecond, Path: "/slow", Part: "body", Size: 40}, 40},
 	} {
 		var p pieces
 		r := respond(t, "tcp", func(r *responder) { r.greet = p.serve("/slow") })
@@ -100,7 +102,7 @@ func TestSlowSendCutOff(t *testing.T) {
 		})
 		c := short(r)
 		c.Duration = 300 * time.Millisecond
-		g, _ := onlyGroup(t, c, Group{Kind: SlowSend, Connections: 2, Part: "body", Size: 1000})
+		g, _ := onlyGroup(t, c, workload.Group{Kind: workload.SlowSend, Connections: 2, Part: "body", Size: 1000})
 		if g.Errors == 0 || g.Closed == 0 || g.HeldUS.Max <= 0 || g.Errors != g.Closed || (g.Requests > 0) != (answer != "") {
 			t.Errorf("%q: %+v", answer, g)
 		}
@@ -139,7 +141,7 @@ func TestSlowRead(t *testing.T) {
 	r := respond(t, "tcp", func(r *responder) { large(r, size, &left) })
 	c := short(r)
 	c.Duration = 600 * time.Millisecond
-	g, l := onlyGroup(t, c, Group{Kind: SlowRead, Connections: 3, Rate: 400000, Every: time.Millisecond, Path: "/large"})
+	g, l := onlyGroup(t, c, workload.Group{Kind: workload.SlowRead, Connections: 3, Rate: 400000, Every: time.Millisecond, Path: "/large"})
 	if g.Requests == 0 || g.Errors != 0 || g.Closed != 0 || g.Opened != 3 || g.BytesRead < size*g.Requests/2 {
 		t.Errorf("%+v", g)
 	}
@@ -163,7 +165,7 @@ func TestSlowReadBlocksTheServer(t *testing.T) {
 			atEnd = left.Load()
 		}
 	}
-	g, _ := onlyGroup(t, c, Group{Kind: SlowRead, Connections: 1, Path: "/large"})
+	g, _ := onlyGroup(t, c, workload.Group{Kind: workload.SlowRead, Connections: 1, Path: "/large"})
 	if g.Requests+g.Errors+g.Closed != 0 || g.Standing != 1 || atEnd == 0 || atEnd > 1<<20 {
 		t.Errorf("%+v; %d bytes have left the server", g, atEnd)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/dynobench/dyno/protocol/client"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // What goes onto the wire is what the protocol's half makes of the texts
@@ -54,7 +55,7 @@ func TestGatewayConfig(t *testing.T) {
 		{Config{URL: "gopher://unix:/s"}, "URL", "gopher"},
 		{Config{URL: url, Pipeline: 2}, "Pipeline", "fastcgi has one request at a time"},
 		{Config{URL: "scgi://unix:/s", Pipeline: 2}, "Pipeline", "nothing can be pipelined"},
-		{Config{URL: url, Groups: []Group{{Kind: Idle, Connections: 1}}}, "Groups", "speak http"},
+		{Config{URL: url, Groups: []workload.Group{{Kind: workload.Idle, Connections: 1}}}, "Groups", "speak http"},
 		{Config{URL: url, Params: [][2]string{{"", "x"}}}, "Params", "a name"},
 		{Config{URL: url, Params: [][2]string{{"CONTENT_LENGTH", "x"}}}, "Params", "told anyway"},
 		{Config{URL: "http://127.0.0.1:1/", Params: [][2]string{{"A", "b"}}}, "Params", "header fields"},

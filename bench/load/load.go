@@ -13,7 +13,7 @@
 // unsent. After the window nothing new is sent; what is outstanding is waited
 // for, until it is answered or its Timeout is over.
 //
-// Beside the busy connections there may be groups of others (Group): idle,
+// Beside the busy connections there may be groups of others (workload.Group): idle,
 // slow, or coming and going in storms.
 //
 // It speaks http and, to what stands behind a web server, the gateway protocols
@@ -85,30 +85,30 @@ type Request struct {
 type Config struct {
 	URL         string // http://host:port/path, http://[v6]:port or unix:/socket:/path; its path is used where Requests is empty. uwsgi://host:port/path, uwsgi://unix:/socket:/path, likewise scgi and fastcgi
 	Requests    []Request
-	Params      [][2]string    // gateway protocols: CGI variables beside the usual ones, such as SCRIPT_FILENAME
-	Data        *workload.Data // rows of which requests take fields; one that none takes a field from is an error
-	DataOrder   workload.Order // default workload.Sequence
-	Model       Model          // default Closed
-	Rate        float64        // requests per second, open model; Profile and Trace have their own
-	Schedule    string         // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see workload.Schedule
-	Arrivals    Arrivals       // open model; default Constant
-	Trace       *Trace         // of Recorded arrivals: it plays once, and the window ends with it
-	Speed       float64        // of Recorded arrivals: so many times as fast; default 1
-	Connections int            // default 64
-	Groups      []Group        // native: connections beside these, the busy ones
-	Pipeline    int            // native: requests outstanding on a connection at most; default 1
-	Fresh       bool           // native: a new connection for each request, which counts as part of it
-	TLS         *tls.Config    // https: whom to trust, under which name, and the client's own certificates; default the system's authorities and the host of URL
-	Resume      bool           // native, https: later connections go on with the session of earlier ones; default a full handshake for each
-	Spin        time.Duration  // native, open model: how long before a request is due the thread stays awake for it; default 0
-	Sources     []netip.Addr   // native: local addresses that connections come from, in turn; default: the system's choice
-	Threads     int            // native: locked threads, each with its share of the connections; default 1
-	Duration    time.Duration  // the measured window; default 10 s, or the Trace's length
-	Warmup      time.Duration  // at most; the warm-up ends earlier once the rate is steady, 0 means none
-	Timeout     time.Duration  // of one request, from intended; default 10 s
-	Seed        uint64         // of the schedule and the choice of classes; default 1
-	Transport   string         // native: "io_uring" or "epoll"; default io_uring where the kernel has it
-	Generator   string         // "native" or "vegeta"; default native
+	Params      [][2]string      // gateway protocols: CGI variables beside the usual ones, such as SCRIPT_FILENAME
+	Data        *workload.Data   // rows of which requests take fields; one that none takes a field from is an error
+	DataOrder   workload.Order   // default workload.Sequence
+	Model       Model            // default Closed
+	Rate        float64          // requests per second, open model; Profile and Trace have their own
+	Schedule    string           // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see workload.Schedule
+	Arrivals    Arrivals         // open model; default Constant
+	Trace       *Trace           // of Recorded arrivals: it plays once, and the window ends with it
+	Speed       float64          // of Recorded arrivals: so many times as fast; default 1
+	Connections int              // default 64
+	Groups      []workload.Group // native: connections beside these, the busy ones
+	Pipeline    int              // native: requests outstanding on a connection at most; default 1
+	Fresh       bool             // native: a new connection for each request, which counts as part of it
+	TLS         *tls.Config      // https: whom to trust, under which name, and the client's own certificates; default the system's authorities and the host of URL
+	Resume      bool             // native, https: later connections go on with the session of earlier ones; default a full handshake for each
+	Spin        time.Duration    // native, open model: how long before a request is due the thread stays awake for it; default 0
+	Sources     []netip.Addr     // native: local addresses that connections come from, in turn; default: the system's choice
+	Threads     int              // native: locked threads, each with its share of the connections; default 1
+	Duration    time.Duration    // the measured window; default 10 s, or the Trace's length
+	Warmup      time.Duration    // at most; the warm-up ends earlier once the rate is steady, 0 means none
+	Timeout     time.Duration    // of one request, from intended; default 10 s
+	Seed        uint64           // of the schedule and the choice of classes; default 1
+	Transport   string           // native: "io_uring" or "epoll"; default io_uring where the kernel has it
+	Generator   string           // "native" or "vegeta"; default native
 
 	// Phase, where not nil, is called at the edges of the measured window,
 	// as close to them as the clock allows and never on the hot path: once

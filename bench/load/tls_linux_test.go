@@ -25,6 +25,7 @@ import (
 
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // testAuthority is an authority of the tests' own.
@@ -319,7 +320,7 @@ func TestHTTPSLeavesInForm(t *testing.T) {
 			"resumed": func(c *Config) { c.Fresh, c.Resume = true, true },
 			"rarely":  func(c *Config) { c.Model, c.Rate, c.Connections = Open, 20, 16 },
 			"groups": func(c *Config) {
-				c.Groups = []Group{{Kind: Idle}, {Kind: Idle, Every: 20 * time.Millisecond, Path: "/x"}}
+				c.Groups = []workload.Group{{Kind: workload.Idle}, {Kind: workload.Idle, Every: 20 * time.Millisecond, Path: "/x"}}
 			},
 		} {
 			var said bytes.Buffer
@@ -601,15 +602,15 @@ func (s silent) Write(b []byte) (int, error) { return len(b), nil }
 func TestHTTPSGroups(t *testing.T) {
 	large := bytes.Repeat([]byte("x"), 20_000)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		for name, g := range map[string]Group{
-			"idle":              {Kind: Idle, Connections: 20},
-			"idle that asks":    {Kind: Idle, Connections: 5, Every: 10 * time.Millisecond, Path: "/group"},
-			"slow head":         {Kind: SlowSend, Connections: 3, Rate: 2000, Every: time.Millisecond, Path: "/group", Size: 80},
-			"slow body":         {Kind: SlowSend, Connections: 3, Rate: 2000, Every: time.Millisecond, Path: "/group", Part: "body", Size: 60},
-			"slow reader":       {Kind: SlowRead, Connections: 3, Rate: 400_000, Every: time.Millisecond, Path: "/large"},
-			"storm":             {Kind: Storm, Connections: 2, Every: 10 * time.Millisecond},
-			"storm that asks":   {Kind: Storm, Connections: 2, Every: 10 * time.Millisecond, Request: true, Path: "/group"},
-			"storm that aborts": {Kind: Storm, Connections: 2, Every: 10 * time.Millisecond, Abort: true},
+		for name, g := range map[string]workload.Group{
+			"idle":              {Kind: workload.Idle, Connections: 20},
+			"idle that asks":    {Kind: workload.Idle, Connections: 5, Every: 10 * time.Millisecond, Path: "/group"},
+			"slow head":         {Kind: workload.SlowSend, Connections: 3, Rate: 2000, Every: time.Millisecond, Path: "/group", Size: 80},
+			"slow body":         {Kind: workload.SlowSend, Connections: 3, Rate: 2000, Every: time.Millisecond, Path: "/group", Part: "body", Size: 60},
+			"slow reader":       {Kind: workload.SlowRead, Connections: 3, Rate: 400_000, Every: time.Millisecond, Path: "/large"},
+			"storm":             {Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond},
+			"storm that asks":   {Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond, Request: true, Path: "/group"},
+			"storm that aborts": {Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond, Abort: true},
 		} {
 			t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
 				config := certified()
@@ -624,7 +625,7 @@ func TestHTTPSGroups(t *testing.T) {
 					}
 				})
 				c := shortTLS(r)
-				c.Duration, c.Groups = 400*time.Millisecond, []Group{g}
+				c.Duration, c.Groups = 400*time.Millisecond, []workload.Group{g}
 				l := until(func() *results.Load { return mustRun(t, c) }, func(l *results.Load) bool {
 					return l.Requests > 0 && l.Groups[0].Opened > 0 && (g.Path == "" || l.Groups[0].Requests > 0)
 				})
@@ -632,7 +633,7 @@ func TestHTTPSGroups(t *testing.T) {
 				if l.Requests == 0 || l.Errors.Total() != 0 || got.Refused+got.Errors+got.Closed != 0 || got.Opened == 0 {
 					t.Errorf("%d answers, %+v; %+v", l.Requests, l.Errors, got)
 				}
-				if g.Kind != Storm && (got.Opened != int64(g.Connections) || got.Standing != int64(g.Connections)) {
+				if g.Kind != workload.Storm && (got.Opened != int64(g.Connections) || got.Standing != int64(g.Connections)) {
 					t.Errorf("%d opened, %d standing", got.Opened, got.Standing)
 				}
 				if g.Path == "" {
@@ -646,9 +647,9 @@ func TestHTTPSGroups(t *testing.T) {
 				}
 				least := 0.0
 				switch g.Kind { // a few bytes each ms, however it is sealed
-				case SlowSend:
+				case workload.SlowSend:
 					least = float64(g.Size/2-3) * 1e3
-				case SlowRead:
+				case workload.SlowRead:
 					least = float64(len(large)/400-3) * 1e3
 				}
 				if got.LatencyUS.Min < least {
@@ -671,7 +672,7 @@ func TestHTTPSGroupsRefused(t *testing.T) {
 	}
 	r := respondTLS(t, certified(), stalls, nil)
 	c := shortTLS(r)
-	c.Groups = []Group{{Kind: Storm, Connections: 2, Every: 10 * time.Millisecond}}
+	c.Groups = []workload.Group{{Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond}}
 	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "closed the connection in the TLS handshake") {
 		t.Errorf("%v", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // Answers as servers give them, where RFC 9112 has a client bear them, are as
@@ -167,7 +168,7 @@ func TestTargetsInTheWild(t *testing.T) {
 	}
 	for field, c := range map[string]Config{
 		"Requests[0].Path": {Requests: []Request{{Path: "/a#b", Length: -1, Verbatim: true}}},
-		"Groups[0].Path":   {Groups: []Group{{Kind: Idle, Connections: 1, Path: "/a#b"}}},
+		"Groups[0].Path":   {Groups: []workload.Group{{Kind: workload.Idle, Connections: 1, Path: "/a#b"}}},
 	} {
 		c.URL = "http://127.0.0.1:1"
 		if _, err := c.withDefaults(); err == nil || !strings.Contains(err.Error(), "fragment") {

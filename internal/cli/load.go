@@ -318,7 +318,7 @@ func (f loadFlags) replay(config *load.Config, window bool) error {
 func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string) bool) {
 	applyRequests(config, s)
 	if !given("group") {
-		config.Groups = bench.Groups(s)
+		config.Groups = s.Load.Groups
 	}
 	if !given("rate") {
 		config.Model, config.Rate, config.Schedule = load.Model(s.Load.Model), s.Load.Rate, s.Load.Schedule

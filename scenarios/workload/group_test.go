@@ -1,7 +1,6 @@
-package load
+package workload
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -9,8 +8,6 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
-	"github.com/dynobench/dyno/results"
 )
 
 func TestParseGroup(t *testing.T) {
@@ -64,7 +61,7 @@ func TestParseGroupRefuses(t *testing.T) {
 		"slow-read,rate=0.001":                    "between 0.01 and 1000000 per second",
 		"slow-read,rate=1000001":                  "between 0.01 and 1000000 per second",
 		"slow-read,rate=100000,every=1s":          "pieces of more than 65536 bytes",
-		"slow-send,part=tail":                     "known: head, body",
+		"slow-send,part=tail":                     "known: body, head",
 		"slow-send,size=2000000":                  "between 1 and 1048576 bytes",
 		"storm,rate=5,every=1s":                   "give one of the two",
 		"storm,limit=49":                          "expected 50, a burst",
@@ -107,67 +104,39 @@ func TestGroupSpecRoundTrip(t *testing.T) {
 		if kind != Idle && (kind != Storm || g.Every == 0) {
 			g.Rate = rapid.Float64Range(minGroupRate, 1000).Draw(t, "rate")
 		}
-		c := Config{URL: "http://127.0.0.1:1/", Groups: []Group{g, {Kind: kind}}}
-		c, err := c.withDefaults()
+		all, err := CompleteGroups([]Group{g, {Kind: kind}}, "/")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, g := range c.Groups {
+		for i, g := range all {
 			again, err := ParseGroup(g.String())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again.complete("", "/") != nil || i == 1 && again.Name != string(kind)+"-2" {
+			if _, msg := again.complete("/"); msg != "" || i == 1 && again.Name != string(kind)+"-2" {
 				t.Fatalf("%+v", again)
 			}
 			if again.Name = g.Name; again != g {
 				t.Fatalf("%s:\n%+v\n%+v", g, g, again)
 			}
-			if g.gap() < 0 || g.slow() && (g.piece() < 1 || g.piece() > maxPiece+1) {
-				t.Fatalf("%s: %d bytes each %d ns", g, g.piece(), g.gap())
+			if g.Gap() < 0 || g.Slow() && (g.Piece() < 1 || g.Piece() > maxPiece+1) {
+				t.Fatalf("%s: %d bytes each %d ns", g, g.Piece(), g.Gap())
 			}
-			if rate := float64(g.piece()) / (float64(g.gap()) / 1e9); g.slow() && math.Abs(rate/g.Rate-1) > 0.001 {
+			if rate := float64(g.Piece()) / (float64(g.Gap()) / 1e9); g.Slow() && math.Abs(rate/g.Rate-1) > 0.001 {
 				t.Fatalf("%s: %v bytes per second", g, rate)
 			}
 		}
 	})
 }
 
-func TestBadGroups(t *testing.T) {
-	for _, test := range []struct {
-		change      func(*Config)
-		field, says string
-	}{
-		{func(c *Config) { c.Groups[1].Kind = "calm" }, "Groups[1].Kind", "idle, slow-read, slow-send, storm"},
-		{func(c *Config) { c.Groups[1].Limit = 5 }, "Groups[1].Limit", "kind idle has no limit (known: name, connections, path, every)"},
-		{func(c *Config) { c.Groups[1].Connections = -1 }, "Groups[1].Connections", "between 1"},
-		{func(c *Config) { c.Groups[1].Every = -1 }, "Groups[1].Every", "between 1ms"},
-		{func(c *Config) { c.Groups[0] = Group{Kind: SlowSend, Rate: math.NaN()} }, "Groups[0].Rate", "between 0.01"},
-		{func(c *Config) { c.Groups[0] = Group{Kind: SlowSend, Size: -1} }, "Groups[0].Size", "between 1"},
-		{func(c *Config) { c.Groups[0] = Group{Kind: SlowSend, Part: "x"} }, "Groups[0].Part", "head, body"},
-		{func(c *Config) { c.Groups[0].Name, c.Groups[1].Name = "a", "a" }, "Groups[1].Name", "name them apart"},
-		{func(c *Config) { c.Groups[0].Connections = maxConnections }, "Groups", "more than 1048576 connections"},
-		{func(c *Config) { c.Groups = make([]Group, maxGroups+1) }, "Groups", "at most 64"},
-		{func(c *Config) { c.Generator = "vegeta" }, "Groups", "use the native one"},
-	} {
-		c := Config{URL: "http://127.0.0.1:1/", Groups: []Group{{Kind: Idle}, {Kind: Idle}}}
-		test.change(&c)
-		_, err := Run(t.Context(), c)
-		var bad *ConfigError
-		if !errors.As(err, &bad) || bad.Field != test.field || !strings.Contains(bad.Msg, test.says) {
-			t.Errorf("%s: %+v, want %s", test.field, bad, test.says)
-		}
-	}
-}
-
 func TestGroupDefaults(t *testing.T) {
 	given := []Group{{Kind: Idle}, {Kind: Idle}, {Kind: Storm, Name: "idle-2"}, {Kind: SlowSend, Part: "body"}, {Kind: SlowRead, Rate: 1e6}, {Kind: Storm, Rate: 200}}
-	c, err := Config{URL: "http://127.0.0.1:1/a?b", Groups: given}.withDefaults()
+	all, err := CompleteGroups(given, "/a?b")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var specs []string
-	for _, g := range c.Groups {
+	for _, g := range all {
 		specs = append(specs, g.String())
 	}
 	want := []string{
@@ -183,37 +152,5 @@ func TestGroupDefaults(t *testing.T) {
 	}
 	if given[0].Connections != 0 {
 		t.Error("the caller's groups were changed")
-	}
-}
-
-func TestJudgeCrowd(t *testing.T) {
-	for _, test := range []struct {
-		name         string
-		model        Model
-		threads      int
-		cpu, process int64
-		cpus         int
-		invalid      bool
-		warnings     int
-	}{
-		{"nothing", Closed, 1, 0, 0, 1, false, 0},
-		{"one CPU, full, for groups too", Closed, 1, 10e7, 98e7, 1, true, 1},
-		{"one CPU, full, groups next to nothing", Closed, 1, 1e7, 98e7, 1, false, 0},
-		{"one CPU, half full", Closed, 1, 20e7, 50e7, 1, false, 0},
-		{"open: sooner", Open, 1, 10e7, 92e7, 1, true, 1},
-		{"a CPU for each", Closed, 1, 50e7, 148e7, 2, false, 0},
-		{"a CPU for each, the groups' full", Closed, 1, 95e7, 190e7, 2, false, 1},
-		{"two threads and groups on two CPUs", Closed, 2, 10e7, 197e7, 2, true, 1},
-	} {
-		l := &results.Load{DurationS: 1, Valid: true}
-		judgeCrowd(l, &Config{Model: test.model, Threads: test.threads}, test.cpu, test.process, test.cpus)
-		if l.Valid == test.invalid || len(l.Warnings) != test.warnings {
-			t.Errorf("%s: valid %v, %v", test.name, l.Valid, l.Warnings)
-		}
-		for _, w := range l.Warnings {
-			if w.Code != CodeGroupsBound || w.Hint == "" {
-				t.Errorf("%s: %+v", test.name, w)
-			}
-		}
 	}
 }

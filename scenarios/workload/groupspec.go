@@ -1,4 +1,4 @@
-package load
+package workload
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ import (
 //
 // The grammar is kind[,key=value…], that of engine specs; the keys are the
 // fields of Group in lower case, a value is anything without a comma. Values
-// are read strictly and held against the bounds that Run has.
+// are read strictly and held against their bounds.
 func ParseGroup(spec string) (Group, error) {
 	fail := func(format string, a ...any) (Group, error) {
 		return Group{}, fmt.Errorf("group %q: %s; the form is kind[,key=value…]", spec, fmt.Sprintf(format, a...))
@@ -29,7 +29,7 @@ func ParseGroup(spec string) (Group, error) {
 	g := Group{Kind: GroupKind(kind)}
 	keys, ok := groupKinds[g.Kind]
 	if !ok {
-		return fail("%v", suggest.Unknown("kind of group", kind, kindNames()))
+		return fail("%v", suggest.Unknown("kind of group", kind, GroupKinds()))
 	}
 	known := append([]string{"name"}, keys...)
 	seen := map[string]bool{}
@@ -54,9 +54,9 @@ func ParseGroup(spec string) (Group, error) {
 			}
 		}
 	}
-	whole := g // the defaults belong to Run: only the faults are wanted
-	if err := whole.complete("Groups", "/"); err != nil {
-		return fail("%v", err)
+	whole := g // only the faults are wanted, not the defaults
+	if _, msg := whole.complete("/"); msg != "" {
+		return fail("%s", msg)
 	}
 	return g, nil
 }
@@ -73,6 +73,35 @@ func (g Group) String() string {
 	return b.String()
 }
 
+// Given returns what is wrong with having written the key of the text form: the
+// group's kind does not have it, or the value is the zero that stands for the
+// default. It is empty if nothing is.
+func (g Group) Given(key string) (msg string) {
+	keys := groupKinds[g.Kind]
+	for _, k := range groupKeys {
+		switch {
+		case k.name != key || keys == nil: // the kind itself is wrong
+		case key != "name" && !slices.Contains(keys, key):
+			return g.without(key)
+		case k.get(&g) == "" && key != "request" && key != "abort":
+			return key + " must be positive; leave it out for the default"
+		}
+	}
+	return ""
+}
+
+func (g Group) without(key string) string {
+	return fmt.Sprintf("a group of kind %s has no %s (known: name, %s)", g.Kind, key, strings.Join(groupKinds[g.Kind], ", "))
+}
+
+// GroupKeys are all keys of the text form beyond the kind.
+func GroupKeys() (keys []string) {
+	for _, k := range groupKeys {
+		keys = append(keys, k.name)
+	}
+	return keys
+}
+
 // A groupKey is a field of a Group in the grammar. set says what was expected
 // where a value is not; a zero cannot be set, as it would mean the default.
 type groupKey struct {
@@ -80,9 +109,6 @@ type groupKey struct {
 	set  func(g *Group, value string) (expected string)
 	get  func(g *Group) string // "" for the default
 }
-
-// field is the key's name in Group.
-func (k groupKey) field() string { return strings.ToUpper(k.name[:1]) + k.name[1:] }
 
 // groupKeys is in the order of String.
 var groupKeys = []groupKey{
@@ -186,6 +212,7 @@ var groupNamePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func isGroupName(s string) bool { return groupNamePattern.MatchString(s) }
 
-func kindNames() []string {
+// GroupKinds are the kinds, by their names.
+func GroupKinds() []string {
 	return []string{string(Idle), string(SlowRead), string(SlowSend), string(Storm)}
 }
