@@ -20,7 +20,7 @@ const (
 	FullClose Full = "close" // its connection is closed at once
 )
 
-// ErrOverload is with what a connection ends that is closed for want of a slot.
+// ErrOverload ends a connection that was closed because no slot was free.
 var ErrOverload = errors.New("engines: more to do than there are slots for")
 
 // FullKnob and TargetKnob are the settings of Overload.

@@ -129,7 +129,7 @@ type Peer struct {
 	Context       context.Context // ends when the engine gives up on requests in flight; the parent of each request's
 }
 
-// Next tells what to do now. It has no effect: asked twice, it answers twice the same.
+// Next tells what to do now. It has no side effects.
 //
 // Pipelined requests run one after the other, and their answers gather in
 // Output up to a bound before Write is due. A chunk of a body that goes on

@@ -20,7 +20,7 @@ type Doctor struct {
 	Created     time.Time    `json:"created"`
 	Dyno        Build        `json:"dyno"`
 	Environment Environment  `json:"environment"`
-	Quick       bool         `json:"quick,omitempty"` // shorter windows, a wider guess
+	Quick       bool         `json:"quick,omitempty"` // shorter windows, less precise
 	Verdict     string       `json:"verdict"`         // fit, fit-with-limits or not-fit
 	Summary     string       `json:"summary"`         // the verdict in a sentence
 	Findings    []Finding    `json:"findings"`

@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Dyno  string // path of the dyno binary, for the server and the generator
 	CPUs  measure.CPUs
-	Quick bool // a third of the time, a wider guess
+	Quick bool // a third of the time, less precise
 	Build results.Build
 
 	// Tolerate are the codes of findings that are notes where they would be

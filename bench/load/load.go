@@ -93,7 +93,7 @@ type Config struct {
 	Schedule    string           // open model: a rate that changes, as "100..5000" or "500@900ms,5000@100ms"; see workload.Schedule
 	Arrivals    Arrivals         // open model; default Constant
 	Trace       *Trace           // of Recorded arrivals: it plays once, and the window ends with it
-	Speed       float64          // of Recorded arrivals: so many times as fast; default 1
+	Speed       float64          // of Recorded arrivals: playback speed; default 1
 	Connections int              // default 64
 	Groups      []workload.Group // native: connections beside these, the busy ones
 	Pipeline    int              // native: requests outstanding on a connection at most; default 1

@@ -108,7 +108,7 @@ func (w *workers) await() {
 	}
 }
 
-// finish lets all in that await holds up.
+// finish releases everyone blocked in await.
 func (w *workers) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -34,8 +34,8 @@ type capacityFlags struct {
 
 func (f *capacityFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.slo, "slo", "", "`objective` such as 'p99<10ms,errors<0.1%': exit with 1 when it is missed")
-	flags.BoolVar(&f.search, "capacity", false, "search the highest rate that keeps --slo, with the curve up to there")
-	flags.StringVar(&f.sweep, "sweep", "", "the curve at these `rates`: 1000..50000/8 (eight, evenly on a logarithmic scale) or 1000,2000,5000")
+	flags.BoolVar(&f.search, "capacity", false, "search for the highest rate that meets --slo, and draw the curve up to it")
+	flags.StringVar(&f.sweep, "sweep", "", "measure the curve at these `rates`: 1000..50000/8 (eight, spaced logarithmically) or 1000,2000,5000")
 	flags.DurationVar(&f.budget, "budget", time.Minute, "time for --capacity or --sweep")
 	flags.StringVar(&f.plot, "plot", "", "write the curve of --capacity or --sweep to this `file`, .svg or .png")
 }

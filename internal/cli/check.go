@@ -33,20 +33,20 @@ func (c *cli) checkCommand() *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check SPEC|URL",
-		Short: "Judge an engine or any HTTP server by the rules of WSGI and HTTP/1.1",
-		Long: `check starts one of dyno's engines with an app that tries what apps may do, and
-judges it by every rule of the gateway (PEP 3333) and of HTTP/1.1 on the wire. A
-server that already runs, given by its URL, is judged on the wire alone; what
-cannot be told of it from there is reported as such, and never as passed. It is
-sent malformed requests, so it should not be one in service.
+		Short: "Test an engine or any HTTP server against the rules of WSGI and HTTP/1.1",
+		Long: `check starts an engine with a test app and tests it against every rule of the
+gateway (PEP 3333) and of HTTP/1.1 on the wire. A server that already runs, given
+by its URL, is tested on the wire only; rules that cannot be tested from there are
+reported as unjudged, never as passed. check sends malformed requests: do not
+point it at a server in production.
 
-Over uwsgi, SCGI and FastCGI the rules of the gateway are judged and those of
-HTTP are not; of a server that speaks them nothing can be told without the app.
+Over uwsgi, SCGI and FastCGI it tests the rules of the gateway and not those of
+HTTP. A server that speaks them can only be tested with the app (--probe).
 
-The rules are listed with their sources in docs/gateway.md. It exits with 1 when
-one is broken; those that a server may have reasons to break are told apart and
-do not count. It exits with 3 when an ordinary request is answered by a server
-error, such as 503: then only the error page has been judged.`,
+docs/gateway.md lists the rules with their sources. check exits with 1 if a rule
+is broken; a rule that a server may have reasons to break (SHOULD) is noted and
+does not count. It exits with 3 if the server answers an ordinary request with a
+server error such as 503: then only its error page has been tested.`,
 		Example: `  dyno check goroutine
   dyno check prefork:eventloop,processes=2
   dyno check http://127.0.0.1:8000/
@@ -64,12 +64,12 @@ error, such as 503: then only the error page has been judged.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.protocol, "protocol", "http", "what the engine is asked in: http, uwsgi, scgi or fastcgi; a URL says it itself")
+	flags.StringVar(&f.protocol, "protocol", "http", "protocol of the requests: http, uwsgi, scgi or fastcgi (a URL names its own)")
 	flags.StringVar(&f.format, "format", "text", "`form` of the report: text, json or junit")
 	flags.StringVarP(&f.output, "output", "o", "", "`file` to write the report to (default: standard output)")
-	flags.BoolVar(&f.probe, "probe", false, "the server at URL runs dyno's app \"conformance\", so that it can be asked all")
-	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "longest the whole may take; what is left then is not judged")
-	flags.DurationVar(&f.patience, "patience", 3*time.Second, "longest to wait for what a server does at once")
+	flags.BoolVar(&f.probe, "probe", false, "the server at URL runs dyno's app \"conformance\", so every rule can be tested")
+	flags.DurationVar(&f.timeout, "timeout", 2*time.Minute, "time limit for the whole check; rules not tested by then are unjudged")
+	flags.DurationVar(&f.patience, "patience", 3*time.Second, "time limit for each response")
 	trustFlags(flags, &f.trust)
 	return cmd
 }

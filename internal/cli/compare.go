@@ -21,23 +21,23 @@ func (c *cli) compareCommand() *cobra.Command {
 	var runs string
 	cmd := &cobra.Command{
 		Use:   "compare OLD NEW",
-		Short: "Judge what changed from one stored run to another",
-		Long: `compare prints, for every scenario and target that both runs measured, the
-change with its interval over trials, and says where two runs cannot tell.
+		Short: "Judge the change between two stored runs",
+		Long: `compare prints, for every scenario and target of both runs, the change with its
+confidence interval, and says where it cannot tell.
 
-OLD and NEW are run folders, run.json files, or the ids (or beginnings of ids)
-of runs in the runs folder; "latest" is the one that was made last, and beside
-another run never that one: compare latest latest compares the newest two.
+OLD and NEW are run folders, run.json files, or the ids (or beginnings of ids) of
+runs in the runs folder. "latest" is the newest run that is not the other side:
+compare latest latest compares the two newest.
 
-It exits with 1 when a change for the worse is beyond doubt and above --floor, or
-when requests or trials fail that did not fail before. It exits with 3 when
-nothing could be compared, or when OLD measured what NEW lacks or cannot tell;
---allow-missing accepts that of a part.
+compare exits with 1 if a change for the worse is beyond doubt and above --floor,
+or if requests or trials fail that did not fail before. It exits with 3 if nothing
+could be compared, or if NEW lacks something that OLD measured, which
+--allow-missing accepts.
 
-Two stored runs were measured at two times. How much that matters is estimated
-from other runs of the same targets on this host in the runs folder, else from
-how far all targets moved, else a lot is assumed: see what it says it could have
-detected before you trust a silence.`,
+Two stored runs were measured at different times. compare estimates the noise
+between them from other runs of the same targets on this host, or from how far all
+targets moved; without either it assumes much. Check the change that it could have
+detected before you trust that nothing changed.`,
 		Example: "  dyno compare runs/20260101-120000-1a2b latest\n  dyno compare baseline/run.json latest --floor 5% --metrics cpu,p99,memory",
 		Args:    cobra.ExactArgs(2),
 		RunE: interruptible(func(args []string) error {
@@ -57,11 +57,11 @@ detected before you trust a silence.`,
 			return c.compare(before, after, o)
 		}),
 	}
-	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
-	cmd.Flags().Var(share{&o.Floor}, "floor", "smallest change that matters, as 0.05 or 5%; 0: any")
-	cmd.Flags().Var(share{&o.Confidence}, "confidence", "over all comparisons together, as 0.99 or 99%")
-	cmd.Flags().StringSliceVar(&o.Metrics, "metrics", nil, "what is judged, of "+strings.Join(compare.MetricNames, ", ")+" (default: cpu and throughput of a closed loop, p99, p50 and cpu of an open one); the others inform")
-	cmd.Flags().BoolVar(&o.AllowMissing, "allow-missing", false, "do not exit with 3 for targets or scenarios of OLD that NEW lacks or cannot tell")
+	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` for runs")
+	cmd.Flags().Var(share{&o.Floor}, "floor", "smallest change that matters, such as 0.05 or 5%; 0: any change")
+	cmd.Flags().Var(share{&o.Confidence}, "confidence", "confidence over all comparisons together, such as 0.99 or 99%")
+	cmd.Flags().StringSliceVar(&o.Metrics, "metrics", nil, "figures to judge, of "+strings.Join(compare.MetricNames, ", ")+" (default: cpu and throughput of a closed loop, p99, p50 and cpu of an open one); the others are shown only")
+	cmd.Flags().BoolVar(&o.AllowMissing, "allow-missing", false, "do not exit with 3 if NEW lacks targets or scenarios of OLD, or cannot judge them")
 	return cmd
 }
 
@@ -111,7 +111,7 @@ func (c *cli) reportCommand() *cobra.Command {
 	var runs, format, only string
 	cmd := &cobra.Command{
 		Use:   "report RUN",
-		Short: "Print a stored run and write its report and plots again",
+		Short: "Print a stored run and rebuild its report and plots",
 		Long: `report rebuilds report.md, report.html and the plots from run.json alone.
 
 RUN is a run folder, a run.json file, or the id (or the beginning of the id) of
@@ -163,9 +163,9 @@ valid trials of one of them.`,
 			return usageError(suggest.Unknown("format", format, reportFormats))
 		}),
 	}
-	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
-	cmd.Flags().StringVar(&format, "format", "", "print this instead and write nothing: csv, benchmark (for benchstat), markdown, hlog or hdr (for HdrHistogram)")
-	cmd.Flags().StringVar(&only, "only", "", "hlog and hdr: the latency of one `SCENARIO/TARGET`, or of one of its classes, SCENARIO/TARGET/CLASS")
+	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` for runs")
+	cmd.Flags().StringVar(&format, "format", "", "print the run in this format and write no files: csv, benchmark (for benchstat), markdown, hlog or hdr (for HdrHistogram)")
+	cmd.Flags().StringVar(&only, "only", "", "hlog and hdr: the latency of one `SCENARIO/TARGET`, or of one class, SCENARIO/TARGET/CLASS")
 	return cmd
 }
 

@@ -12,7 +12,7 @@ import (
 
 // waitFlag adds --wait to a verb that measures.
 func waitFlag(flags *pflag.FlagSet, wait *bool) {
-	flags.BoolVar(wait, "wait", false, "wait until no other measurement has the CPUs (default: say who has them, and exit)")
+	flags.BoolVar(wait, "wait", false, "wait until no other measurement uses the CPUs (default: name the process that uses them, and exit)")
 }
 
 // lockCPUs keeps other measurements off the CPUs until release is called.

@@ -27,18 +27,18 @@ func (c *cli) doctorCommand() *cobra.Command {
 	var f doctorFlags
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say whether this host is fit to measure, and calibrate the generator",
-		Long: `doctor drives a server that does nothing and says what this host and dyno's
-generator can do: the highest rate, the lowest latency, how exactly requests
-leave on time, whether a server that stops for a moment shows in the latencies
-as it has to, what else runs here, and which settings are in the way. Each
-finding is marked ✓ (well), ! (good to know, or a limit of what can be measured)
-or ✗ (figures would be wrong), and explained in docs/doctor.md.
+		Short: "Check whether this host is fit to measure on, and calibrate the generator",
+		Long: `doctor loads a server that does nothing and reports what this host and the
+generator can do: the highest rate, the lowest latency, how precisely requests are
+sent, whether a pause of the server shows in the latencies as it should, what else
+runs here, and which settings are in the way. Each finding is marked ✓ (good),
+! (a limit of what can be measured) or ✗ (figures would be wrong), and is
+explained in docs/doctor.md.
 
-What it found is kept in the folder of runs as doctor.json. dyno run holds its
-trials against it, as long as CPUs, kernel and dyno are the same, for a week.
+doctor stores its findings in the runs folder as doctor.json. For a week, dyno run
+judges its trials by them if CPUs, kernel and dyno are the same.
 
-It exits with 1 when the host is not fit to measure.`,
+doctor exits with 1 if the host is not fit to measure on.`,
 		Example: `  dyno doctor
   dyno doctor --quick
   dyno doctor --json > host.json
@@ -47,8 +47,8 @@ It exits with 1 when the host is not fit to measure.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.doctor(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.quick, "quick", false, "a third of the time, a wider guess")
-	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs, and keeps what was found")
+	flags.BoolVar(&f.quick, "quick", false, "quicker, less precise")
+	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` for runs and for what doctor finds")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen, as dyno run does)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
 	tolerateFlag(flags, &f.tolerate)

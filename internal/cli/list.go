@@ -22,10 +22,9 @@ func (c *cli) listCommand() *cobra.Command {
 	var runs string
 	cmd := &cobra.Command{
 		Use:   "list [engines|targets|scenarios|apps|runs]",
-		Short: "Say what there is",
-		Long: `list says what there is: engines with their settings, targets, scenarios and
-apps, or the stored runs, newest first, and how many of their trials were planned,
-ran and count.`,
+		Short: "List engines, targets, scenarios, apps and runs",
+		Long: `list shows engines with their settings, targets, scenarios and apps, or the stored
+runs, newest first, with how many trials were planned, ran and count.`,
 		Example:   "  dyno list\n  dyno list engines\n  dyno list targets --json\n  dyno list runs",
 		Args:      cobra.MaximumNArgs(1),
 		ValidArgs: append(kinds, listRuns),
@@ -36,7 +35,7 @@ ran and count.`,
 			return c.list(kinds, runs)
 		},
 	}
-	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` that holds runs")
+	cmd.Flags().StringVarP(&runs, "out", "o", "runs", "`folder` for runs")
 	return cmd
 }
 

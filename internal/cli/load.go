@@ -48,39 +48,38 @@ func (c *cli) loadCommand() *cobra.Command {
 	var f loadFlags
 	cmd := &cobra.Command{
 		Use:   "load URL",
-		Short: "Offer load to any HTTP server and record what comes back",
-		Long: `load is the generator alone, against anything that speaks HTTP/1.1 or, as a web
-server asks what stands behind it, uwsgi, SCGI or FastCGI.
+		Short: "Load any HTTP server and record its responses",
+		Long: `load is the generator alone. The server speaks HTTP/1.1, or uwsgi, SCGI or FastCGI
+as behind a web server.
 
-Without --rate the loop is closed: every connection sends its next request when
-it has its answer. With --rate it is open: requests are due by the clock, and a
-request that waits because the server is slow counts that wait as latency.
+Without --rate the loop is closed: every connection sends its next request when it
+has the response. With --rate it is open: requests are due by the clock, and a
+request that has to wait for a slow server counts the wait as latency.
 
-A rate may change: --rate takes segments RATE[..RATE][@DURATION] with commas
-between them, which repeat until the window is over.
+--rate takes one rate, or segments RATE[..RATE][@DURATION] separated by commas,
+which repeat until the window ends:
 
   100..5000                         a ramp over the whole window
   1000@5s,2000@5s,2000..5000@10s    steps, and a ramp
   500@900ms,5000@100ms              bursts
 
-With --arrivals recorded, requests are due when a --trace says: a file with an
-arrival a line, as seconds since the start, in ascending order, and the class of
-request behind a comma or a blank (0.0012,fast), or as JSON
+With --arrivals recorded, requests are due when --trace says: a file with one
+arrival per line, in seconds since the start, in ascending order, optionally with
+the class of the request after a comma or a blank (0.0012,fast), or as JSON
 ({"t": 0.0012, "class": "fast"}). It plays once, and the window ends with it.
 
-Beside the summary, or the JSON document (--json), it writes files for other
-tools: --hdr, --hlog, --vegeta and --heatmap. They are written at the end, and
-when the run was interrupted as well.
+--hdr, --hlog, --vegeta and --heatmap write files for other tools. They are written
+at the end, also of an interrupted run.
 
 ` + placeholdersHelp + `
 
-It exits with 1 if the run is not valid: the generator itself was the limit,
-answers were wrong, connections starved, the hypervisor took the CPUs; or if
+load exits with 1 if the run is invalid (the generator was the bottleneck,
+responses were wrong, connections starved, the hypervisor took the CPUs) or if
 --slo is missed.
 
---capacity searches the highest rate that keeps --slo and draws the curve of
-latency by throughput, --sweep draws it at given rates; both offer Poisson
-arrivals unless --arrivals says otherwise.`,
+--capacity searches for the highest rate that meets --slo and draws latency by
+throughput; --sweep draws it at given rates. Both offer Poisson arrivals unless
+--arrivals says otherwise.`,
 		Example: `  dyno load http://127.0.0.1:8000/hello -c 64 -d 10s
   dyno load http://127.0.0.1:8000/hello -r 5000 --arrivals poisson
   dyno load http://127.0.0.1:8000/hello -r 500@900ms,5k@100ms -d 20s
@@ -104,32 +103,32 @@ arrivals unless --arrivals says otherwise.`,
 	flags := cmd.Flags()
 	flags.IntVarP(&f.connections, "connections", "c", 64, "connections")
 	flags.DurationVarP(&f.duration, "duration", "d", 10*time.Second, "measured window")
-	flags.StringVarP(&f.rate, "rate", "r", "", "requests per second, or how they change, see above; none, or 0, is the closed loop")
+	flags.StringVarP(&f.rate, "rate", "r", "", "open loop: requests per second, constant or changing (see above); without it, or with 0, the loop is closed")
 	flags.IntVarP(&f.threads, "threads", "t", 1, "generator threads")
 	flags.StringVar(&f.arrivals, "arrivals", "constant", "schedule of the open loop: constant, poisson or recorded")
-	flags.StringVar(&f.trace, "trace", "", "recorded arrivals: the `file` that they are in")
-	flags.Float64Var(&f.speed, "speed", 1, "recorded arrivals: so many times as fast")
-	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the load is steady (default of the open loop, whose queue takes longer to settle, 10s)")
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "longest a request may take")
+	flags.StringVar(&f.trace, "trace", "", "`file` of recorded arrivals")
+	flags.Float64Var(&f.speed, "speed", 1, "recorded arrivals: playback speed")
+	flags.DurationVar(&f.warmup, "warmup", time.Second, "longest warm-up; it ends when the load is steady (open loop: default 10s, since a queue takes longer to settle)")
+	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "time limit for a request")
 	flags.Uint64Var(&f.seed, "seed", 1, "of the schedule and of the choice among request classes")
 	flags.StringVar(&f.generator, "generator", "", "native or vegeta (default native)")
-	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); flags given beside it win")
+	flags.StringVar(&f.scenario, "scenario", "", "take requests, load and duration from a scenario (`name` or file); other flags override it")
 	flags.StringVarP(&f.method, "method", "X", "GET", "method")
-	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, as `'Name: value'`; may be repeated")
-	flags.StringArrayVar(&f.params, "param", nil, "uwsgi, scgi and fastcgi: a CGI variable beside the usual ones, as `NAME=VALUE`; may be repeated")
-	flags.IntVar(&f.pipeline, "pipeline", 1, "requests under way on a connection at most")
+	flags.StringArrayVarP(&f.header, "header", "H", nil, "header field, `'Name: value'`; may be repeated")
+	flags.StringArrayVar(&f.params, "param", nil, "uwsgi, scgi and fastcgi: an additional CGI variable, `NAME=VALUE`; may be repeated")
+	flags.IntVar(&f.pipeline, "pipeline", 1, "largest number of requests in flight on a connection")
 	flags.StringVar(&f.transport, "transport", "", "io_uring or epoll (default io_uring where the kernel has it)")
-	flags.BoolVar(&f.fresh, "fresh", false, "a new connection for each request, as part of its latency")
-	flags.StringSliceVar(&f.sources, "source", nil, "local `address` or prefix that connections come from; several take turns")
-	flags.DurationVar(&f.spin, "spin", 0, "open loop: how long before a request is due the generator stays awake, burning a CPU")
+	flags.BoolVar(&f.fresh, "fresh", false, "open a new connection for each request; connecting counts as latency")
+	flags.StringSliceVar(&f.sources, "source", nil, "local `address` or prefix to connect from; several are used in turn")
+	flags.DurationVar(&f.spin, "spin", 0, "open loop: busy-wait for this long before each request is due, at the cost of a CPU")
 	trustFlags(flags, &f.trust)
-	flags.BoolVar(&f.resume, "tls-resume", false, "https: later connections resume the session of earlier ones (default: a full handshake for each)")
+	flags.BoolVar(&f.resume, "tls-resume", false, "https: resume TLS sessions (default: a full handshake for each connection)")
 	flags.StringVar(&f.body, "body", "", "request body; `text`, or @FILE for a file's content, @- for standard input")
-	flags.StringArrayVar(&f.request, "request", nil, "one class of requests instead of the URL's path, as `'METHOD PATH ...'` and then weight=N, class=NAME, status=CODE, body=TEXT, the body last; may be repeated")
+	flags.StringArrayVar(&f.request, "request", nil, "a class of requests, in place of the URL's path: `'METHOD PATH ...'`, then weight=N, class=NAME, status=CODE, body=TEXT (last); may be repeated")
 	flags.StringVar(&f.data, "data", "", "rows for ${data.FIELD}: a CSV `file` with a header line, or .jsonl with a flat object per line")
-	flags.StringVar(&f.dataOrder, "data-order", "sequence", "how requests take the rows: sequence or random")
-	flags.BoolVar(&f.verbatim, "verbatim", false, "no text is a placeholder")
-	flags.StringVar(&f.progress, "progress", "auto", "how the run stands, on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
+	flags.StringVar(&f.dataOrder, "data-order", "sequence", "order of the rows: sequence or random")
+	flags.BoolVar(&f.verbatim, "verbatim", false, "send ${…} literally")
+	flags.StringVar(&f.progress, "progress", "auto", "progress on standard error: auto (a bar on a terminal, else nothing), plain (a line every few seconds) or none")
 	flags.StringArrayVar(&f.groups, "group", nil, groupUsage)
 	tolerateFlag(flags, &f.tolerate)
 	f.files.flags(cmd)
@@ -238,9 +237,9 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 	case given("speed") && (!(f.speed > 0) || math.IsInf(f.speed, 1)):
 		return config, fmt.Errorf("--speed %v: how many times as fast, above 0", f.speed)
 	case f.duration <= 0:
-		return config, fmt.Errorf("--duration %v: it must be longer than nothing", f.duration)
+		return config, fmt.Errorf("--duration %v: it must be positive", f.duration)
 	case f.timeout <= 0:
-		return config, fmt.Errorf("--timeout %v: it must be longer than nothing", f.timeout)
+		return config, fmt.Errorf("--timeout %v: it must be positive", f.timeout)
 	case f.pipeline < 1:
 		return config, fmt.Errorf("--pipeline %d: at least one request is under way on a connection", f.pipeline)
 	}

@@ -26,11 +26,11 @@ type loadFiles struct {
 
 func (f *loadFiles) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.hdr, "hdr", "", "write latency by percentile to `file`, as HdrHistogram's plotter reads it; - is standard output")
-	flags.StringVar(&f.hlog, "hlog", "", "write a histogram for each 100 ms to `file`, as a log of HdrHistogram; - is standard output")
-	flags.StringVar(&f.vegeta, "vegeta", "", "write each request to `file`, as vegeta's results: .gob or .bin, .csv, .json; - is gob on standard output")
+	flags.StringVar(&f.hdr, "hdr", "", "write latency by percentile to `file`, for HdrHistogram's plotter; - is standard output")
+	flags.StringVar(&f.hlog, "hlog", "", "write a histogram for each 100 ms to `file`, as an HdrHistogram log; - is standard output")
+	flags.StringVar(&f.vegeta, "vegeta", "", "write each request to `file` in vegeta's format: .gob or .bin, .csv, .json; - is gob on standard output")
 	flags.StringVar(&f.heatmap, "heatmap", "", "draw latency over time into `file`, .svg or .png")
-	flags.BoolVar(&f.steps, "steps", false, "keep a histogram of each 100 ms in the JSON document")
+	flags.BoolVar(&f.steps, "steps", false, "include a histogram for each 100 ms in the JSON document")
 }
 
 // A loadFile is one of them.

@@ -76,23 +76,23 @@ func (c *cli) runCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run [SCENARIO…]",
-		Short: "Compare targets under scenarios: start, verify, load, meter, report",
-		Long: `run starts every target anew for every trial, checks that it answers right,
-drives it with the scenario's load from a process of its own, meters it from
-outside and stores each trial as it ends. Then it prints a table and writes
-report.md, report.html and the plots beside run.json.
+		Short: "Compare targets under scenarios: start, verify, load, measure, report",
+		Long: `run compares targets under scenarios. For every trial it starts the target
+anew, checks every response of the scenario once, loads it from a separate
+process, measures it from outside and stores the trial. Then it prints a table
+and writes report.md, report.html and plots beside run.json.
 
-SCENARIO is a built-in name (dyno list scenarios) or the path of a YAML file.
-A target is a name (dyno list targets) or an engine spec, as
-threads,threads=8. Your own server joins by --command, with {addr} where the
-address goes that it shall listen on; it must answer the scenario's requests.
+SCENARIO is a built-in name (dyno list scenarios) or the path of a YAML file. A
+target is a name (dyno list targets) or an engine spec such as
+threads,threads=8. --command adds your own server: {addr} in its command line is
+the address to listen on, and it must answer the scenario's requests.
 
-It exits with 1 if a target was refused, if a trial failed (wrong answers,
-errors, a dead server), or if no trial of a target under a scenario counts.
+run exits with 1 if a target was refused, if a trial failed (wrong responses,
+errors, a dead server), or if no trial of a target counts under a scenario.
 
-A run that was killed or interrupted is gone on with by --resume RUN: with the
-plan that is stored, on the same machine with the same programs, or not at all.
-Settings from the environment and --config are for new runs and do not apply.`,
+--resume RUN continues a killed or interrupted run with its stored plan. Machine
+and programs must be the same. Settings from the environment and --config do not
+apply to it.`,
 		Example: `  dyno run
   dyno run hello mixed --targets goroutine,eventloop,nethttp --trials 5
   dyno run json --targets goroutine --targets goroutine,per=request
@@ -114,25 +114,25 @@ Settings from the environment and --config are for new runs and do not apply.`,
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&f.targets, "targets", "T", nil, "`names` or engine specs; may be repeated (default: all engines and yardsticks)")
-	flags.StringVar(&f.targetsFile, "targets-file", "", "YAML `file` with further targets, in the form of the built-in ones")
+	flags.StringVar(&f.targetsFile, "targets-file", "", "YAML `file` with more targets, in the form of the built-in ones")
 	flags.StringArrayVar(&f.commands, "command", nil, "a server of your own, as `'name=command line with {addr}'`; may be repeated")
 	flags.IntVarP(&f.trials, "trials", "n", 0, "fresh processes per scenario and target (default 3, or 4 without SCENARIO)")
 	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load (default: drawn)")
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (default: the scenario's)")
 	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (default: the scenario's)")
 	flags.StringVar(&f.generator, "generator", "native", "native or vegeta")
-	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what all targets are asked in: http, https, uwsgi, scgi or fastcgi; those that cannot are skipped")
-	flags.StringVar(&f.profile, "profile", "", "take a `kind` of profile in each trial of a Go target: "+strings.Join(bench.Profiles, ", ")+"; its figures then hold what that costs")
-	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
+	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "protocol of the requests: http, https, uwsgi, scgi or fastcgi; targets that do not speak it are skipped")
+	flags.StringVar(&f.profile, "profile", "", "take a profile of this `kind` in each trial of a Go target: "+strings.Join(bench.Profiles, ", ")+"; the figures then include its cost")
+	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` for runs")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
-	flags.DurationVar(&f.readyTimeout, "ready-timeout", 15*time.Second, "longest a server may take to give its first right answer")
+	flags.DurationVar(&f.readyTimeout, "ready-timeout", 15*time.Second, "time limit for a server's first correct response")
 	tolerateFlag(flags, &f.tolerate)
 	waitFlag(flags, &f.wait)
 	trustFlags(flags, &f.trust)
-	flags.StringVar(&f.resume, "resume", "", "go on with a `run` that was killed or interrupted, with its plan: a folder, an id or \"latest\"; nothing is measured twice")
-	flags.BoolVar(&f.secrets, "keep-secrets", false, "store values of variables and credentials in run.json and the reports, where they are masked otherwise")
-	flags.BoolVar(&f.plan, "plan", false, "print every command line that would be started, and exit")
+	flags.StringVar(&f.resume, "resume", "", "continue a killed or interrupted `run` with its own plan: a folder, an id or \"latest\"; no trial is measured twice")
+	flags.BoolVar(&f.secrets, "keep-secrets", false, "do not mask variables and credentials in run.json and the reports")
+	flags.BoolVar(&f.plan, "plan", false, "print every command line of the run, and exit")
 	return cmd
 }
 

@@ -39,22 +39,22 @@ func (c *cli) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve an app on one engine until SIGTERM",
-		Long: `serve runs one engine with one of the built-in apps. It says on standard error
-where it listens once it does; SIGTERM, SIGINT and SIGQUIT drain it: requests in
-flight are finished, then it exits with 0, or with 1 if --drain was not enough for
-all. docs/serve.md has a table of all signals.
+		Long: `serve runs one engine with one of the built-in apps and prints its address on
+standard error once it listens. SIGTERM, SIGINT and SIGQUIT drain it: requests in
+flight finish, then it exits with 0, or with 1 if --drain was too short. All
+signals are listed in docs/serve.md.
 
-With --master, or the engine prefork, a supervisor keeps worker processes: it
-replaces those that end, and on SIGHUP all of them, one by one, by the program as
-it is now, without losing a request; on SIGUSR1 it logs how they do. A socket
-from systemd is taken in place of --listen (see docs/serve.md).
+With --master, or the engine prefork, a supervisor keeps worker processes. It
+replaces those that end. SIGHUP replaces all, one by one, with the current
+program file, without losing a request. SIGUSR1 logs statistics. A socket passed
+by systemd replaces --listen (docs/serve.md).
 
-Behind a web server it can speak what that speaks to gateways: uwsgi, scgi or
-fastcgi instead of http (see docs/protocols.md for nginx). Behind a proxy that
-only forwards bytes, --proxy-protocol has the app see the client's address; the
-port must then be the proxy's alone, who can say anything.
+Behind a web server, serve can speak uwsgi, scgi or fastcgi (docs/protocols.md
+has the configuration for nginx). Behind a proxy that forwards bytes,
+--proxy-protocol tells the app the client's address; only the proxy must then be
+able to reach the port.
 
-dyno list engines shows the engines with their settings, dyno list apps the apps.`,
+dyno list engines shows the engines and their settings, dyno list apps the apps.`,
 		Example: `  dyno serve --engine goroutine
   dyno serve --engine threads,threads=16 --listen 127.0.0.1:8000
   dyno serve --engine prefork:eventloop,processes=4 --listen :8000
@@ -69,24 +69,24 @@ dyno list engines shows the engines with their settings, dyno list apps the apps
 	flags.StringVar(&f.engine, "engine", "goroutine", "engine `spec`: name[:inner][,key=value…]")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:0", "`address`: host:port, :port or unix:/path; port 0 takes a free one")
 	flags.StringVar(&f.protocol, "protocol", "http", "wire `protocol`: http, uwsgi, scgi or fastcgi")
-	flags.BoolVar(&f.proxied, "proxy-protocol", false, "take clients' addresses from the PROXY header (v1, v2) that each connection must begin with")
+	flags.BoolVar(&f.proxied, "proxy-protocol", false, "read the client's address from a PROXY header (v1, v2), which every connection then must begin with")
 	flags.StringVar(&f.app, "app", c.defaultApp(), "app to serve")
-	flags.BoolVar(&f.lint, "lint", false, "watch app and engine for breaches of the gateway's contract")
+	flags.BoolVar(&f.lint, "lint", false, "check app and engine for violations of the gateway's contract")
 	flags.IntVar(&f.backlog, "backlog", 4096, "connections that may wait to be accepted (the kernel caps it at net.core.somaxconn)")
-	flags.DurationVar(&f.drain, "drain", 10*time.Second, "how long requests in flight may take after SIGTERM")
+	flags.DurationVar(&f.drain, "drain", 10*time.Second, "time for requests in flight to finish after SIGTERM")
 	flags.IntVar(&f.limits.Line, "max-line", 0, "longest request line in `bytes` (default 8 KiB)")
 	flags.IntVar(&f.limits.HeaderBytes, "max-header", 0, "largest header section in `bytes` (default 64 KiB)")
 	flags.IntVar(&f.limits.HeaderCount, "max-fields", 0, "most header fields (default 100)")
 	flags.Int64Var(&f.limits.Body, "max-body", 0, "largest request body in `bytes` (default 16 MiB)")
 	flags.Int64Var(&f.limits.Bodies, "max-bodies", 0, "most that all requests together may hold in `bytes`, of each process (default 256 MiB, or --max-body if that is more)")
-	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "longest a header may take, from the accept for the first one (default 10s)")
-	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "longest a body may take (default 60s)")
-	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "longest a connection is kept between requests (default 75s)")
-	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "longest a write may make no progress (default 60s)")
-	flags.StringVar(&f.user, "user", "", "`user` to become once the sockets are bound, with its groups; needs root")
-	flags.StringVar(&f.group, "group", "", "`group` to become (default the user's)")
-	flags.StringVar(&f.file.mode, "socket-mode", "", "octal `mode` of the file of a unix socket, as 660: who may write to it may connect")
-	flags.StringVar(&f.file.owner, "socket-owner", "", "`user:group` whose it is; either may be left out")
+	flags.DurationVar(&f.limits.HeaderTime, "header-timeout", 0, "time limit for a request's header, from accept for the first one (default 10s)")
+	flags.DurationVar(&f.limits.BodyTime, "body-timeout", 0, "time limit for a request's body (default 60s)")
+	flags.DurationVar(&f.limits.IdleTime, "idle-timeout", 0, "time to keep a connection open between requests (default 75s)")
+	flags.DurationVar(&f.limits.WriteTime, "write-timeout", 0, "time limit for a write without progress (default 60s)")
+	flags.StringVar(&f.user, "user", "", "run as this `user`, with its groups, once the sockets are bound; needs root")
+	flags.StringVar(&f.group, "group", "", "run as this `group` (default: the user's)")
+	flags.StringVar(&f.file.mode, "socket-mode", "", "octal `mode` of a unix socket, such as 660: whoever may write to it may connect")
+	flags.StringVar(&f.file.owner, "socket-owner", "", "`user:group` that owns a unix socket; either may be omitted")
 	f.supervise.add(flags)
 	return cmd
 }

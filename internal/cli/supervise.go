@@ -27,18 +27,18 @@ type superviseFlags struct {
 }
 
 func (f *superviseFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVar(&f.master, "master", false, "serve in worker processes under a supervisor, as --engine prefork:… does")
-	flags.IntVar(&f.processes, "processes", 0, "worker processes, as the key of prefork (default: one for each CPU)")
+	flags.BoolVar(&f.master, "master", false, "serve from worker processes under a supervisor, as --engine prefork:… does")
+	flags.IntVar(&f.processes, "processes", 0, "worker processes (default: one for each CPU)")
 	flags.Int64Var(&f.limits.MaxRequests, "max-requests", 0, "replace a worker that has answered so many requests (0: never)")
 	flags.Int64Var(&f.limits.Jitter, "max-requests-jitter", 0, "up to so many more, drawn for each worker")
 	flags.Int64Var(&f.maxRSS, "max-rss", 0, "replace a worker that has more than so many `MiB` in memory (0: never)")
 	flags.DurationVar(&f.limits.Harakiri, "harakiri", 0, "kill a worker with a request that takes longer than this `time` (0: never)")
-	flags.IntVar(&f.limits.Cheaper, "cheaper", 0, "workers that are left when there is nothing to do (0: all stay)")
-	flags.DurationVar(&f.limits.CheaperIdle, "cheaper-idle", 10*time.Second, "how long there is little to do before a worker is ended")
-	flags.StringVar(&f.stats, "stats", "", "`address` that tells how the server does: uWSGI's JSON, and Prometheus text at /metrics; a port alone is one of 127.0.0.1")
-	flags.BoolVar(&f.latency, "stats-latency", true, "with --stats: count how long requests take, for /metrics; costs a look at the clock for each")
-	flags.StringVar(&f.pprof, "pprof", "", "`address` for profiles of this server, as net/http/pprof has them; a port alone is one of 127.0.0.1")
-	flags.StringVar(&f.pidFile, "pid-file", "", "`file` for the process id of the server, or of its supervisor")
+	flags.IntVar(&f.limits.Cheaper, "cheaper", 0, "number of workers to keep when idle (0: all)")
+	flags.DurationVar(&f.limits.CheaperIdle, "cheaper-idle", 10*time.Second, "time with little to do before a worker ends")
+	flags.StringVar(&f.stats, "stats", "", "`address` for statistics: uWSGI's JSON, and Prometheus text at /metrics; a port alone means 127.0.0.1")
+	flags.BoolVar(&f.latency, "stats-latency", true, "with --stats: measure request durations for /metrics, at the cost of a clock reading each")
+	flags.StringVar(&f.pprof, "pprof", "", "`address` for profiles, as of net/http/pprof; a port alone means 127.0.0.1")
+	flags.StringVar(&f.pidFile, "pid-file", "", "`file` for the process id of the server or its supervisor")
 }
 
 // spec is the engine of the Spec given, under a supervisor if there is to be one.

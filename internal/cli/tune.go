@@ -59,22 +59,21 @@ func (c *cli) tuneCommand() *cobra.Command {
 	var f tuneFlags
 	cmd := &cobra.Command{
 		Use:   "tune ENGINE [SCENARIO]",
-		Short: "Find the settings of an engine that are fastest here, and say how to deploy it",
-		Long: `tune measures an engine with the values of its settings that are worth trying,
-one setting after the other, and with those of Go's collector and scheduler
-(GOGC, GOMAXPROCS). Values are compared in interleaved rounds of fresh processes,
-as dyno run does. One takes the place of the default only if it is better beyond
-doubt and by more than --floor, in its sweep, beside the same without it where
-several were found, and once more in a confirmation: the best of many looks
-better than it is. Else the default stays. It ends with the command line to deploy.
+		Short: "Find the fastest settings of an engine on this host",
+		Long: `tune finds the fastest settings of an engine. It measures the values worth trying,
+one setting after the other, including Go's collector and scheduler (GOGC,
+GOMAXPROCS), in interleaved rounds of fresh processes. A value replaces the default
+only if it is better beyond doubt and by more than --floor: in its sweep, without
+the other settings found, and again in a confirmation, because the best of many
+looks better than it is. At the end tune prints the command line to deploy.
 
-ENGINE is an engine or a spec; what the spec sets, and what variables the
-environment sets, stays as it is. SCENARIO is a built-in name or the path of a
-YAML file (default: hello, or / of the program's own app). By default an open
-loop asks for the least CPU per request, a closed one for the most requests/s.
-How it decides, and what it found for each engine, is in docs/tuning.md.
+ENGINE is an engine or a spec. Settings in the spec and variables of the
+environment stay as they are. SCENARIO is a built-in name or the path of a YAML
+file (default: hello, or / of the program's own app). The default objective is
+CPU per request for an open loop and throughput for a closed one. docs/tuning.md
+explains the search and lists what it found for each engine.
 
-It exits with 3 if too few trials count to say anything.`,
+tune exits with 3 if too few trials count.`,
 		Example: `  dyno tune goroutine
   dyno tune eventloop hello-rate --for p99 --budget 10m
   dyno tune prefork:goroutine,processes=2 ./checkout.yaml
@@ -87,22 +86,22 @@ It exits with 3 if too few trials count to say anything.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.objective, "for", "", "what shall be best: cpu (per request), throughput or p99 (default: by the scenario's load)")
-	flags.StringArrayVar(&f.sweep, "sweep", nil, "a `SETTING`, or SETTING=VALUE,… with the values to try; may be repeated (default: all that matter for speed)")
-	flags.DurationVar(&f.budget, "budget", 5*time.Minute, "about how long it may take")
+	flags.StringVar(&f.objective, "for", "", "objective: cpu (per request), throughput or p99 (default: by the scenario's load)")
+	flags.StringArrayVar(&f.sweep, "sweep", nil, "a `SETTING`, or SETTING=VALUE,… with values to try; may be repeated (default: all settings that affect speed)")
+	flags.DurationVar(&f.budget, "budget", 5*time.Minute, "approximate duration of the search")
 	flags.IntVarP(&f.rounds, "trials", "n", 0, "fresh processes for each value (default: as many as the budget allows, 4 to 9)")
 	f.floor = 0.02
 	flags.Var(share{&f.floor}, "floor", "smallest improvement that matters, as 0.05 or 5%")
 	flags.Uint64Var(&f.seed, "seed", 0, "of the order and the load (default: drawn)")
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "measured window of a trial (default: the scenario's, 1.2s at most)")
 	flags.DurationVar(&f.warmup, "warmup", 0, "longest warm-up of a trial (default: the scenario's, 300ms at most)")
-	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "what the engine is asked in: http, uwsgi, scgi or fastcgi")
-	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` that holds runs")
+	flags.StringVar(&f.protocol, "protocol", target.DefaultProtocol, "protocol of the requests: http, uwsgi, scgi or fastcgi")
+	flags.StringVarP(&f.out, "out", "o", "runs", "`folder` for runs")
 	flags.IntSliceVar(&f.serverCPUs, "server-cpus", nil, "CPUs of the server (default: chosen)")
 	flags.IntSliceVar(&f.generatorCPUs, "generator-cpus", nil, "CPUs of the generator (default: chosen)")
 	tolerateFlag(flags, &f.tolerate)
 	waitFlag(flags, &f.wait)
-	flags.BoolVar(&f.plan, "plan", false, "print what would be tried, and exit")
+	flags.BoolVar(&f.plan, "plan", false, "print the candidates, and exit")
 	return cmd
 }
 

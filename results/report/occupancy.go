@@ -62,7 +62,7 @@ func (s *Scenario) fullNote() string {
 	if told == nil {
 		return ""
 	}
-	return "How full the servers were, over the readings of all valid trials: " + strings.Join(told, "; ") + "."
+	return "Server occupancy, all valid trials: " + strings.Join(told, "; ") + "."
 }
 
 // full says in a phrase how full the target was, if it was.

@@ -28,7 +28,7 @@ func Centre(x []float64) Estimate {
 	return e
 }
 
-// Spread returns half of the way from the lowest to the highest trial as a
+// Spread returns half the range of the trials as a
 // share, on the log scale: 0.03 where they lie within ±3 %. It is NaN for fewer
 // than two trials, or values without a logarithm.
 func (e Estimate) Spread() float64 {

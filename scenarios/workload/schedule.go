@@ -66,7 +66,7 @@ func (p Schedule) Peak() float64 {
 	return peak
 }
 
-// Over lays p over a window, which has to be longer than nothing.
+// Over lays p over a window, which must be positive.
 func (p Schedule) Over(window time.Duration) *Curve {
 	c := &Curve{pieces: make([]piece, len(p))}
 	for i, s := range p {
