@@ -55,11 +55,6 @@ type loop struct {
 	over    bool
 }
 
-// clock is the monotonic time.
-func clock() time.Duration { return time.Since(epoch) }
-
-var epoch = time.Now()
-
 // run is the loop's goroutine. If an app ends it, by runtime.Goexit, another
 // one takes over.
 func (l *loop) run() {
@@ -92,7 +87,7 @@ func (l *loop) work() {
 		l.next++
 		l.event(ev)
 	}
-	l.fire(clock())
+	l.fire(kernel.Clock())
 	turns := len(l.turns) // those that come in now are for the next time
 	for range turns {
 		k := l.turns[0]
@@ -140,7 +135,7 @@ func (l *loop) wait() {
 		if len(l.timers) > 0 {
 			at = min(at, l.timers[0].wait.due)
 		}
-		timeout = max(at-clock(), 0)
+		timeout = max(at-kernel.Clock(), 0)
 	}
 	if len(l.turns) > 0 {
 		timeout = 0
@@ -206,7 +201,7 @@ func (l *loop) receive() {
 		l.posted = l.posted[:0]
 	}
 	l.mu.Unlock()
-	if now := clock(); now-l.ticked >= l.e.tick {
+	if now := kernel.Clock(); now-l.ticked >= l.e.tick {
 		l.ticked = now
 		l.trim()
 		l.doing = append(l.doing, l.scan)

@@ -91,7 +91,7 @@ func (k *conn) suspend(ctx context.Context, d time.Duration) error {
 	w.turn++
 	w.place = -1
 	if d > 0 {
-		w.due = clock() + min(d, 1<<62)
+		w.due = kernel.Clock() + min(d, 1<<62)
 		heap.Push(&l.timers, k)
 	}
 	if ctx != k.s.Context() { // the end of its own is the loop's doing
