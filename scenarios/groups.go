@@ -34,10 +34,8 @@ func (l *Offer) groupProblems(given func(path string) bool) []problem {
 	var list []problem
 	for i, g := range l.Groups {
 		at := fmt.Sprintf("load.groups[%d].", i)
-		for _, key := range workload.GroupKeys() {
-			if msg := g.Given(key); msg != "" && given(at+key) {
-				list = append(list, problem{at + key, msg})
-			}
+		for _, fault := range g.KeyFaults(func(key string) bool { return given(at + key) }) {
+			list = append(list, problem{at + fault.Key, fault.Msg})
 		}
 	}
 	_, err := workload.CompleteGroups(l.Groups, "/")

@@ -15,7 +15,6 @@ import (
 
 // The patterns and bounds here and in scenario.schema.json are the same; a test holds them together.
 var (
-	namePattern   = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	methodPattern = regexp.MustCompile(`^[A-Z]+$`)
 	pathPattern   = regexp.MustCompile(`^(/|\$\{data\.)[^\x00-\x20\x7f]*$`)
 	tokenPattern  = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
@@ -63,10 +62,10 @@ func (s *Scenario) problems(given func(path string) bool) []problem {
 	add := func(path, format string, args ...any) {
 		list = append(list, problem{path, fmt.Sprintf(format, args...)})
 	}
-	if !namePattern.MatchString(s.Name) {
+	if !workload.IsName(s.Name) {
 		add("name", "name %q; use lower-case letters, digits and dashes between them", s.Name)
 	}
-	if !namePattern.MatchString(s.App) {
+	if !workload.IsName(s.App) {
 		add("app", "app %q; use the name of one (see: dyno list apps)", s.App)
 	}
 	if s.Summary == "" || strings.Contains(s.Summary, "\n") {

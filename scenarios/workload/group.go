@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -133,13 +134,13 @@ func (g *Group) complete(path string) (key, msg string) {
 			return k.name, g.without(k.name)
 		}
 	}
-	if g.Name != "" && !isGroupName(g.Name) {
+	if g.Name != "" && !IsName(g.Name) {
 		return bad("name", "name %q of a group: use lower-case letters, digits and dashes between them", g.Name)
 	}
 	if g.Kind == Storm && g.Rate != 0 && g.Every != 0 {
 		return bad("every", "a storm with both a rate and a time between bursts: give one of the two")
 	}
-	fill(&g.Path, path)
+	g.Path = cmp.Or(g.Path, path)
 	if !strings.HasPrefix(g.Path, "/") || strings.ContainsFunc(g.Path, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return bad("path", "path %q of a group: expected one that starts with /, with spaces escaped by %%", g.Path)
 	}
@@ -172,28 +173,28 @@ func (g *Group) complete(path string) (key, msg string) {
 func (g *Group) defaults() {
 	switch g.Kind {
 	case Idle:
-		fill(&g.Connections, 100)
+		g.Connections = cmp.Or(g.Connections, 100)
 	case SlowSend:
-		fill(&g.Connections, 10)
-		fill(&g.Rate, 10)
-		fill(&g.Every, defaultEvery(g.Rate))
-		fill(&g.Part, "head")
+		g.Connections = cmp.Or(g.Connections, 10)
+		g.Rate = cmp.Or(g.Rate, 10)
+		g.Every = cmp.Or(g.Every, defaultEvery(g.Rate))
+		g.Part = cmp.Or(g.Part, "head")
 		if g.Part == "body" {
-			fill(&g.Size, 1000)
+			g.Size = cmp.Or(g.Size, 1000)
 		}
 	case SlowRead:
-		fill(&g.Connections, 10)
-		fill(&g.Rate, 100)
-		fill(&g.Every, defaultEvery(g.Rate))
+		g.Connections = cmp.Or(g.Connections, 10)
+		g.Rate = cmp.Or(g.Rate, 100)
+		g.Every = cmp.Or(g.Every, defaultEvery(g.Rate))
 	case Storm:
 		if g.Rate != 0 {
-			fill(&g.Connections, 1)
+			g.Connections = cmp.Or(g.Connections, 1)
 		} else {
-			fill(&g.Connections, 50)
-			fill(&g.Every, time.Second)
+			g.Connections = cmp.Or(g.Connections, 50)
+			g.Every = cmp.Or(g.Every, time.Second)
 		}
 		due := 10e9 / float64(g.Gap()) * float64(g.Connections)
-		fill(&g.Limit, max(g.Connections, int(min(due, stormLimit))))
+		g.Limit = cmp.Or(g.Limit, max(g.Connections, int(min(due, stormLimit))))
 	}
 }
 
@@ -238,12 +239,4 @@ func (g *Group) Gap() int64 {
 		return int64(float64(g.Connections) / g.Rate * 1e9)
 	}
 	return int64(g.Every)
-}
-
-// fill sets what is zero.
-func fill[T comparable](at *T, v T) {
-	var zero T
-	if *at == zero {
-		*at = v
-	}
 }

@@ -73,33 +73,25 @@ func (g Group) String() string {
 	return b.String()
 }
 
-// Given returns what is wrong with having written the key of the text form: the
-// group's kind does not have it, or the value is the zero that stands for the
-// default. It is empty if nothing is.
-func (g Group) Given(key string) (msg string) {
-	keys := groupKinds[g.Kind]
+// KeyFaults returns what is wrong with the keys that were written: the group's kind
+// does not have one, or its value is the zero that stands for the default. Of an
+// unknown kind it knows nothing. The faults' Index is not set.
+func (g Group) KeyFaults(written func(key string) bool) (faults []GroupError) {
+	keys, known := groupKinds[g.Kind]
 	for _, k := range groupKeys {
 		switch {
-		case k.name != key || keys == nil: // the kind itself is wrong
-		case key != "name" && !slices.Contains(keys, key):
-			return g.without(key)
-		case k.get(&g) == "" && key != "request" && key != "abort":
-			return key + " must be positive; leave it out for the default"
+		case !known || !written(k.name):
+		case k.name != "name" && !slices.Contains(keys, k.name):
+			faults = append(faults, GroupError{Key: k.name, Msg: g.without(k.name)})
+		case k.get(&g) == "" && k.name != "request" && k.name != "abort":
+			faults = append(faults, GroupError{Key: k.name, Msg: k.name + " must be positive; leave it out for the default"})
 		}
 	}
-	return ""
+	return faults
 }
 
 func (g Group) without(key string) string {
 	return fmt.Sprintf("a group of kind %s has no %s (known: name, %s)", g.Kind, key, strings.Join(groupKinds[g.Kind], ", "))
-}
-
-// GroupKeys are all keys of the text form beyond the kind.
-func GroupKeys() (keys []string) {
-	for _, k := range groupKeys {
-		keys = append(keys, k.name)
-	}
-	return keys
 }
 
 // A groupKey is a field of a Group in the grammar. set says what was expected
@@ -208,9 +200,10 @@ func switchKey(name string, at func(*Group) *bool) groupKey {
 	}
 }
 
-var groupNamePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-func isGroupName(s string) bool { return groupNamePattern.MatchString(s) }
+// IsName tells whether s may name a group, a scenario or an app.
+func IsName(s string) bool { return namePattern.MatchString(s) }
 
 // GroupKinds are the kinds, by their names.
 func GroupKinds() []string {
