@@ -56,7 +56,7 @@ func (p *Plan) watch(s Step, at Addresses, order int) *watch {
 	return &watch{at: at, period: gaugePeriod(p.duration(s.Scenario)), profile: p.profileOf(s, at, order)}
 }
 
-// edge is the rig's, at the edges of the window.
+// edge is called at the edges of the window.
 func (w *watch) edge(phase load.Phase) {
 	switch phase {
 	case load.MeasureStart:

@@ -121,7 +121,7 @@ func addErrors(to *results.Errors, e results.Errors) {
 
 func verdictOf(v *results.Objective) string {
 	switch {
-	case Undecided(v):
+	case isOpen(v):
 		return results.VerdictUnknown
 	case v.Met:
 		return results.VerdictKept

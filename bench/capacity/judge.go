@@ -37,9 +37,9 @@ func (o Objective) Judge(l *results.Load) (*results.Objective, error) {
 	return verdict, nil
 }
 
-// Undecided tells whether a verdict is open: nothing that was seen breaks the
+// isOpen tells whether a verdict is open: nothing that was seen breaks the
 // objective, but not all of it was seen.
-func Undecided(v *results.Objective) bool {
+func isOpen(v *results.Objective) bool {
 	open := false
 	for _, t := range v.Terms {
 		if t.Seen == nil {

@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +46,8 @@ var known = []string{
 	"service.p50", "service.p90", "service.p99", "service.p99.9", "service.mean", "service.max",
 }
 
-// ObjectiveForms shows what a term looks like, for usage texts.
-const ObjectiveForms = "p99<10ms, mean<=2ms, max<1s, service.p99<5ms, errors<0.1%, rate>5000, rate>99%"
+// objectiveForms shows what a term looks like, for usage texts.
+const objectiveForms = "p99<10ms, mean<=2ms, max<1s, service.p99<5ms, errors<0.1%, rate>5000, rate>99%"
 
 // ParseObjective reads terms separated by commas: a figure, one of < <= > >=, a bound.
 // Latencies are bounded by a duration from above and count from when a request
@@ -58,7 +59,7 @@ func ParseObjective(text string) (Objective, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.Join(strings.Fields(part), "")
 		if part == "" {
-			return Objective{}, fmt.Errorf("objective %q: a term is empty; terms look like %s", text, ObjectiveForms)
+			return Objective{}, fmt.Errorf("objective %q: a term is empty; terms look like %s", text, objectiveForms)
 		}
 		t, err := parseTerm(part)
 		if err != nil {
@@ -77,7 +78,7 @@ func ParseObjective(text string) (Objective, error) {
 func parseTerm(text string) (term, error) {
 	at := strings.IndexAny(text, "<>=")
 	if at < 0 {
-		return term{}, fmt.Errorf("no bound; terms look like %s", ObjectiveForms)
+		return term{}, fmt.Errorf("no bound; terms look like %s", objectiveForms)
 	}
 	name, op := text[:at], text[at:at+1]
 	value := text[at+1:]
@@ -88,7 +89,7 @@ func parseTerm(text string) (term, error) {
 	figureName, isService := strings.CutPrefix(name, "service.")
 	t.service = isService
 	switch {
-	case !contains(known, name):
+	case !slices.Contains(known, name):
 		return term{}, suggest.Unknown("figure", name, known)
 	case figureName == "mean":
 		t.figure = mean
@@ -145,16 +146,7 @@ func percent(s string) (float64, error) {
 	return v, nil
 }
 
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
-}
-
-// String is the objective as Parse reads it.
+// String is the objective as ParseObjective reads it.
 func (o Objective) String() string {
 	texts := make([]string, len(o.terms))
 	for i, t := range o.terms {

@@ -172,8 +172,8 @@ func TestJudge(t *testing.T) {
 		} else if last.Met {
 			t.Errorf("%s: met, though nothing was seen", c.text)
 		}
-		if v.Met != c.met || Undecided(v) != c.open || !strings.Contains(told, c.term) || v.Text != c.text {
-			t.Errorf("%s of %d: met %v, open %v, %q; want %v, %v, %q", c.text, c.n, v.Met, Undecided(v), told, c.met, c.open, c.term)
+		if v.Met != c.met || isOpen(v) != c.open || !strings.Contains(told, c.term) || v.Text != c.text {
+			t.Errorf("%s of %d: met %v, open %v, %q; want %v, %v, %q", c.text, c.n, v.Met, isOpen(v), told, c.met, c.open, c.term)
 		}
 	}
 	if v, err := (Objective{}).Judge(seen(t, 1)); v != nil || err != nil {

@@ -108,7 +108,7 @@ func (m *member) init(g *workload.Group, host string, from int32) {
 	m.Group, m.bytes, m.every, m.from, m.n = *g, g.Piece(), g.Gap(), from, int32(g.Places())
 	m.due = never
 	m.rec.init()
-	path, _ := workload.Target(g.Path) // which complete has seen
+	path, _ := workload.Target(g.Path) // which CompleteGroups has seen
 	switch {
 	case g.Part == "body":
 		m.request = http1.AppendRequest(nil, "POST", path, host, nil, []byte(strings.Repeat("x", g.Size)))

@@ -82,7 +82,7 @@ and how sure it is.
 Every flag can also be set by an environment variable, DYNO_ and its name in
 capitals with _ for -, or by a YAML file of flag names and values (--config);
 the command line comes first, then the environment, then the file.`,
-		Example: `  dyno run                          every built-in engine, about two minutes
+		Example: `  dyno run                          every built-in engine, in about four minutes
   dyno run hello --targets goroutine,eventloop,nethttp --trials 5
   dyno tune eventloop               the settings that are fastest here
   dyno serve --engine eventloop --listen 127.0.0.1:8000

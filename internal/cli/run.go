@@ -29,7 +29,7 @@ import (
 )
 
 // The tour is what `dyno run` measures unless told otherwise. With all
-// built-in engines it takes about two minutes and shows the three things that
+// built-in engines it takes about four minutes and shows the three things that
 // set concurrency models apart: what a request costs, how many can wait at
 // once, and whether a slow one holds up the fast. More and shorter trials tell
 // more than fewer and longer ones, since the trial is what varies; mixed needs
