@@ -128,7 +128,7 @@ func simulate(h healthy, rng *rand.Rand, stop [2]time.Duration) *results.Load {
 			due = due[1:]
 		}
 	}
-	l, err := summarise(&c, []*recorder{r}, reading{start: start, end: end, utilisation: 0.3})
+	l, err := summarise(&c, &reading{recorders: []*recorder{r}, start: start, end: end, utilisation: 0.3})
 	if err != nil {
 		panic(err)
 	}

@@ -10,13 +10,6 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// Codes of what was not answered.
-const (
-	CodeNoAnswers = "no-answers" // none in the window, or none any more from some moment on
-	CodeStalled   = "stalled"    // nobody was answered for a while that is long against the latency
-	CodeEdges     = "edges"      // answers take so long that many lie across an edge of the window
-)
-
 // Bounds of what is told about stretches without an answer. alarms_test.go
 // has the rates of false alarms.
 const (

@@ -3,7 +3,6 @@ package load
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"hash"
 
 	"github.com/dynobench/dyno/protocol/client"
@@ -98,19 +97,6 @@ func (a *answer) verdict() kind {
 		}
 	}
 	return answered
-}
-
-func (r *Request) rightStatus(status int) bool {
-	if r.Status == 0 {
-		return status/100 == 2
-	}
-	return status == r.Status
-}
-
-func (r *Request) rightDigest(sum []byte) bool {
-	var text [2 * sha256.Size]byte
-	hex.Encode(text[:], sum)
-	return string(text[:]) == r.SHA256
 }
 
 // status is that of the answer.

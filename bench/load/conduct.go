@@ -44,7 +44,7 @@ func (d *conductor) openAt(start int64) {
 
 // run is called once the load has begun and returns when the window has ended,
 // by the clock or with ctx.
-func (d *conductor) run(ctx context.Context) reading {
+func (d *conductor) run(ctx context.Context) *reading {
 	d.progress = progress{config: d.config, window: d.window, answers: d.answers, began: d.released}
 	w := d.window
 	if w.start.Load() == never {
@@ -68,7 +68,7 @@ func (d *conductor) run(ctx context.Context) reading {
 	}
 	used := d.cpu() - d.cpuStart
 	d.announce(MeasureEnd)
-	return reading{
+	return &reading{
 		warmup: d.warmed(start), start: start, end: w.end.Load(),
 		processCPU: used, stepped: skew() - clock, interrupted: interrupted, short: d.short,
 	}

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"crypto/tls"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -8,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/protocol/http1"
-	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
@@ -22,7 +22,11 @@ import (
 // ended. Its record is of what it handles between the window's edges. A nil
 // crowd is that of a run without groups.
 type crowd struct {
-	*job
+	config  *Config
+	tls     *tls.Config // https
+	window  *window
+	timeout int64
+	tick    int64 // how often it looks at the window, at least
 	poll    *poll
 	dialer  *dialer
 	members []member
@@ -65,12 +69,12 @@ func crowdDescriptors(c *Config) (n uint64) {
 	return n
 }
 
-func newCrowd(j *job, host string) (*crowd, error) {
-	c := j.config
+// newCrowd makes the crowd of c's groups, nil where there are none.
+func newCrowd(c *Config, to endpoint, secure *tls.Config, window *window) (*crowd, error) {
 	if len(c.Groups) == 0 {
 		return nil, nil
 	}
-	d, err := newDialer(c, j.to)
+	d, err := newDialer(c, to)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +84,7 @@ func newCrowd(j *job, host string) (*crowd, error) {
 	}
 	n := int(crowdDescriptors(c))
 	w := &crowd{
-		job: j, poll: p, dialer: d, members: make([]member, len(c.Groups)), slots: make([]crowdSlot, n),
+		config: c, tls: secure, window: window, timeout: int64(c.Timeout), tick: min(c.look(), 20e6), poll: p, dialer: d, members: make([]member, len(c.Groups)), slots: make([]crowdSlot, n),
 		buf: make([]byte, readBuffer), done: make(chan struct{}),
 	}
 	if w.tls != nil {
@@ -90,7 +94,7 @@ func newCrowd(j *job, host string) (*crowd, error) {
 	from := int32(0)
 	for i := range w.members {
 		m := &w.members[i]
-		m.init(&c.Groups[i], host, from)
+		m.init(&c.Groups[i], to.host, from)
 		for k := range m.n {
 			w.slots[from+k].init(from+k, i)
 		}
@@ -107,7 +111,7 @@ func newCrowd(j *job, host string) (*crowd, error) {
 func (m *member) init(g *workload.Group, host string, from int32) {
 	m.Group, m.bytes, m.every, m.from, m.n = *g, g.Piece(), g.Gap(), from, int32(g.Places())
 	m.due = never
-	m.rec.init()
+	m.rec.init(&m.Group)
 	path, _ := workload.Target(g.Path) // which CompleteGroups has seen
 	switch {
 	case g.Part == "body":
@@ -311,19 +315,15 @@ func (w *crowd) handle(events []unix.EpollEvent) {
 
 func (w *crowd) member(s *crowdSlot) *member { return &w.members[s.group] }
 
-// addTo puts the records into l, and what is wrong with them.
-func (w *crowd) addTo(l *results.Load, m reading) {
-	if w == nil || l == nil {
+// addTo puts the records into m.
+func (w *crowd) addTo(m *reading) {
+	if w == nil {
 		return
 	}
 	for i := range w.members {
-		g := &w.members[i]
-		l.Groups = append(l.Groups, g.rec.result(&g.Group))
-		g.rec.judge(&g.Group, l)
+		m.groups = append(m.groups, &w.members[i].rec)
 	}
-	cpu := w.cpuEnd - w.cpuStart
-	l.GroupsCPUS = float64(cpu) / 1e9
-	judgeCrowd(l, w.config, cpu, m.processCPU, runtime.NumCPU())
+	m.groupsCPU = w.cpuEnd - w.cpuStart
 }
 
 func (w *crowd) closeAll() {

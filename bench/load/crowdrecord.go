@@ -1,29 +1,15 @@
 package load
 
 import (
-	"errors"
-	"fmt"
-	"os"
-	"syscall"
-
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// Codes of what connection groups did, see validity.go.
-const (
-	CodeGroupRefused = "group-refused" // connections of a group could not be made
-	CodeGroupsBound  = "groups-bound"  // the groups took the CPU that the busy connections, or they themselves, needed
-)
-
-// minCrowdShare is which part of a CPU groups have to use at least to be
-// blamed for what the busy threads lack.
-const minCrowdShare = 0.02
-
 // A groupRecord counts what the connections of one group saw in the window.
 type groupRecord struct {
+	group                             *workload.Group
 	opened, refused, unopened, closed int64
 	standing                          int64 // at the end of the window
 	requests, errors                  int64
@@ -32,7 +18,8 @@ type groupRecord struct {
 	refusal                           error // the last one, also of before the window
 }
 
-func (r *groupRecord) init() {
+func (r *groupRecord) init(g *workload.Group) {
+	r.group = g
 	r.latency, r.connect, r.held = results.NewHistogram(), results.NewHistogram(), results.NewHistogram()
 }
 
@@ -62,74 +49,12 @@ func (r *groupRecord) answer(latency int64, right bool) {
 }
 
 // result is the record as it is stored.
-func (r *groupRecord) result(g *workload.Group) results.Group {
+func (r *groupRecord) result() results.Group {
+	g := r.group
 	return results.Group{
 		Name: g.Name, Kind: string(g.Kind), Spec: g.String(), Connections: g.Connections,
 		Opened: r.opened, Refused: r.refused, Unopened: r.unopened, Closed: r.closed, Standing: r.standing,
 		Requests: r.requests, Errors: r.errors, BytesSent: r.bytesSent, BytesRead: r.bytesRead,
 		LatencyUS: results.QuantilesOf(r.latency), ConnectUS: results.QuantilesOf(r.connect), HeldUS: results.QuantilesOf(r.held),
-	}
-}
-
-// judge warns of connections that could not be made. A group that did not
-// stand is not what was asked for, but the figures of the others are true.
-func (r *groupRecord) judge(g *workload.Group, l *results.Load) {
-	missing := int64(0)
-	if g.Kind != workload.Storm {
-		missing = int64(g.Connections) - r.standing
-	}
-	if r.refusal == nil || r.refused == 0 && missing <= 0 {
-		return
-	}
-	w := results.Warning{Code: CodeGroupRefused, Hint: refusalHint(r.refusal),
-		Measure: results.Above(float64(r.refused+max(missing, 0)), 0, "connections"),
-		Message: fmt.Sprintf("group %s: %d connections could not be made in the window", g.Name, r.refused)}
-	if g.Kind != workload.Storm {
-		w.Message += fmt.Sprintf(" and %d of %d stood at its end", r.standing, g.Connections)
-	}
-	w.Message += fmt.Sprintf(" (%v)", r.refusal)
-	l.Warn(w)
-}
-
-// refusalHint says what to do about connections that could not be made.
-func refusalHint(err error) string {
-	switch {
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "all local ports to this address are in use or wait for old connections to be forgotten: fewer connections, more source addresses (--source), abort=true for a storm, or a wider net.ipv4.ip_local_port_range"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "does the server still listen, and may it have so many connections?"
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "raise the limit of open files, or use fewer connections"
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "the server's backlog is full: it accepts too slowly, or has no descriptors left (ulimit -n)"
-	}
-	return "see the server's log, and its limit of connections and open files"
-}
-
-// judgeCrowd says when groups have taken the CPU that others needed. cpu is
-// what their thread used, process what all threads did, in ns; cpus is how
-// many there are.
-func judgeCrowd(l *results.Load, c *Config, cpu, process int64, cpus int) {
-	window := l.DurationS * 1e9
-	if window <= 0 {
-		return
-	}
-	limit := maxBusyClosed
-	if c.Model == Open {
-		limit = maxBusyOpen
-	}
-	own, all := float64(cpu)/window, float64(process)/(window*float64(cpus))
-	switch {
-	case cpus <= c.Threads && all >= limit && own >= minCrowdShare:
-		l.Warn(results.Warning{Code: CodeGroupsBound, Invalid: true,
-			Message: fmt.Sprintf("the generator used %.0f %% of its %d CPU(s) (limit %.0f %%), the groups %.0f %% of one: its busy connections had to wait for the CPU",
-				100*all, cpus, 100*limit, 100*own),
-			Measure: results.Above(100*all, 100*limit, "%"),
-			Hint:    "give the generator one CPU more than it has threads, or make the groups smaller or slower"})
-	case own >= maxBusyOpen:
-		l.Warn(results.Warning{Code: CodeGroupsBound,
-			Message: fmt.Sprintf("the thread of the groups was busy for %.0f %% of the time (limit %.0f %%): they did less than was asked, and later", 100*own, 100*maxBusyOpen),
-			Measure: results.Above(100*own, 100*maxBusyOpen, "%"),
-			Hint:    "make the groups smaller or slower; the busy connections are not concerned"})
 	}
 }

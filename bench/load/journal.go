@@ -2,20 +2,16 @@ package load
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"time"
-
-	"github.com/dynobench/dyno/results"
 )
 
 // DefaultJournalLimit is how many requests a Journal keeps where it sets no limit
 // of its own: 1.2 GB of them.
 const DefaultJournalLimit = 50_000_000
-
-// CodeJournalFull marks a result of which a Journal is not the whole.
-const CodeJournalFull = "journal-full"
 
 // Journal keeps every request of a run, for those who want to look at each. It
 // takes 24 bytes of fresh memory for a request, and the generator's time for
@@ -25,15 +21,21 @@ const CodeJournalFull = "journal-full"
 type Journal struct {
 	Limit int64 // requests to keep at most; DefaultJournalLimit where 0
 
-	config  *Config
+	classes []Asked
 	base    time.Time
 	threads []*diary
 	lost    int64
 }
 
+// Asked is one class of requests, as it was asked for.
+type Asked struct {
+	Class, Method, URL string
+	Body               int // bytes
+}
+
 // Entry is one request of a Journal.
 type Entry struct {
-	Request  *Request      // its class; the Journal owns it
+	Asked    *Asked        // its class; the Journal owns it
 	Intended time.Time     // when it was due
 	Latency  time.Duration // from then; of what failed, how long it was waited for
 	Status   int           // of the answer, 0 without one
@@ -91,31 +93,24 @@ func (d *diary) keep(o *outcome) {
 }
 
 // begin is called before the load begins.
-func (j *Journal) begin(c *Config) error {
-	if j.config != nil {
-		return bad("Journal", "a Journal is for one run: use a new one")
+func (j *Journal) begin(classes []Asked) error {
+	if j.classes != nil {
+		return errors.New("a Journal is for one run: use a new one")
 	}
-	if len(c.Requests) > 1<<16 {
-		return bad("Journal", "%d request classes: a Journal tells %d apart", len(c.Requests), 1<<16)
+	if len(classes) > 1<<16 {
+		return fmt.Errorf("%d request classes: a Journal tells %d apart", len(classes), 1<<16)
 	}
 	if j.Limit < 0 {
-		return bad("Journal", "a limit of %d requests: at least 1 is needed, or 0 for %d", j.Limit, DefaultJournalLimit)
+		return fmt.Errorf("a limit of %d requests: at least 1 is needed, or 0 for %d", j.Limit, DefaultJournalLimit)
 	}
-	j.config, j.base = c, clockBase
+	j.classes, j.base = classes, clockBase
 	return nil
 }
 
 // end is called once nothing is added any more.
-func (j *Journal) end(l *results.Load) {
+func (j *Journal) end() {
 	for _, d := range j.threads {
 		j.lost += d.lost
-	}
-	if j.lost > 0 {
-		l.Warn(results.Warning{
-			Code: CodeJournalFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
-			Measure: results.Above(float64(j.lost), 0, "requests"),
-			Message: fmt.Sprintf("the record of single requests is full: %d of them are not in it", j.lost),
-		})
 	}
 }
 
@@ -155,7 +150,7 @@ func (j *Journal) All() iter.Seq[Entry] {
 func (j *Journal) entry(r entry) Entry {
 	kind, status := kind(r.how&(1<<kindBits-1)), int(r.how>>kindBits)
 	return Entry{
-		Request: &j.config.Requests[r.class], Intended: j.base.Add(time.Duration(r.intended)).Round(0),
+		Asked: &j.classes[r.class], Intended: j.base.Add(time.Duration(r.intended)).Round(0),
 		Latency: time.Duration(r.latency), Status: status, Bytes: int64(r.bytes), Failure: kind.describe(status),
 	}
 }

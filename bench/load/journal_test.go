@@ -104,7 +104,7 @@ func TestVegetaReadsTheTrace(t *testing.T) {
 // Beyond its limit a journal counts, and the result says so.
 func TestTraceLimit(t *testing.T) {
 	journal := &Journal{Limit: 2 * journalChunk}
-	if err := journal.begin(&Config{Requests: []Request{{Path: "/"}}}); err != nil {
+	if err := journal.begin([]Asked{{URL: "http://localhost/"}}); err != nil {
 		t.Fatal(err)
 	}
 	threads := []*diary{journal.add(2), journal.add(2)}
@@ -113,7 +113,8 @@ func TestTraceLimit(t *testing.T) {
 		threads[i&1].keep(&o)
 	}
 	l := &results.Load{Valid: true}
-	journal.end(l)
+	journal.end()
+	judgeJournal(l, journal.Lost())
 	if journal.Len() != 2*journalChunk || journal.Lost() != journalChunk || !l.Valid || len(l.Warnings) != 1 || l.Warnings[0].Code != CodeJournalFull {
 		t.Errorf("%d kept, %d lost, %+v", journal.Len(), journal.Lost(), l.Warnings)
 	}

@@ -32,16 +32,12 @@ func (j *Journal) WriteVegeta(w io.Writer, format string) error {
 	default:
 		return fmt.Errorf("unknown encoding %q of vegeta's results (known: %v)", format, VegetaFormats)
 	}
-	to, err := parseURL(j.config.URL)
-	if err != nil {
-		return err
-	}
 	var seq uint64
 	for r := range j.All() {
 		result := vegeta.Result{
 			Attack: "dyno", Seq: seq, Code: uint16(r.Status), Timestamp: r.Intended, Latency: r.Latency,
-			BytesOut: uint64(len(r.Request.Body)), BytesIn: uint64(r.Bytes), Error: r.Failure,
-			Method: r.Request.Method, URL: to.base() + r.Request.Path,
+			BytesOut: uint64(r.Asked.Body), BytesIn: uint64(r.Bytes), Error: r.Failure,
+			Method: r.Asked.Method, URL: r.Asked.URL,
 		}
 		if r.Failure != "" && r.Status < 400 {
 			result.Code = 0

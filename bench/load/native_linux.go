@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-
-	"github.com/dynobench/dyno/results"
 )
 
 // A job is what all threads of the native generator share; it does not change
@@ -29,7 +27,7 @@ type job struct {
 	begin      chan struct{}
 }
 
-func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, error) {
+func runNative(ctx context.Context, c *Config, to endpoint) (*reading, error) {
 	if err := needDescriptors(uint64(c.Connections) + uint64(2*c.Threads) + crowdDescriptors(c) + 32); err != nil {
 		return nil, err
 	}
@@ -46,7 +44,7 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 			return nil, err
 		}
 	}
-	crowd, err := newCrowd(j, to.host)
+	crowd, err := newCrowd(c, to, j.tls, j.window)
 	if err != nil {
 		return nil, err
 	}
@@ -110,28 +108,26 @@ func runNative(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	crowd.end()
 	read.interrupted = read.interrupted || ctx.Err() != nil // while the last answers were waited for
 
-	recs := make([]*recorder, len(threads))
 	for i, t := range threads {
 		if t.broken != nil {
 			return nil, t.broken
 		}
-		recs[i] = t.rec
+		read.recorders = append(read.recorders, t.rec)
 		if i > 0 {
 			threads[0].tlsRecord.add(t.tlsRecord)
 		}
 		read.utilisation = max(read.utilisation, t.utilisation())
 	}
-	l, err := summarise(c, recs, read)
-	if l != nil && j.tls != nil {
-		l.TLS = threads[0].tlsRecord.result(j.tls)
+	if j.tls != nil {
+		read.tls = threads[0].tlsRecord.result(j.tls)
 	}
-	crowd.addTo(l, read)
-	return l, err
+	crowd.addTo(read)
+	return read, nil
 }
 
 func newJob(c *Config, to endpoint) (*job, error) {
 	j := &job{config: c, to: to, tls: c.secure(to), window: newWindow(), timeout: int64(c.Timeout), begin: make(chan struct{})}
-	j.look = min(max(j.timeout/50, 1e6), 200e6)
+	j.look = c.look()
 	j.tick = min(j.look, 20e6)
 	for _, r := range c.Requests {
 		if c.Fresh && !to.protocol.Gateway && !r.closes() {

@@ -6,11 +6,9 @@ import (
 	"context"
 	"runtime"
 	"time"
-
-	"github.com/dynobench/dyno/results"
 )
 
-func runNative(context.Context, *Config, endpoint) (*results.Load, error) {
+func runNative(context.Context, *Config, endpoint) (*reading, error) {
 	return nil, bad("Generator", "the native generator needs Linux's epoll, this is %s: use the vegeta generator", runtime.GOOS)
 }
 

@@ -2,13 +2,7 @@ package load
 
 import (
 	"math"
-
-	"github.com/dynobench/dyno/results"
 )
-
-// CodeUnsettled says that the warm-up of an open loop was over before the queue
-// had settled.
-const CodeUnsettled = "unsettled"
 
 // settled tells from the answers of successive slices when the queue before a
 // server has settled, which takes it longer than the rate: that is the offered
@@ -81,15 +75,4 @@ func (s *settled) overrun() bool {
 	}
 	whole := s.rate * float64(steadySlices*slice)
 	return due > steadySpread*whole+3*math.Sqrt(whole)
-}
-
-// judgeSettled warns of a window that began too early, by so many ns.
-func judgeSettled(l *results.Load, short float64) {
-	if short <= 0 {
-		return
-	}
-	l.Warn(results.Warning{
-		Code: CodeUnsettled, Hint: "a longer --warmup, or a lower rate",
-		Message: "the warm-up ended before the queue had settled: latencies of the window are of one that is still growing",
-	}).Measure = results.Above(short/1e9, 0, "s")
 }

@@ -210,7 +210,8 @@ func runThreads(t *testing.T, c Config) (*results.Load, []*thread) {
 	close(j.begin)
 	read := conductor.run(t.Context())
 	running.Wait()
-	l, err := summarise(&c, recs, read)
+	read.recorders = recs
+	l, err := summarise(&c, read)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,3 +65,14 @@ func judgeFollowing(l *results.Load, c *Config, warn say) {
 			"in the last third %.0f %% of what was due was answered, in the first %.0f %%", 100*last, 100*first).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
 	}
 }
+
+// judgeSettled warns of a window that began too early, by so many ns.
+func judgeSettled(l *results.Load, short float64) {
+	if short <= 0 {
+		return
+	}
+	l.Warn(results.Warning{
+		Code: CodeUnsettled, Hint: "a longer --warmup, or a lower rate",
+		Message: "the warm-up ended before the queue had settled: latencies of the window are of one that is still growing",
+	}).Measure = results.Above(short/1e9, 0, "s")
+}

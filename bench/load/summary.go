@@ -9,26 +9,9 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// A reading is what a generator has to tell besides its recorders.
-type reading struct {
-	warmup      int64   // ns
-	start, end  int64   // of the window
-	utilisation float64 // of the busiest thread, 0 to 1
-	processCPU  int64   // ns of CPU that the whole process used in the window
-	stepped     int64   // ns that the wall clock was set forward by, or back
-	interrupted bool
-	short       float64 // ns that the warm-up was too short by
-}
-
-// summarise makes the result out of the recorders of all threads.
-func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
-	for _, one := range recs {
-		one.quiet.finish(m.start, m.end, one.gaveUp)
-	}
-	r := recs[0]
-	for _, other := range recs[1:] {
-		r.add(other)
-	}
+// summarise makes the result out of what a generator tells, and judges it.
+func summarise(c *Config, m *reading) (*results.Load, error) {
+	r := m.merged()
 	length := m.end - m.start
 	l := &results.Load{
 		Schema: results.LoadSchema, URL: secret.Text(c.URL), Generator: c.Generator,
@@ -41,8 +24,8 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 		LatencyUS: results.QuantilesOf(r.latency), ServiceUS: results.QuantilesOf(r.service),
 		SendLagUS: results.QuantilesOf(r.sendLag), GeneratorLagUS: results.QuantilesOf(r.ownLag),
 		GeneratorCPUUtilisation: math.Round(m.utilisation*1e4) / 1e4,
-		Connection:              fairness(r.conns),
-		Reconnects:              r.reconnects, Resent: r.resent, Interrupted: m.interrupted,
+		Connection:              fairness(r.conns), TLS: m.tls, GroupsCPUS: float64(m.groupsCPU) / 1e9,
+		Reconnects: r.reconnects, Resent: r.resent, Interrupted: m.interrupted,
 		WindowAnswers: r.within, Cut: r.kinds[cutShort], WholeRun: r.run,
 	}
 	if c.Pipeline > 1 {
@@ -64,12 +47,13 @@ func summarise(c *Config, recs []*recorder, m reading) (*results.Load, error) {
 	if l.Classes, err = classStats(c, r); err != nil {
 		return nil, err
 	}
-	judge(l, c, r)
-	judgeClock(l, time.Duration(m.stepped))
-	judgeSettled(l, m.short)
-	if c.Journal != nil {
-		c.Journal.end(l)
+	for _, g := range m.groups {
+		l.Groups = append(l.Groups, g.result())
 	}
+	if c.Journal != nil {
+		c.Journal.end()
+	}
+	judge(l, c, m, r)
 	return l, nil
 }
 

@@ -10,14 +10,9 @@ import (
 	"io"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"github.com/dynobench/dyno/results"
 )
 
 // secure is Config.TLS made complete, or nil without https.
@@ -149,95 +144,3 @@ func spokenTLS(b []byte) bool {
 }
 
 var errSpokenTLS = errors.New("the server speaks TLS there: use https://")
-
-// suspectTLS looks, where a server of http has refused everything, whether it
-// did so because it speaks TLS: that is what most answer then.
-func suspectTLS(ctx context.Context, c *Config, to endpoint, l *results.Load) {
-	if to.tls || to.protocol.Gateway || l.Interrupted || l.ThroughputRPS > 0 || l.Errors.Status == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout(c))
-	defer cancel()
-	conn, err := dialTo(c, to)(ctx, "", "")
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	if tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) != nil { //nolint:gosec // nothing is told it
-		return
-	}
-	for i := range l.Warnings {
-		if w := &l.Warnings[i]; w.Code == CodeErrors {
-			w.Hint = errSpokenTLS.Error()
-		}
-	}
-}
-
-// A tlsRecord is what one thread's connections agreed on.
-type tlsRecord struct {
-	window     *window
-	agreements []agreement // few, where not all are alike
-	handshakes int64       // within the window, and
-	resumed    int64       // of these
-	took       *hdrhistogram.Histogram
-}
-
-type agreement struct {
-	version, suite uint16
-	curve          tls.CurveID
-}
-
-func newTLSRecord(w *window) *tlsRecord { return &tlsRecord{window: w, took: results.NewHistogram()} }
-
-// agreed records a handshake.
-func (r *tlsRecord) agreed(s *tls.ConnectionState, took, at int64) {
-	a := agreement{s.Version, s.CipherSuite, s.CurveID}
-	if !slices.Contains(r.agreements, a) {
-		r.agreements = append(r.agreements, a)
-	}
-	if !r.window.holds(at) {
-		return
-	}
-	r.handshakes++
-	if s.DidResume {
-		r.resumed++
-	}
-	results.RecordNS(r.took, took)
-}
-
-func (r *tlsRecord) add(from *tlsRecord) {
-	r.handshakes += from.handshakes
-	r.resumed += from.resumed
-	r.took.Merge(from.took)
-	for _, a := range from.agreements {
-		if !slices.Contains(r.agreements, a) {
-			r.agreements = append(r.agreements, a)
-		}
-	}
-}
-
-// result is what is reported of it.
-func (r *tlsRecord) result(config *tls.Config) *results.TLS {
-	t := &results.TLS{Verified: !config.InsecureSkipVerify, Handshakes: r.handshakes, Resumed: r.resumed}
-	if net.ParseIP(config.ServerName) == nil {
-		t.ServerName = config.ServerName
-	}
-	if r.handshakes > 0 {
-		t.HandshakeUS = results.QuantilesOf(r.took)
-	}
-	var versions, suites, curves []string
-	for _, a := range r.agreements {
-		versions = append(versions, tls.VersionName(a.version))
-		suites = append(suites, tls.CipherSuiteName(a.suite))
-		if a.curve != 0 {
-			curves = append(curves, a.curve.String())
-		}
-	}
-	t.Version, t.CipherSuite, t.KeyExchange = list(versions), list(suites), list(curves)
-	return t
-}
-
-func list(words []string) string {
-	slices.Sort(words)
-	return strings.Join(slices.Compact(words), ", ")
-}

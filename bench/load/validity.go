@@ -18,6 +18,9 @@ const (
 	CodeRateMissed     = "rate-missed"     // fewer requests left than were due, by the generator's own fault
 	CodeSaturated      = "saturated"       // fewer requests left than were due, since all connections were busy
 	CodeLittle         = "little"          // Little's law does not hold: something waits outside the latencies
+	CodeNoAnswers      = "no-answers"      // none in the window, or none any more from some moment on
+	CodeStalled        = "stalled"         // nobody was answered for a while that is long against the latency
+	CodeEdges          = "edges"           // answers take so long that many lie across an edge of the window
 	CodeErrors         = "errors"          // requests failed
 	CodeWrongBytes     = "wrong-bytes"     // answers were not what they have to be
 	CodeStarvation     = "starvation"      // a connection got nothing while others got much
@@ -25,6 +28,10 @@ const (
 	CodeTooFew         = "too-few-samples" // too few for the usual percentiles
 	CodeClockStepped   = "clock-stepped"   // somebody set the wall clock
 	CodeInterrupted    = "interrupted"     // the window was cut short
+	CodeUnsettled      = "unsettled"       // the warm-up of an open loop ended before its queue had settled
+	CodeJournalFull    = "journal-full"    // the record of single requests is not whole
+	CodeGroupRefused   = "group-refused"   // connections of a group could not be made
+	CodeGroupsBound    = "groups-bound"    // the groups took the CPU that the busy connections, or they themselves, needed
 )
 
 // manyClosed is how many connections a server may close after their first
@@ -53,9 +60,33 @@ const (
 // say adds a warning, whose Measure is still to be given.
 type say func(code, hint, format string, a ...any) *results.Warning
 
-// judge fills Valid and Warnings in.
-func judge(l *results.Load, c *Config, r *recorder) {
+// judge fills Valid and Warnings in, of the reading m and of r, the record of all
+// its threads.
+func judge(l *results.Load, c *Config, m *reading, r *recorder) {
 	l.Valid = true
+	judgeRequests(l, c, r)
+	judgeClock(l, time.Duration(m.stepped))
+	judgeSettled(l, m.short)
+	judgeGroups(l, c, m)
+	if c.Journal != nil {
+		judgeJournal(l, c.Journal.Lost())
+	}
+}
+
+// judgeJournal says that some requests are not in the record of single ones.
+func judgeJournal(l *results.Load, lost int64) {
+	if lost == 0 {
+		return
+	}
+	l.Warn(results.Warning{
+		Code: CodeJournalFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
+		Measure: results.Above(float64(lost), 0, "requests"),
+		Message: fmt.Sprintf("the record of single requests is full: %d of them are not in it", lost),
+	})
+}
+
+// judgeRequests judges the busy connections.
+func judgeRequests(l *results.Load, c *Config, r *recorder) {
 	invalid := func(code, hint, format string, a ...any) *results.Warning {
 		return l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true})
 	}

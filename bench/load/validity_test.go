@@ -95,7 +95,7 @@ func TestJudge(t *testing.T) {
 		l, r := closed(), judged()
 		r.busy = int64(64 * l.DurationS * 1e9)
 		test.change(l, r)
-		judge(l, &Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native", Duration: 2 * time.Second}, r)
+		judge(l, &Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native", Duration: 2 * time.Second}, new(reading), r)
 		var codes []string
 		for _, w := range l.Warnings {
 			codes = append(codes, w.Code)
@@ -117,7 +117,7 @@ func TestJudge(t *testing.T) {
 func TestJudgeTellsTheCause(t *testing.T) {
 	l, r := &results.Load{Requests: 10000, Errors: results.Errors{Connect: 100}}, judged()
 	r.total, r.cause = 10100, syscall.EADDRNOTAVAIL
-	judge(l, &Config{Model: Closed, Connections: 64, Pipeline: 1}, r)
+	judge(l, &Config{Model: Closed, Connections: 64, Pipeline: 1}, new(reading), r)
 	if w := l.Warnings[0]; w.Code != CodeErrors || !strings.Contains(w.Message, "cannot assign requested address") || !strings.Contains(w.Hint, "ip_local_port_range") {
 		t.Errorf("%+v", w)
 	}

@@ -20,7 +20,6 @@ import (
 
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/http1"
-	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
@@ -70,7 +69,7 @@ type hit struct {
 // mostBody bounds what is read of a body whose length nobody has stated.
 const mostBody = 64 << 20
 
-func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, error) {
+func runVegeta(ctx context.Context, c *Config, to endpoint) (*reading, error) {
 	if err := needDescriptors(uint64(c.Connections) + 32); err != nil {
 		return nil, err
 	}
@@ -143,7 +142,8 @@ func runVegeta(ctx context.Context, c *Config, to endpoint) (*results.Load, erro
 	read.interrupted = read.interrupted || ctx.Err() != nil
 	a.settle()
 	read.utilisation = float64(read.processCPU) / float64(max(1, read.end-read.start)) / float64(runtime.GOMAXPROCS(0))
-	return summarise(c, []*recorder{a.rec}, read)
+	read.recorders = []*recorder{a.rec}
+	return read, nil
 }
 
 // dialer connects to the one address, whatever vegeta asks for. After a

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
@@ -47,42 +46,6 @@ func newAims(c *Config, to endpoint) ([]aim, error) {
 		aims[i] = a
 	}
 	return aims, nil
-}
-
-// checkVegeta refuses what net/http's client does not send as it is.
-func (r *Request) checkVegeta(field string) error {
-	cannot := func(what string) error {
-		return bad(field, "%s of %s: the vegeta generator cannot send it as it is, the native one can", what, r.Class)
-	}
-	hosts := 0
-	for _, h := range r.Header {
-		name, value := h[0], h[1]
-		switch {
-		case !isToken(name):
-			return cannot("header field " + strconv.Quote(name) + ", whose name HTTP does not allow,")
-		case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }), strings.Trim(value, " \t") != value:
-			return cannot("header field " + name + " with the value " + strconv.Quote(value))
-		case isField(name, "Transfer-Encoding"), isField(name, "Trailer"), isField(name, "Content-Length"):
-			return cannot("header field " + name + ", which is about the framing,")
-		case isField(name, "Host"):
-			if hosts++; hosts > 1 || name != "Host" || value == "" || strings.ContainsFunc(value, func(c rune) bool { return c == '%' || c >= 0x7f }) {
-				return cannot("header field " + name + ": " + value)
-			}
-		}
-	}
-	switch {
-	case !isToken(r.Method), r.Method == http.MethodConnect:
-		return cannot("method " + r.Method)
-	case strings.HasPrefix(r.Path, "//"):
-		return cannot("path " + r.Path)
-	}
-	return nil
-}
-
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		return c <= ' ' || c >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
-	})
 }
 
 // draw returns the request of a draw. One that has been made before is made for
