@@ -4,6 +4,7 @@ package dyno_test
 import (
 	"os/exec"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -13,7 +14,8 @@ const module = "github.com/dynobench/dyno/"
 
 // mayImport says which of our packages each may import. A pattern ending in
 // /... covers the folder and all below it. What is not listed may import
-// nothing of ours; external tests (package x_test) are free.
+// nothing of ours. A package's own tests may import what it may, and what
+// testsMayImport adds; external tests (package x_test) are free.
 //
 // Read from the bottom up it is the architecture: a contract, protocols,
 // engines on one side; a generator and a harness on the other, which know each
@@ -83,13 +85,21 @@ var mayImport = map[string][]string{
 	"bench/meter":  {"internal/cgroup"},
 	// The generator writes the result's own types, so that the schema stands
 	// in one place, and reads answers with the codec that the servers use.
-	"bench/load": {"internal/file", "internal/number", "internal/secret", "results", "protocol", "protocol/http1", "protocol/client", "internal/iouring", "internal/suggest", "scenarios/workload"},
+	"bench/load":          {"bench/load/...", "internal/secret", "results", "scenarios/workload"},
+	"bench/load/record":   {"results", "scenarios/workload"},
+	"bench/load/plan":     {"bench/load/record", "internal/file", "internal/secret", "protocol/client", "protocol/http1", "scenarios/workload"},
+	"bench/load/netio":    {"bench/load/plan", "bench/load/record"},
+	"bench/load/phases":   {"bench/load/netio", "bench/load/plan", "bench/load/record"},
+	"bench/load/crowd":    {"bench/load/netio", "bench/load/plan", "bench/load/record", "protocol/http1", "scenarios/workload"},
+	"bench/load/native":   {"bench/load/crowd", "bench/load/netio", "bench/load/phases", "bench/load/plan", "bench/load/record", "internal/iouring", "protocol/client", "protocol/http1", "scenarios/workload"},
+	"bench/load/vegeta":   {"bench/load/netio", "bench/load/phases", "bench/load/plan", "bench/load/record", "protocol/client", "protocol/http1", "scenarios/workload"},
+	"bench/load/loadtest": {"bench/load/plan", "internal/peer"},
 	// A search offers nothing itself: the command line hands it the generator.
-	"bench/capacity": {"internal/number", "internal/suggest", "results", "bench/load"},
+	"bench/capacity": {"internal/number", "internal/suggest", "results", "bench/load", "bench/load/plan"},
 	"bench/gauge":    {},
-	"bench/measure":  {"bench/load", "bench/target", "bench/meter", "results", "internal/format"},
-	"bench/doctor":   {"bench/measure", "bench/load", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
-	"bench":          {"internal/secret", "bench/measure", "bench/gauge", "bench/load", "protocol/client", "scenarios/workload", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
+	"bench/measure":  {"bench/load/phases", "bench/load/plan", "bench/target", "bench/meter", "results", "internal/format"},
+	"bench/doctor":   {"bench/measure", "bench/load/plan", "bench/target", "bench/meter", "results", "internal/format", "internal/iouring"},
+	"bench":          {"internal/secret", "bench/measure", "bench/gauge", "bench/load", "bench/load/plan", "protocol/client", "scenarios/workload", "bench/target", "bench/meter", "scenarios", "results", "internal/format", "internal/suggest"},
 
 	"internal/cli":    {"..."},
 	"cmd/dyno":        {"internal/cli"},
@@ -98,8 +108,19 @@ var mayImport = map[string][]string{
 	"scripts/tuning":  {"engines", "engines/catalog", "bench/target", "results", "results/compare", "bench/tune", "internal/format", "internal/shell"},
 }
 
+// testsMayImport is what a package's own tests may import beside.
+var testsMayImport = map[string][]string{
+	"": {"internal/peer"}, // every package's
+
+	"bench/load":            {"engines", "engines/null", "protocol", "protocol/http1"}, // a server in another process
+	"bench/load/native":     {"bench/load/loadtest"},
+	"bench/load/netio":      {"bench/load/loadtest"},
+	"protocol/protocoltest": {"protocol/http1"},
+	"results/report":        {"results/resultstest"},
+}
+
 func TestImports(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}} -test {{join .TestImports " "}}`, "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -111,6 +132,9 @@ func TestImports(t *testing.T) {
 		seen[pkg] = true
 		allowed, listed := mayImport[pkg]
 		for _, imported := range words[1:] {
+			if imported == "-test" {
+				allowed = slices.Concat(allowed, testsMayImport[""], testsMayImport[pkg])
+			}
 			if name, ours := strings.CutPrefix(imported, module); ours && !matches(allowed, name) {
 				t.Errorf("%s imports %s; it may import %s (see mayImport)", pkg, name, describe(allowed, listed))
 			}

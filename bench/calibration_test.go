@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/results"
@@ -37,12 +38,12 @@ func TestCeiling(t *testing.T) {
 		"null was the limit, and far above": {nullBound, 150_000, 0.9, 0, nil, CodeNullCeiling},
 		"another generator":                 {generatorBound, 99_000, 0.8, 0, func(t *results.Trial) { t.Generator = "vegeta" }, ""},
 		"pipelined":                         {generatorBound, 99_000, 0.8, 0, func(t *results.Trial) { t.Pipeline = 16 }, ""},
-		"an open loop":                      {generatorBound, 99_000, 0.8, 0, func(t *results.Trial) { t.Model = string(load.Open) }, ""},
+		"an open loop":                      {generatorBound, 99_000, 0.8, 0, func(t *results.Trial) { t.Model = string(plan.Open) }, ""},
 		"generator-bound and saturated":     {generatorBound, 99_000, 0.97, 0, func(t *results.Trial) { t.Warn(busy) }, load.CodeGeneratorBound},
 		"generator-bound":                   {generatorBound, 70_000, 0.8, 0, func(t *results.Trial) { t.Warn(busy) }, load.CodeGeneratorBound},
 	} {
 		p := &Plan{Options: Options{Calibration: test.calibration}, cpus: measure.CPUs{Server: []int{0}, Generator: []int{1}}}
-		trial := &results.Trial{Load: results.Load{Valid: true, Generator: "native", Model: string(load.Closed), ThroughputRPS: test.rate}}
+		trial := &results.Trial{Load: results.Load{Valid: true, Generator: "native", Model: string(plan.Closed), ThroughputRPS: test.rate}}
 		if test.change != nil {
 			test.change(trial)
 		}
@@ -85,10 +86,10 @@ func TestPacing(t *testing.T) {
 	} {
 		p := &Plan{Options: Options{Calibration: c}, cpus: measure.CPUs{Server: []int{0}, Generator: []int{1}}}
 		trial := &results.Trial{Load: results.Load{
-			Valid: true, Generator: "native", Model: string(load.Open), RateRPS: test.rate, GeneratorLagUS: results.Quantiles{P99: test.lag},
+			Valid: true, Generator: "native", Model: string(plan.Open), RateRPS: test.rate, GeneratorLagUS: results.Quantiles{P99: test.lag},
 		}}
 		if test.rate == 0 {
-			trial.Model = string(load.Closed)
+			trial.Model = string(plan.Closed)
 		}
 		if test.already {
 			trial.Warn(results.Warning{Code: load.CodeSendLag})
@@ -141,7 +142,7 @@ func TestLowerBoundsDoNotShrinkDifferences(t *testing.T) {
 			round := 1 + 0.02*rng.NormFloat64()
 			a, b := 0.85*limit*round*(1+0.04*rng.NormFloat64()), slower*0.85*limit*round*(1+0.04*rng.NormFloat64())
 			near := func(rate float64) bool {
-				trial := &results.Trial{Load: results.Load{Valid: true, Generator: "native", Model: string(load.Closed), ThroughputRPS: rate}}
+				trial := &results.Trial{Load: results.Load{Valid: true, Generator: "native", Model: string(plan.Closed), ThroughputRPS: rate}}
 				p.gateCeiling(trial, 0.8)
 				return trial.AtLeast
 			}

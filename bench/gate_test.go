@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/results"
@@ -15,7 +16,7 @@ func TestGate(t *testing.T) {
 	busy := results.Warning{Code: load.CodeGeneratorBound, Message: "busy", Invalid: true}
 	wrong := results.Warning{Code: load.CodeWrongBytes, Invalid: true}
 	for name, test := range map[string]struct {
-		model    load.Model
+		model    plan.Model
 		warnings []results.Warning
 		steal    float64
 		used     time.Duration // of the one CPU, in a second
@@ -25,19 +26,19 @@ func TestGate(t *testing.T) {
 		valid    bool
 		codes    int
 	}{
-		"all well":                         {model: load.Closed, used: time.Second / 2, valid: true},
-		"steal":                            {model: load.Closed, steal: 6, codes: 1},
-		"some steal":                       {model: load.Closed, steal: 4, valid: true},
-		"a new worker":                     {model: load.Closed, joined: []int{7}, codes: 1},
-		"generator bound":                  {model: load.Closed, warnings: []results.Warning{busy}, used: time.Second / 2, valid: true, codes: 1},
-		"generator bound, open loop":       {model: load.Open, warnings: []results.Warning{busy}, used: time.Second / 2, codes: 1},
-		"the meters were late":             {model: load.Closed, late: 21 * time.Millisecond, codes: 1},
-		"the meters were a little late":    {model: load.Closed, late: 19 * time.Millisecond, valid: true},
-		"the generator nearly bound":       {model: load.Closed, busy: 0.9, used: time.Second / 2, valid: true, codes: 1},
-		"both nearly":                      {model: load.Closed, busy: 0.9, used: 92 * time.Second / 100, valid: true},
-		"both at their end":                {model: load.Closed, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, valid: true, codes: 1},
-		"both at their end, open loop":     {model: load.Open, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, codes: 1},
-		"both at their end, wrong answers": {model: load.Closed, warnings: []results.Warning{busy, wrong}, used: time.Second, codes: 2},
+		"all well":                         {model: plan.Closed, used: time.Second / 2, valid: true},
+		"steal":                            {model: plan.Closed, steal: 6, codes: 1},
+		"some steal":                       {model: plan.Closed, steal: 4, valid: true},
+		"a new worker":                     {model: plan.Closed, joined: []int{7}, codes: 1},
+		"generator bound":                  {model: plan.Closed, warnings: []results.Warning{busy}, used: time.Second / 2, valid: true, codes: 1},
+		"generator bound, open loop":       {model: plan.Open, warnings: []results.Warning{busy}, used: time.Second / 2, codes: 1},
+		"the meters were late":             {model: plan.Closed, late: 21 * time.Millisecond, codes: 1},
+		"the meters were a little late":    {model: plan.Closed, late: 19 * time.Millisecond, valid: true},
+		"the generator nearly bound":       {model: plan.Closed, busy: 0.9, used: time.Second / 2, valid: true, codes: 1},
+		"both nearly":                      {model: plan.Closed, busy: 0.9, used: 92 * time.Second / 100, valid: true},
+		"both at their end":                {model: plan.Closed, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, valid: true, codes: 1},
+		"both at their end, open loop":     {model: plan.Open, warnings: []results.Warning{busy}, used: 98 * time.Second / 100, codes: 1},
+		"both at their end, wrong answers": {model: plan.Closed, warnings: []results.Warning{busy, wrong}, used: time.Second, codes: 2},
 	} {
 		p := &Plan{cpus: measure.CPUs{Server: []int{0}, Generator: []int{1}}}
 		trial := &results.Trial{Load: results.Load{Valid: true, Model: string(test.model), GeneratorCPUUtilisation: test.busy}, Host: results.Host{StealPct: test.steal}}

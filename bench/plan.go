@@ -22,7 +22,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/protocol/client"
@@ -65,7 +65,7 @@ type Options struct {
 	// gates that need it; see CheckCalibration. May be nil.
 	Calibration *results.Calibration
 
-	Trust load.Trust // of targets that are asked by https
+	Trust plan.Trust // of targets that are asked by https
 
 	// Done are trials of the same plan that were measured before and are not
 	// measured again; Refused are targets that were refused then.
@@ -311,7 +311,7 @@ func (p *Plan) Describe() results.Plan {
 			Protocol: t.Protocol, Ready: t.Ready, DrainS: t.Drain.Seconds(), Signal: t.Signal, Env: slices.Sorted(maps.Keys(t.Env)),
 		})
 	}
-	if p.Trust != (load.Trust{}) {
+	if p.Trust != (plan.Trust{}) {
 		trust := results.Trust(p.Trust)
 		d.Trust = &trust
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/target"
@@ -183,7 +184,7 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 	for _, side := range seen.Sides {
 		judgeSide(&t.Load, side, seen.Busiest)
 	}
-	if t.Model == string(load.Closed) {
+	if t.Model == string(plan.Closed) {
 		p.gateGenerator(t, p.cpus.ServerShare(used, seen.OnServer))
 	} else {
 		p.gatePacing(t)
@@ -242,7 +243,7 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 }
 
 // generate offers the step's load and meters the server meanwhile.
-func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tree *meter.Tree, addr string, edge func(load.Phase), t *results.Trial) (measure.Reading, error) {
+func (p *Plan) generate(ctx context.Context, s Step, server *target.Process, tree *meter.Tree, addr string, edge func(plan.Phase), t *results.Trial) (measure.Reading, error) {
 	command := p.Load(s, addr)
 	t.LoadCommand = p.words(command)
 	seen, err := measure.Drive(ctx, measure.Job{

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/scenarios"
@@ -83,7 +83,7 @@ type advisor struct{ *http.Transport }
 
 func (a *advisor) RoundTrip(q *http.Request) (*http.Response, error) {
 	resp, err := a.Transport.RoundTrip(q)
-	if advice := load.TLSAdvice(err); advice != "" {
+	if advice := plan.TLSAdvice(err); advice != "" {
 		err = fmt.Errorf("%w: %s", err, advice)
 	}
 	return resp, err

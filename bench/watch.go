@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/gauge"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 )
@@ -57,13 +57,13 @@ func (p *Plan) watch(s Step, at Addresses, order int) *watch {
 }
 
 // edge is called at the edges of the window.
-func (w *watch) edge(phase load.Phase) {
+func (w *watch) edge(phase plan.Phase) {
 	switch phase {
-	case load.MeasureStart:
+	case plan.MeasureStart:
 		w.began = time.Now()
 		w.gauge = gauge.Start(w.at.Serve, w.at.Stats, w.period)
 		w.profile.start()
-	case load.MeasureEnd:
+	case plan.MeasureEnd:
 		w.stop()
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -212,7 +213,7 @@ func kinds(e results.Errors) string {
 // died tells whether err is that the server took connections before and now
 // takes none any more, and says so.
 func (s *survey) died(err error) bool {
-	var bad *load.ConfigError
+	var bad *plan.ConfigError
 	if err == nil || errors.Is(err, errOver) || errors.As(err, &bad) || len(s.doc.Probes) == 0 {
 		return false
 	}

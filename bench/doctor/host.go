@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/target"
@@ -86,8 +86,8 @@ func (h *host) offer(ctx context.Context, o offer) (s seen, err error) {
 	held := make(chan stopped, 1)
 	began := false
 	if o.freeze > 0 {
-		job.Edge = func(p load.Phase) {
-			if p == load.MeasureStart && !began {
+		job.Edge = func(p plan.Phase) {
+			if p == plan.MeasureStart && !began {
 				began = true
 				go func() { held <- hold(holding, server, o.window/freezeStart, o.freeze) }()
 			}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -52,12 +54,12 @@ func unraced(t *testing.T) {
 	}
 }
 
-type outcomes []outcome
+type outcomes []record.Outcome
 
 func (o outcomes) Len() int           { return len(o) }
-func (o outcomes) Less(i, k int) bool { return o[i].done < o[k].done }
+func (o outcomes) Less(i, k int) bool { return o[i].Done < o[k].Done }
 func (o outcomes) Swap(i, k int)      { o[i], o[k] = o[k], o[i] }
-func (o *outcomes) Push(x any)        { *o = append(*o, x.(outcome)) }
+func (o *outcomes) Push(x any)        { *o = append(*o, x.(record.Outcome)) }
 func (o *outcomes) Pop() any {
 	last := (*o)[len(*o)-1]
 	*o = (*o)[:len(*o)-1]
@@ -68,29 +70,29 @@ func (o *outcomes) Pop() any {
 // answered: what would be, is at its end; a stop without an end is for good.
 func simulate(h healthy, rng *rand.Rand, stop [2]time.Duration) *results.Load {
 	const warm = int64(500 * time.Millisecond)
-	c := Config{Model: Closed, Connections: h.connections, Pipeline: 1, Threads: 1, Duration: h.window, Generator: "native", Timeout: 10 * time.Second,
-		Requests: []Request{{Class: "a", Weight: 1}, {Class: "b", Weight: 1}}}
+	c := plan.Config{Model: plan.Closed, Connections: h.connections, Pipeline: 1, Threads: 1, Duration: h.window, Generator: "native", Timeout: 10 * time.Second,
+		Requests: []plan.Request{{Class: "a", Weight: 1}, {Class: "b", Weight: 1}}}
 	if h.rate > 0 {
-		c.Model, c.Rate, c.Arrivals = Open, h.rate, Poisson
+		c.Model, c.Rate, c.Arrivals = plan.Open, h.rate, plan.Poisson
 	}
-	w := newWindow()
+	w := record.NewWindow()
 	start, end := warm, warm+int64(h.window)
-	w.start.Store(start)
-	w.end.Store(end)
-	r := newRecorder(w, 2, h.connections)
+	w.Start.Store(start)
+	w.End.Store(end)
+	r := record.NewRecorder(w, 2, h.connections)
 	var under outcomes
 	send := func(conn int, intended, at int64) {
 		class, seconds := h.service(rng)
-		o := outcome{class: class, conn: conn, intended: intended, ready: at, acted: at, sent: at, done: at + int64(seconds*1e9)}
+		o := record.Outcome{Class: class, Conn: conn, Intended: intended, Ready: at, Acted: at, Sent: at, Done: at + int64(seconds*1e9)}
 		from, to := start+int64(stop[0]), start+int64(stop[1])
-		if stop[0] > 0 && o.done >= from && (stop[1] == 0 || o.done < to) {
-			if o.done = to; stop[1] == 0 {
-				o.kind, o.done = timedOut, at+int64(c.Timeout)
+		if stop[0] > 0 && o.Done >= from && (stop[1] == 0 || o.Done < to) {
+			if o.Done = to; stop[1] == 0 {
+				o.Kind, o.Done = record.TimedOut, at+int64(c.Timeout)
 			}
 		}
 		heap.Push(&under, o)
 	}
-	next, clock, free := int64(never), int64(0), make([]int, 0, h.connections)
+	next, clock, free := int64(record.Never), int64(0), make([]int, 0, h.connections)
 	var due []int64
 	for i := range h.connections {
 		if h.rate > 0 {
@@ -104,19 +106,19 @@ func simulate(h healthy, rng *rand.Rand, stop [2]time.Duration) *results.Load {
 		next = gap()
 	}
 	for {
-		if next < end && (len(under) == 0 || next <= under[0].done) {
+		if next < end && (len(under) == 0 || next <= under[0].Done) {
 			clock = next
 			due = append(due, next)
 			next += gap()
 		} else if len(under) > 0 {
-			o := heap.Pop(&under).(outcome)
-			clock = o.done
-			r.run.Sent++
-			r.record(&o)
+			o := heap.Pop(&under).(record.Outcome)
+			clock = o.Done
+			r.Run.Sent++
+			r.Record(&o)
 			if h.rate > 0 {
-				free = append(free, o.conn)
-			} else if o.done < end {
-				send(o.conn, o.done, o.done)
+				free = append(free, o.Conn)
+			} else if o.Done < end {
+				send(o.Conn, o.Done, o.Done)
 			}
 		} else {
 			break
@@ -128,7 +130,7 @@ func simulate(h healthy, rng *rand.Rand, stop [2]time.Duration) *results.Load {
 			due = due[1:]
 		}
 	}
-	l, err := summarise(&c, &reading{recorders: []*recorder{r}, start: start, end: end, utilisation: 0.3})
+	l, err := summarise(&c, &record.Reading{Recorders: []*record.Recorder{r}, Start: start, End: end, Utilisation: 0.3})
 	if err != nil {
 		panic(err)
 	}

@@ -7,13 +7,14 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/results"
 )
 
 // Bounds of what is told about stretches without an answer. alarms_test.go
 // has the rates of false alarms.
 const (
-	minStall   = int64(100 * time.Millisecond)
 	maxStall   = 20.0 // times the median service time of the slowest class
 	tailFactor = 8.0  // a stall is at least this far beyond what the tail of the service times explains
 	maxByTail  = 0.2  // stretches that the tail may be expected to bring
@@ -22,12 +23,12 @@ const (
 
 // judgeAnswers asks whether there was anybody to answer. It tells whether there
 // are figures to be judged at all.
-func judgeAnswers(l *results.Load, c *Config, r *recorder, invalid, warn say) bool {
+func judgeAnswers(l *results.Load, c *plan.Config, r *record.Recorder, invalid, warn say) bool {
 	if l.Requests == 0 { // those of before that lie across the window's edges are no figures of it
 		if !l.Interrupted && !unreached(l, r) {
-			what := fmt.Sprintf("%d requests were sent in the whole run", r.run.Sent)
+			what := fmt.Sprintf("%d requests were sent in the whole run", r.Run.Sent)
 			hint := "does the server work at all? Ask it by hand, with a time limit (curl -m 5); if its answers take longer, give a longer duration and timeout"
-			if c.Model == Open && r.total == 0 {
+			if c.Model == plan.Open && r.Total == 0 {
 				what, hint = "none was due in it", "a longer duration, or a higher rate"
 			}
 			invalid(CodeNoAnswers, hint, "no request of the window of %.3g s was answered: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
@@ -47,45 +48,45 @@ func judgeAnswers(l *results.Load, c *Config, r *recorder, invalid, warn say) bo
 
 // unreached tells whether connections failed, more of them than timed out, which
 // says more than that nothing was answered.
-func unreached(l *results.Load, r *recorder) bool {
+func unreached(l *results.Load, r *record.Recorder) bool {
 	lost := l.Errors.Connect + l.Errors.Read + l.Errors.Write
-	return float64(lost) > maxErrors*float64(r.total) && lost > l.Errors.Timeout
+	return float64(lost) > maxErrors*float64(r.Total) && lost > l.Errors.Timeout
 }
 
 // meanTime is what a request takes from sent to done, in ns; where none was
 // due in the window, what those from before took.
-func meanTime(r *recorder) float64 {
-	if r.service.TotalCount() > 0 {
-		return r.service.Mean()
+func meanTime(r *record.Recorder) float64 {
+	if r.Service.TotalCount() > 0 {
+		return r.Service.Mean()
 	}
-	if r.latency.TotalCount() > 0 {
-		return r.latency.Mean()
+	if r.Latency.TotalCount() > 0 {
+		return r.Latency.Mean()
 	}
 	return 0
 }
 
 // judgeQuiet finds a server that stood still. In the closed loop nothing else
 // does: each connection has one slow request, which is in no percentile.
-func judgeQuiet(l *results.Load, c *Config, r *recorder, invalid, warn say) {
-	q := r.quiet.longest()
-	ns := q.length()
+func judgeQuiet(l *results.Load, c *plan.Config, r *record.Recorder, invalid, warn say) {
+	q := r.Quiet.Longest()
+	ns := q.Length()
 	slowest := 0.0 // a server that does one thing at a time answers nobody while a slow request runs
-	for i := range r.classes {
-		slowest = max(slowest, r.classes[i].service.median())
+	for i := range r.Classes {
+		slowest = max(slowest, r.Classes[i].Service.Median())
 	}
-	bound := max(float64(minStall), maxStall*slowest)
-	start, end := r.window.start.Load(), r.window.end.Load()
+	bound := max(float64(record.MinStall), maxStall*slowest)
+	start, end := r.Window.Start.Load(), r.Window.End.Load()
 	if float64(ns) <= bound || byTail(l, c, r, q) {
 		return
 	}
-	seconds, from := float64(ns)/1e9, float64(max(q.busy, start)-start)/1e9
+	seconds, from := float64(ns)/1e9, float64(max(q.Busy, start)-start)/1e9
 	measure := results.Above(seconds*1e3, bound/1e6, "ms")
-	if q.to >= end && r.quiet.last < end && !l.Interrupted { // and never again
+	if q.To >= end && r.Quiet.Last < end && !l.Interrupted { // and never again
 		invalid(CodeNoAnswers, "the server stands still or has ended: see its log",
 			"from %.2f s into the window on no request was answered any more, though some were under way for up to %.2f s", from, seconds).Measure = measure
 		return
 	}
-	if q.from <= start && q.to >= end && !l.Interrupted { // answered after it, at best
+	if q.From <= start && q.To >= end && !l.Interrupted { // answered after it, at best
 		invalid(CodeNoAnswers, "see what the server waits for; if its answers take longer, a longer duration",
 			"no request was answered in the window of %.3g s, though some were under way for up to %.2f s of it", l.DurationS, seconds).Measure = measure
 		return
@@ -100,8 +101,8 @@ func judgeQuiet(l *results.Load, c *Config, r *recorder, invalid, warn say) {
 }
 
 // hidden says what a standstill does to the figures.
-func hidden(c *Config) string {
-	if c.Model == Open {
+func hidden(c *plan.Config) string {
+	if c.Model == plan.Open {
 		return "the latencies of what was due meanwhile have it in them"
 	}
 	return "a closed loop asks nothing meanwhile, so that percentiles hardly show it"
@@ -112,15 +113,15 @@ func hidden(c *Config) string {
 // at least an eighth of it was to be expected. What else was under way has to be
 // in the middle of a slow request at the same time, or in the open loop nothing
 // else may have been due.
-func byTail(l *results.Load, c *Config, r *recorder, q quiet) bool {
-	g, held := float64(q.length())/tailFactor, max(q.held, 1)
-	beyond, excess, all := tail(r.service, g, int64(held))
+func byTail(l *results.Load, c *plan.Config, r *record.Recorder, q record.Quiet) bool {
+	g, held := float64(q.Length())/tailFactor, max(q.Held, 1)
+	beyond, excess, all := tail(r.Service, g, int64(held))
 	if beyond == 0 || all == 0 {
 		return false
 	}
 	alone := math.Pow(excess/all, float64(held-1))
-	if c.Model == Open && l.DurationS > 0 {
-		alone = max(alone, math.Exp(-g*r.within/(l.DurationS*1e9)))
+	if c.Model == plan.Open && l.DurationS > 0 {
+		alone = max(alone, math.Exp(-g*r.Within/(l.DurationS*1e9)))
 	}
 	return beyond*alone >= maxByTail
 }

@@ -7,25 +7,27 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
 // stopping answers until a request, and then waits for the pause, or for ever.
-func stopping(t *testing.T, after int64, pause time.Duration) *responder {
+func stopping(t *testing.T, after int64, pause time.Duration) *loadtest.Responder {
 	ended := make(chan struct{})
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
 			if n == after {
-				r.frozen.RUnlock()
-				r.frozen.Lock() // everybody waits
+				r.Frozen.RUnlock()
+				r.Frozen.Lock() // everybody waits
 				select {
 				case <-ended:
 				case <-time.After(pause):
 				}
-				r.frozen.Unlock()
-				r.frozen.RLock()
+				r.Frozen.Unlock()
+				r.Frozen.RLock()
 			}
-			return reply(hello)(w, n, head)
+			return loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
 	t.Cleanup(func() { close(ended) }) // before the responder is waited for
@@ -46,11 +48,11 @@ func TestStoppedServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachGenerator(t, func(t *testing.T, generator string) {
-				for _, model := range []Model{Closed, Open} {
+				for _, model := range []plan.Model{plan.Closed, plan.Open} {
 					r := stopping(t, test.after, test.pause)
-					c := short(r)
+					c := loadtest.Short(r)
 					c.Generator, c.Model, c.Duration, c.Timeout = generator, model, 1200*time.Millisecond, 2*time.Second
-					if model == Open {
+					if model == plan.Open {
 						c.Rate = 200
 					}
 					l := mustRun(t, c)
@@ -66,23 +68,23 @@ func TestStoppedServer(t *testing.T) {
 // What is under way when a run is interrupted is cut and no error, in the warm-up
 // and in the window as while the last answers are waited for.
 func TestInterruptedCuts(t *testing.T) {
-	const warming Phase = "warm-up"
+	const warming plan.Phase = "warm-up"
 	eachGenerator(t, func(t *testing.T, generator string) {
-		for _, at := range []Phase{warming, MeasureStart, MeasureEnd} {
+		for _, at := range []plan.Phase{warming, plan.MeasureStart, plan.MeasureEnd} {
 			r := stopping(t, 1, time.Hour)
-			c := short(r)
+			c := loadtest.Short(r)
 			c.Generator, c.Timeout = generator, time.Hour
 			ctx, interrupt := context.WithCancel(t.Context())
 			var once sync.Once
-			reach := func(p Phase) {
+			reach := func(p plan.Phase) {
 				if p == at { // a request of each connection is under way
 					once.Do(func() { time.AfterFunc(20*time.Millisecond, interrupt) })
 				}
 			}
 			c.Phase = reach
 			if at == warming {
-				c.Warmup, c.Progress = time.Hour, func(Progress) { reach(warming) }
-				c.Phase = func(Phase) { time.Sleep(50 * time.Millisecond) } // reading a host's meters takes a while
+				c.Warmup, c.Progress = time.Hour, func(plan.Progress) { reach(warming) }
+				c.Phase = func(plan.Phase) { time.Sleep(50 * time.Millisecond) } // reading a host's meters takes a while
 			}
 			l, err := Run(ctx, c)
 			if err != nil {
@@ -91,7 +93,7 @@ func TestInterruptedCuts(t *testing.T) {
 			consistent(t, l)
 			if !l.Interrupted || l.Errors != (results.Errors{}) || l.Cut > int64(c.Connections) ||
 				l.WholeRun.Sent != l.WholeRun.Cut+l.WholeRun.Answered || l.WholeRun.Answered >= int64(c.Connections) || // some may be answered before all wait
-				at == warming && l.WholeRun.Cut == 0 || at == MeasureEnd && l.Cut == 0 {
+				at == warming && l.WholeRun.Cut == 0 || at == plan.MeasureEnd && l.Cut == 0 {
 				t.Errorf("at %s: interrupted %v, %d cut, %+v, %+v", at, l.Interrupted, l.Cut, l.WholeRun, l.Errors)
 			}
 		}

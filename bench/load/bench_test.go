@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/bench/load/plan"
 )
 
 // startChild starts a server in a process of its own.
@@ -54,9 +56,9 @@ func BenchmarkCost(b *testing.B) {
 	requests := map[string]float64{}
 	for b.Loop() {
 		for _, generator := range []string{"native", "vegeta"} {
-			l, err := Run(b.Context(), Config{
+			l, err := Run(b.Context(), plan.Config{
 				URL: url, Generator: generator, Connections: 64, Duration: 400 * time.Millisecond, Warmup: 100 * time.Millisecond,
-				Requests: []Request{{Path: "/hello", Want: []byte("Hello, World!")}},
+				Requests: []plan.Request{{Path: "/hello", Want: []byte("Hello, World!")}},
 			})
 			if err != nil {
 				b.Fatal(err)

@@ -13,25 +13,24 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
 // echoPath answers with the path that was asked for, so that an answer that is
 // taken for another request's shows.
 func echoPath(w io.Writer, _ int64, head []byte) bool {
-	p := path(head)
+	p := loadtest.Path(head)
 	_, err := fmt.Fprintf(w, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(p), p)
 	return err == nil
 }
 
-func paths(n int) []Request {
-	var all []Request
+func paths(n int) []plan.Request {
+	var all []plan.Request
 	for i := range n {
 		p := "/" + strings.Repeat("x", i)
-		all = append(all, Request{Path: p, Want: []byte(p)})
+		all = append(all, plan.Request{Path: p, Want: []byte(p)})
 	}
 	return all
 }
@@ -41,11 +40,11 @@ func paths(n int) []Request {
 func TestPipelining(t *testing.T) { eachTransport(t, pipelining) }
 
 func pipelining(t *testing.T) {
-	for name, knobs := range map[string]func(*responder){
-		"kept":     func(r *responder) { r.answer = echoPath },
-		"together": func(r *responder) { r.answer, r.together = echoPath, true },
-		"in pieces": func(r *responder) {
-			r.answer = func(w io.Writer, n int64, head []byte) bool {
+	for name, knobs := range map[string]func(*loadtest.Responder){
+		"kept":     func(r *loadtest.Responder) { r.Answer = echoPath },
+		"together": func(r *loadtest.Responder) { r.Answer, r.Together = echoPath, true },
+		"in pieces": func(r *loadtest.Responder) {
+			r.Answer = func(w io.Writer, n int64, head []byte) bool {
 				var b bytes.Buffer
 				echoPath(&b, n, head)
 				for b.Len() > 0 {
@@ -56,26 +55,26 @@ func pipelining(t *testing.T) {
 				return true
 			}
 		},
-		"closed without notice": func(r *responder) {
-			r.answer = func(w io.Writer, n int64, head []byte) bool { return echoPath(w, n, head) && n%7 != 0 }
+		"closed without notice": func(r *loadtest.Responder) {
+			r.Answer = func(w io.Writer, n int64, head []byte) bool { return echoPath(w, n, head) && n%7 != 0 }
 		},
-		"closed with notice": func(r *responder) {
-			r.answer = func(w io.Writer, n int64, head []byte) bool {
+		"closed with notice": func(r *loadtest.Responder) {
+			r.Answer = func(w io.Writer, n int64, head []byte) bool {
 				if n%7 != 0 {
 					return echoPath(w, n, head)
 				}
-				p := path(head)
+				p := loadtest.Path(head)
 				fmt.Fprintf(w, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(p), p)
 				return false
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, model := range []Model{Closed, Open} {
-				r := respond(t, "tcp", knobs)
-				c := short(r)
+			for _, model := range []plan.Model{plan.Closed, plan.Open} {
+				r := loadtest.Respond(t, "tcp", knobs)
+				c := loadtest.Short(r)
 				c.Requests, c.Pipeline, c.Connections, c.Model, c.Timeout = paths(5), 8, 2, model, 20*time.Second
-				if model == Open {
+				if model == plan.Open {
 					c.Rate = 2000
 				}
 				l := mustSee(t, c, func(l *results.Load) bool {
@@ -110,8 +109,8 @@ func pipelining(t *testing.T) {
 func TestPipelineIsFull(t *testing.T) { eachTransport(t, pipelineIsFull) }
 
 func pipelineIsFull(t *testing.T) {
-	r := respond(t, "tcp", func(r *responder) { r.answer, r.gather = echoPath, 16 })
-	c := short(r)
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) { r.Answer, r.Gather = echoPath, 16 })
+	c := loadtest.Short(r)
 	c.Requests, c.Pipeline, c.Connections = paths(1), 16, 3
 	if l := mustSee(t, c, something); l.Requests < 48 || l.Errors.Total() != 0 {
 		t.Errorf("%d answers, %+v", l.Requests, l.Errors)
@@ -122,13 +121,13 @@ func pipelineIsFull(t *testing.T) {
 func TestNoSecondPost(t *testing.T) { eachTransport(t, noSecondPost) }
 
 func noSecondPost(t *testing.T) {
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
 			return echoPath(w, n, head) && n%3 != 0
 		}
 	})
-	c := short(r)
-	c.Requests, c.Pipeline, c.Connections = []Request{{Path: "/", Method: "POST", Length: -1}}, 4, 1
+	c := loadtest.Short(r)
+	c.Requests, c.Pipeline, c.Connections = []plan.Request{{Path: "/", Method: "POST", Length: -1}}, 4, 1
 	l := mustSee(t, c, func(l *results.Load) bool { return l.Errors.Total() > 0 })
 	if l.Resent != 0 {
 		t.Errorf("%d POST requests were sent again", l.Resent)
@@ -144,19 +143,19 @@ func TestFreshConnections(t *testing.T) { eachTransport(t, freshConnections) }
 
 func freshConnections(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
-		for _, model := range []Model{Closed, Open} {
+		for _, model := range []plan.Model{plan.Closed, plan.Open} {
 			var asked atomic.Int64
-			r := respond(t, network, func(r *responder) {
-				r.answer = func(w io.Writer, n int64, head []byte) bool {
+			r := loadtest.Respond(t, network, func(r *loadtest.Responder) {
+				r.Answer = func(w io.Writer, n int64, head []byte) bool {
 					if bytes.Contains(head, []byte("Connection: close\r\n")) {
 						asked.Add(1)
 					}
-					return reply(hello)(w, n, head) // and it keeps the connection all the same
+					return loadtest.Reply(loadtest.Hello)(w, n, head) // and it keeps the connection all the same
 				}
 			})
-			c := short(r)
+			c := loadtest.Short(r)
 			c.Fresh, c.Model = true, model
-			if model == Open {
+			if model == plan.Open {
 				c.Rate, c.Timeout = 300, 20*time.Second
 			}
 			runs := int64(0)
@@ -168,13 +167,13 @@ func freshConnections(t *testing.T) {
 			if e.Unsent = 0; l.Requests == 0 || e.Total() != 0 || !l.Fresh || l.Reconnects == 0 {
 				t.Errorf("%s, %s: %d answers, %+v, fresh %v, %d reconnects", network, model, l.Requests, l.Errors, l.Fresh, l.Reconnects)
 			}
-			r.stop() // the last requests may still be on their way
-			requests := r.requests.Load()
+			r.Stop() // the last requests may still be on their way
+			requests := r.Requests.Load()
 			if asked.Load() != requests {
 				t.Errorf("%s, %s: %d of %d requests asked for the connection's end", network, model, asked.Load(), requests)
 			}
 			// The first connections may not have come to a request yet.
-			if n := r.accepted.Load(); n < requests || n > requests+runs*int64(c.Connections) {
+			if n := r.Accepted.Load(); n < requests || n > requests+runs*int64(c.Connections) {
 				t.Errorf("%s, %s: %d connections for %d requests", network, model, n, requests)
 			}
 		}
@@ -187,16 +186,16 @@ func TestSources(t *testing.T) { eachTransport(t, sources) }
 func sources(t *testing.T) {
 	var mu sync.Mutex
 	from := map[string]int{}
-	r := respond(t, "tcp4", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
+	r := loadtest.Respond(t, "tcp4", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
 			host, _, _ := net.SplitHostPort(w.(net.Conn).RemoteAddr().String())
 			mu.Lock()
 			from[host]++
 			mu.Unlock()
-			return reply(hello)(w, n, head)
+			return loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
-	c := short(r)
+	c := loadtest.Short(r)
 	c.Connections = 6
 	c.Sources = []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.3"), netip.MustParseAddr("127.0.0.4")}
 	if l := mustSee(t, c, func(l *results.Load) bool { return l.Connection.Starved == 0 }); l.Errors.Total() != 0 {
@@ -212,54 +211,4 @@ func sources(t *testing.T) {
 	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "source address") {
 		t.Errorf("from an address that is not ours: %v", err)
 	}
-}
-
-// With the ports of a source used up, the loopback's other addresses serve.
-func TestPortsRunOut(t *testing.T) {
-	r := respond(t, "tcp4", nil)
-	c, err := short(r).withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := c.resolve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := newDialer(&c, to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	low, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.ports = uint32(low+3)<<16 | uint32(low) // four of them, fewer if others have some
-	sources := map[string]int{}
-	for range 20 {
-		fd, err := d.dial(0)
-		if err == unix.ENOPROTOOPT {
-			peer.Missing(t, "IP_LOCAL_PORT_RANGE is missing: Linux 6.3 has it")
-		}
-		if err != nil && err != unix.EINPROGRESS {
-			t.Fatalf("%v, after connections from %v", err, sources)
-		}
-		defer unix.Close(fd)
-		name, err := unix.Getsockname(fd)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sources[netip.AddrFrom4(name.(*unix.SockaddrInet4).Addr).String()]++
-	}
-	if len(sources) < 5 || sources["127.0.0.1"] == 0 || sources["127.0.0.1"] > 4 {
-		t.Errorf("connections from %v", sources)
-	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return min(l.Addr().(*net.TCPAddr).Port, 1<<16-5), nil
 }

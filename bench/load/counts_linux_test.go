@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
 )
@@ -45,7 +46,7 @@ func TestCountsAgree(t *testing.T) {
 }
 
 func countsAgree(t *testing.T, s counting) {
-	requests := map[string][]load.Request{
+	requests := map[string][]plan.Request{
 		"fixed":     {{Path: "/hello", Length: -1}},
 		"templates": {{Path: "/${seq}?r=${rand:1-9}", Method: "POST", Body: []byte(`{"n": ${seq}}`), Length: -1}},
 		"classes": {
@@ -54,18 +55,18 @@ func countsAgree(t *testing.T, s counting) {
 			{Path: "/c", Class: "last", Header: [][2]string{{"Connection", "close"}}, Length: -1},
 		},
 	}
-	for how, change := range map[string]func(*load.Config){
-		"io_uring":            func(c *load.Config) { c.Transport = "io_uring" },
-		"epoll":               func(c *load.Config) { c.Transport = "epoll" },
-		"io_uring, pipelined": func(c *load.Config) { c.Transport, c.Pipeline, c.Threads = "io_uring", 8, 2 },
-		"epoll, pipelined":    func(c *load.Config) { c.Transport, c.Pipeline = "epoll", 8 },
-		"io_uring, fresh":     func(c *load.Config) { c.Transport, c.Fresh = "io_uring", true },
-		"epoll, fresh, open":  func(c *load.Config) { c.Transport, c.Fresh, c.Model, c.Rate = "epoll", true, load.Open, 300 },
-		"pipelined, open":     func(c *load.Config) { c.Pipeline, c.Model, c.Rate, c.Arrivals = 8, load.Open, 900, load.Poisson },
-		"vegeta":              func(c *load.Config) { c.Generator = "vegeta" },
+	for how, change := range map[string]func(*plan.Config){
+		"io_uring":            func(c *plan.Config) { c.Transport = "io_uring" },
+		"epoll":               func(c *plan.Config) { c.Transport = "epoll" },
+		"io_uring, pipelined": func(c *plan.Config) { c.Transport, c.Pipeline, c.Threads = "io_uring", 8, 2 },
+		"epoll, pipelined":    func(c *plan.Config) { c.Transport, c.Pipeline = "epoll", 8 },
+		"io_uring, fresh":     func(c *plan.Config) { c.Transport, c.Fresh = "io_uring", true },
+		"epoll, fresh, open":  func(c *plan.Config) { c.Transport, c.Fresh, c.Model, c.Rate = "epoll", true, plan.Open, 300 },
+		"pipelined, open":     func(c *plan.Config) { c.Pipeline, c.Model, c.Rate, c.Arrivals = 8, plan.Open, 900, plan.Poisson },
+		"vegeta":              func(c *plan.Config) { c.Generator = "vegeta" },
 	} {
 		for what, requests := range requests {
-			c := load.Config{
+			c := plan.Config{
 				URL: s.url, Requests: requests, Connections: 3, Duration: 100 * time.Millisecond,
 				Warmup: 50 * time.Millisecond, Timeout: 20 * time.Second,
 			}

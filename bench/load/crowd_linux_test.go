@@ -16,13 +16,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/netio"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
 // onlyGroup runs c with one group and returns the group's record and the rest.
-func onlyGroup(t *testing.T, c Config, g workload.Group) (results.Group, *results.Load) {
+func onlyGroup(t *testing.T, c plan.Config, g workload.Group) (results.Group, *results.Load) {
 	t.Helper()
 	c.Groups = []workload.Group{g}
 	l := mustRun(t, c)
@@ -36,12 +39,12 @@ func onlyGroup(t *testing.T, c Config, g workload.Group) (results.Group, *result
 // of the figures of the busy ones.
 func TestIdleIsHeld(t *testing.T) {
 	for _, network := range []string{"tcp4", "tcp6", "unix"} {
-		var r *responder
-		var c Config
+		var r *loadtest.Responder
+		var c plan.Config
 		var g results.Group
 		l := until(func() (l *results.Load) {
-			r = respond(t, network, nil)
-			c = short(r)
+			r = loadtest.Respond(t, network, nil)
+			c = loadtest.Short(r)
 			g, l = onlyGroup(t, c, workload.Group{Kind: workload.Idle, Connections: 100})
 			return l
 		}, something)
@@ -51,30 +54,30 @@ func TestIdleIsHeld(t *testing.T) {
 		if g.ConnectUS.Max <= 0 || g.Spec != "idle,connections=100,path=/hello" || g.Name != "idle" {
 			t.Errorf("%s: %+v", network, g)
 		}
-		if n := r.accepted.Load(); n != 104 {
+		if n := r.Accepted.Load(); n != 104 {
 			t.Errorf("%s: %d connections came, expected 104", network, n)
 		}
 		// The last ones of the busy connections may be answered after the window.
-		if n := r.requests.Load(); l.Requests == 0 || n < l.Requests || n > l.Requests+int64(c.Connections)+l.Reconnects || l.Errors.Total() != 0 {
+		if n := r.Requests.Load(); l.Requests == 0 || n < l.Requests || n > l.Requests+int64(c.Connections)+l.Reconnects || l.Errors.Total() != 0 {
 			t.Errorf("%s: %d requests came, %d answers counted, %+v", network, n, l.Requests, l.Errors)
 		}
 	}
 }
 
 func TestIdleRequests(t *testing.T) {
-	var seen heads
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
-			seen.count(head)
-			return reply(hello)(w, n, head)
+	var seen loadtest.Heads
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
+			seen.Count(head)
+			return loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
-	g, l := onlyGroup(t, short(r), workload.Group{Kind: workload.Idle, Connections: 10, Every: 10 * time.Millisecond, Path: "/alive"})
-	if g.Requests == 0 || g.Errors != 0 || g.Opened != 10 || g.Standing != 10 || g.LatencyUS.Max <= 0 || g.BytesRead < g.Requests*int64(len(hello)) {
+	g, l := onlyGroup(t, loadtest.Short(r), workload.Group{Kind: workload.Idle, Connections: 10, Every: 10 * time.Millisecond, Path: "/alive"})
+	if g.Requests == 0 || g.Errors != 0 || g.Opened != 10 || g.Standing != 10 || g.LatencyUS.Max <= 0 || g.BytesRead < g.Requests*int64(len(loadtest.Hello)) {
 		t.Errorf("%+v", g)
 	}
-	if n := seen.of("/alive"); n < g.Requests || l.Requests > seen.of("/hello") || len(l.Classes) != 1 {
-		t.Errorf("%d of the group's requests came, %d counted; %d of the others, %d counted", n, g.Requests, seen.of("/hello"), l.Requests)
+	if n := seen.Of("/alive"); n < g.Requests || l.Requests > seen.Of("/hello") || len(l.Classes) != 1 {
+		t.Errorf("%d of the group's requests came, %d counted; %d of the others, %d counted", n, g.Requests, seen.Of("/hello"), l.Requests)
 	}
 }
 
@@ -83,29 +86,29 @@ func TestIdleRequests(t *testing.T) {
 func TestIdleClosedByServer(t *testing.T) {
 	const n = 20
 	var busy sync.Map
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
 			busy.Store(w, true)
-			return reply(hello)(w, n, head)
+			return loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c := short(r)
+	c := loadtest.Short(r)
 	c.Duration, c.Warmup = time.Hour, 150*time.Millisecond
 	c.Groups = []workload.Group{{Kind: workload.Idle, Connections: n}}
-	c.Progress = func(Progress) {
-		if r.accepted.Load() >= 4+2*n { // all of them have come again
+	c.Progress = func(plan.Progress) {
+		if r.Accepted.Load() >= 4+2*n { // all of them have come again
 			cancel()
 		}
 	}
-	c.Phase = func(p Phase) {
-		if p != MeasureStart {
+	c.Phase = func(p plan.Phase) {
+		if p != plan.MeasureStart {
 			return
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for conn := range r.conns {
+		r.Mu.Lock()
+		defer r.Mu.Unlock()
+		for conn := range r.Conns {
 			if _, ok := busy.Load(conn); !ok {
 				conn.Close()
 			}
@@ -136,9 +139,9 @@ func TestStorm(t *testing.T) {
 		{"aborted", workload.Group{Kind: workload.Storm, Connections: 5, Every: 20 * time.Millisecond, Request: true, Path: "/storm", Abort: true}, true},
 	} {
 		var resets, ends atomic.Int64
-		var seen heads
-		r := respond(t, "tcp", func(r *responder) {
-			r.greet = func(w io.Writer) bool {
+		var seen loadtest.Heads
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+			r.Greet = func(w io.Writer) bool {
 				var storm bool
 				c := w.(net.Conn)
 				for {
@@ -154,19 +157,19 @@ func TestStorm(t *testing.T) {
 						}
 						return false
 					}
-					storm = path(head[:n]) == "/storm"
-					seen.count(head[:n])
-					io.WriteString(c, hello)
+					storm = loadtest.Path(head[:n]) == "/storm"
+					seen.Count(head[:n])
+					io.WriteString(c, loadtest.Hello)
 				}
 			}
 		})
 		var g results.Group
 		before := int64(0)
 		l := until(func() (l *results.Load) {
-			before = r.accepted.Load()
+			before = r.Accepted.Load()
 			resets.Store(0)
 			ends.Store(0)
-			g, l = onlyGroup(t, short(r), test.group)
+			g, l = onlyGroup(t, loadtest.Short(r), test.group)
 			return l
 		}, func(l *results.Load) bool {
 			return g.Opened > 0 && (g.Requests > 0 || !test.group.Request) && something(l)
@@ -174,12 +177,12 @@ func TestStorm(t *testing.T) {
 		if g.Opened == 0 || g.Refused+g.Closed+g.Errors+g.Unopened != 0 || g.ConnectUS.Max <= 0 {
 			t.Errorf("%s: %+v", test.name, g)
 		}
-		r.stop() // and all that came has been seen
-		if n := r.accepted.Load() - before - 4; n < g.Opened {
+		r.Stop() // and all that came has been seen
+		if n := r.Accepted.Load() - before - 4; n < g.Opened {
 			t.Errorf("%s: %d connections came, %d were opened", test.name, n, g.Opened)
 		}
-		if test.group.Request && (g.Requests == 0 || g.Requests > g.Opened || seen.of("/storm") < g.Requests) || !test.group.Request && g.Requests != 0 {
-			t.Errorf("%s: %d requests came; %+v", test.name, seen.of("/storm"), g)
+		if test.group.Request && (g.Requests == 0 || g.Requests > g.Opened || seen.Of("/storm") < g.Requests) || !test.group.Request && g.Requests != 0 {
+			t.Errorf("%s: %d requests came; %+v", test.name, seen.Of("/storm"), g)
 		}
 		if test.reset && (resets.Load() < g.Requests || ends.Load() != 0) || !test.reset && resets.Load() != 0 {
 			t.Errorf("%s: %d resets, %d orderly ends; %+v", test.name, resets.Load(), ends.Load(), g)
@@ -193,25 +196,25 @@ func TestStorm(t *testing.T) {
 // A storm that the server does not answer is held to its limit, and what was
 // due beyond it is counted.
 func TestStormLimit(t *testing.T) {
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
-			return path(head) == "/silent" || reply(hello)(w, n, head)
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
+			return loadtest.Path(head) == "/silent" || loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
-	g, _ := onlyGroup(t, short(r), workload.Group{Kind: workload.Storm, Connections: 3, Every: 10 * time.Millisecond, Request: true, Path: "/silent", Limit: 4})
-	if g.Unopened == 0 || g.Opened > 4 || g.Errors+g.Requests != 0 || r.accepted.Load() != 4+4 {
-		t.Errorf("%+v; %d came", g, r.accepted.Load())
+	g, _ := onlyGroup(t, loadtest.Short(r), workload.Group{Kind: workload.Storm, Connections: 3, Every: 10 * time.Millisecond, Request: true, Path: "/silent", Limit: 4})
+	if g.Unopened == 0 || g.Opened > 4 || g.Errors+g.Requests != 0 || r.Accepted.Load() != 4+4 {
+		t.Errorf("%+v; %d came", g, r.Accepted.Load())
 	}
 }
 
 // Timeouts are errors, and a storm goes on after them.
 func TestGroupTimeout(t *testing.T) {
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
-			return path(head) == "/silent" || reply(hello)(w, n, head)
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
+			return loadtest.Path(head) == "/silent" || loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
-	c := short(r)
+	c := loadtest.Short(r)
 	c.Timeout = 30 * time.Millisecond
 	c.Groups = []workload.Group{
 		{Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond, Request: true, Path: "/silent"},
@@ -228,10 +231,10 @@ func TestGroupTimeout(t *testing.T) {
 func TestGroupRefused(t *testing.T) {
 	var g results.Group
 	l := until(func() (l *results.Load) {
-		r := respond(t, "tcp", nil)
-		c := short(r)
-		c.Phase = func(p Phase) {
-			if p == MeasureStart {
+		r := loadtest.Respond(t, "tcp", nil)
+		c := loadtest.Short(r)
+		c.Phase = func(p plan.Phase) {
+			if p == plan.MeasureStart {
 				r.Listener.Close()
 			}
 		}
@@ -252,9 +255,9 @@ func TestGroupRefused(t *testing.T) {
 
 // With groups it is still an error if nobody is there.
 func TestNobodyThereForGroups(t *testing.T) {
-	r := respond(t, "tcp", nil)
-	r.stop()
-	c := short(r)
+	r := loadtest.Respond(t, "tcp", nil)
+	r.Stop()
+	c := loadtest.Short(r)
 	c.Groups = []workload.Group{{Kind: workload.Idle, Connections: 1000}, {Kind: workload.Storm}}
 	if _, err := Run(t.Context(), c); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Error(err)
@@ -268,7 +271,7 @@ var everyKind = []workload.Group{
 
 func TestGroupsLeaveNothing(t *testing.T) {
 	url := startChild(t)
-	c := Config{URL: url, Connections: 5, Duration: 60 * time.Millisecond, Groups: everyKind}
+	c := plan.Config{URL: url, Connections: 5, Duration: 60 * time.Millisecond, Groups: everyKind}
 	mustRun(t, c)
 	before := openFiles(t)
 	for range 3 {
@@ -281,10 +284,10 @@ func TestGroupsLeaveNothing(t *testing.T) {
 		case "gathering":
 			cancel()
 		case "warm-up":
-			c.Progress = func(Progress) { cancel() }
+			c.Progress = func(plan.Progress) { cancel() }
 		case "window":
 			c.Warmup, c.Progress = 0, nil
-			c.Phase = func(Phase) { cancel() }
+			c.Phase = func(plan.Phase) { cancel() }
 		}
 		l, err := Run(ctx, c)
 		cancel()
@@ -309,8 +312,8 @@ func TestGroupsNeedDescriptors(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 256, Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
-	r := respond(t, "unix", nil)
-	c := short(r)
+	r := loadtest.Respond(t, "unix", nil)
+	c := loadtest.Short(r)
 	c.Duration = 20 * time.Millisecond
 	c.Groups = []workload.Group{{Kind: workload.Idle, Connections: 1}, {Kind: workload.Storm, Connections: 1, Limit: 999, Every: time.Minute}}
 	mustRun(t, c)
@@ -318,10 +321,10 @@ func TestGroupsNeedDescriptors(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &raised); err != nil || raised.Cur < 1000 {
 		t.Errorf("the soft limit is %d, %v", raised.Cur, err)
 	}
-	if old.Max >= maxConnections { // none that are allowed would be too many
+	if old.Max >= plan.MaxConnections { // none that are allowed would be too many
 		return
 	}
-	c.Groups[0].Connections = maxConnections - 999
+	c.Groups[0].Connections = plan.MaxConnections - 999
 	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "raise the hard limit") {
 		t.Error(err)
 	}
@@ -331,15 +334,15 @@ func TestGroupsNeedDescriptors(t *testing.T) {
 // heap of the process against that of a run with one of them.
 func TestManyIdle(t *testing.T) {
 	const many, most = 10000, 512
-	if err := needDescriptors(many + 200); err != nil {
+	if err := netio.NeedDescriptors(many + 200); err != nil {
 		peer.Missing(t, "too few descriptors: ", err)
 	}
 	url := startChild(t)
 	heap := map[int]uint64{}
 	for _, n := range []int{1, many} {
-		c := Config{URL: url, Connections: 2, Duration: 300 * time.Millisecond}
-		c.Phase = func(p Phase) {
-			if p == MeasureStart {
+		c := plan.Config{URL: url, Connections: 2, Duration: 300 * time.Millisecond}
+		c.Phase = func(p plan.Phase) {
+			if p == plan.MeasureStart {
 				var m runtime.MemStats
 				runtime.GC()
 				runtime.ReadMemStats(&m)

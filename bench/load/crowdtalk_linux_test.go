@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
@@ -44,7 +46,7 @@ func (p *pieces) serve(path string) func(io.Writer) bool {
 				p.fewest.Store(min(p.fewest.Load(), int64(len(in))))
 			}
 			in, reads = in[:0], 0
-			if _, err := io.WriteString(c, hello); err != nil {
+			if _, err := io.WriteString(c, loadtest.Hello); err != nil {
 				return false
 			}
 		}
@@ -62,8 +64,8 @@ func TestSlowSend(t *testing.T) {
 		{"body", workload.Group{Kind: workload.SlowSend, Connections: 3, Rate: 1000, Every: time.Millisecond, Path: "/slow", Part: "body", Size: 40}, 40},
 	} {
 		var p pieces
-		r := respond(t, "tcp", func(r *responder) { r.greet = p.serve("/slow") })
-		c := short(r)
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) { r.Greet = p.serve("/slow") })
+		c := loadtest.Short(r)
 		c.Duration = 500 * time.Millisecond
 		g, l := onlyGroup(t, c, test.group)
 		if g.Requests == 0 || g.Errors != 0 || g.Closed != 0 || g.Opened != 3 || g.Standing != 3 {
@@ -89,8 +91,8 @@ func TestSlowSend(t *testing.T) {
 // error of the request, and its connection was closed by the server.
 func TestSlowSendCutOff(t *testing.T) {
 	for _, answer := range []string{"", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"} {
-		r := respond(t, "tcp", func(r *responder) {
-			r.greet = func(w io.Writer) bool {
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+			r.Greet = func(w io.Writer) bool {
 				var first [1]byte
 				if _, err := io.ReadFull(w.(net.Conn), first[:]); err != nil || first[0] == 'P' {
 					io.WriteString(w, answer)
@@ -98,9 +100,9 @@ func TestSlowSendCutOff(t *testing.T) {
 				}
 				return true
 			}
-			r.answer = reply(hello)
+			r.Answer = loadtest.Reply(loadtest.Hello)
 		})
-		c := short(r)
+		c := loadtest.Short(r)
 		c.Duration = 300 * time.Millisecond
 		g, _ := onlyGroup(t, c, workload.Group{Kind: workload.SlowSend, Connections: 2, Part: "body", Size: 1000})
 		if g.Errors == 0 || g.Closed == 0 || g.HeldUS.Max <= 0 || g.Errors != g.Closed || (g.Requests > 0) != (answer != "") {
@@ -113,14 +115,14 @@ func TestSlowSendCutOff(t *testing.T) {
 }
 
 // large is a server of one large body, that knows how much of it has left.
-func large(r *responder, size int, left *atomic.Int64) {
+func large(r *loadtest.Responder, size int, left *atomic.Int64) {
 	piece := make([]byte, 1000)
-	r.answer = func(w io.Writer, n int64, head []byte) bool {
-		if path(head) != "/large" {
-			return reply(hello)(w, n, head)
+	r.Answer = func(w io.Writer, n int64, head []byte) bool {
+		if loadtest.Path(head) != "/large" {
+			return loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 		w.(*net.TCPConn).SetWriteBuffer(4096)
-		if !reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size)(w, n, head) {
+		if !loadtest.Reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size)(w, n, head) {
 			return false
 		}
 		for range size / len(piece) {
@@ -138,8 +140,8 @@ func large(r *responder, size int, left *atomic.Int64) {
 func TestSlowRead(t *testing.T) {
 	const size = 40000
 	var left atomic.Int64
-	r := respond(t, "tcp", func(r *responder) { large(r, size, &left) })
-	c := short(r)
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) { large(r, size, &left) })
+	c := loadtest.Short(r)
 	c.Duration = 600 * time.Millisecond
 	g, l := onlyGroup(t, c, workload.Group{Kind: workload.SlowRead, Connections: 3, Rate: 400000, Every: time.Millisecond, Path: "/large"})
 	if g.Requests == 0 || g.Errors != 0 || g.Closed != 0 || g.Opened != 3 || g.BytesRead < size*g.Requests/2 {
@@ -157,11 +159,11 @@ func TestSlowRead(t *testing.T) {
 func TestSlowReadBlocksTheServer(t *testing.T) {
 	const size = 20 << 20
 	var left atomic.Int64
-	r := respond(t, "tcp", func(r *responder) { large(r, size, &left) })
-	c := short(r)
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) { large(r, size, &left) })
+	c := loadtest.Short(r)
 	var atEnd int64
-	c.Phase = func(p Phase) {
-		if p == MeasureEnd {
+	c.Phase = func(p plan.Phase) {
+		if p == plan.MeasureEnd {
 			atEnd = left.Load()
 		}
 	}

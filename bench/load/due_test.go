@@ -5,12 +5,15 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 )
 
 // TestDueIsWhatIsOffered: the window does not depend on the warm-up, times
 // rise, and a server sees as many requests as there are.
 func TestDueIsWhatIsOffered(t *testing.T) {
-	c := Config{Rate: 500, Arrivals: Poisson, Seed: 7, Duration: 2 * time.Second}
+	c := plan.Config{Rate: 500, Arrivals: plan.Poisson, Seed: 7, Duration: 2 * time.Second}
 	window := slices.Collect(c.Due(0))
 	warmed := slices.Collect(c.Due(time.Second))
 	n := len(warmed) - len(window)
@@ -24,18 +27,13 @@ func TestDueIsWhatIsOffered(t *testing.T) {
 		t.Error("times go back")
 	}
 
-	r := respond(t, "tcp", nil)
-	c.URL, c.Duration, c.Connections = r.URL, 300*time.Millisecond, 8
-	l, err := Run(t.Context(), c.open())
+	r := loadtest.Respond(t, "tcp", nil)
+	c.Model, c.URL, c.Duration, c.Connections = plan.Open, r.URL, 300*time.Millisecond, 8
+	l, err := Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := int64(len(slices.Collect(c.Due(0)))); l.Requests+l.Errors.Unsent != want {
 		t.Errorf("%d requests were offered, want %d", l.Requests+l.Errors.Unsent, want)
 	}
-}
-
-func (c Config) open() Config {
-	c.Model = Open
-	return c
 }

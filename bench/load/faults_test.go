@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -26,22 +28,22 @@ func TestResets(t *testing.T) {
 	for name, answer := range map[string]func(io.Writer, int64, []byte) bool{
 		"instead of an answer": func(w io.Writer, n int64, head []byte) bool { reset(w); return false },
 		"in the middle": func(w io.Writer, n int64, head []byte) bool {
-			io.WriteString(w, hello[:len(hello)-4])
+			io.WriteString(w, loadtest.Hello[:len(loadtest.Hello)-4])
 			reset(w)
 			return false
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachGenerator(t, func(t *testing.T, generator string) {
-				r := respond(t, "tcp", func(r *responder) {
-					r.answer = func(w io.Writer, n int64, head []byte) bool {
+				r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+					r.Answer = func(w io.Writer, n int64, head []byte) bool {
 						if n%5 == 0 {
 							return answer(w, n, head)
 						}
-						return reply(hello)(w, n, head)
+						return loadtest.Reply(loadtest.Hello)(w, n, head)
 					}
 				})
-				c := short(r)
+				c := loadtest.Short(r)
 				c.Generator = generator
 				c.Requests[0].Method = "POST" // nobody sends it a second time
 				l := mustSee(t, c, func(l *results.Load) bool { return l.Requests > 0 && l.Errors.Total() > 0 })
@@ -65,8 +67,8 @@ func TestHugeAnswer(t *testing.T) {
 			return // it keeps what it reads, up to a bound of its own
 		}
 		piece := make([]byte, 1<<20)
-		r := respond(t, "tcp", func(r *responder) {
-			r.answer = func(w io.Writer, _ int64, _ []byte) bool {
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+			r.Answer = func(w io.Writer, _ int64, _ []byte) bool {
 				io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n")
 				for range size / len(piece) {
 					if _, err := w.Write(piece); err != nil {
@@ -79,9 +81,9 @@ func TestHugeAnswer(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for _, length := range []int64{size, 13} {
-			c := short(r)
+			c := loadtest.Short(r)
 			c.Connections, c.Timeout = 1, time.Minute
-			c.Requests = []Request{{Path: "/", Length: length}}
+			c.Requests = []plan.Request{{Path: "/", Length: length}}
 			l := mustSee(t, c, something)
 			if l.Requests == 0 || (l.Errors.Total() == 0) != (length == size) || l.Errors.Body != l.Errors.Total() {
 				t.Errorf("length %d: %d answers, %+v", length, l.Requests, l.Errors)
@@ -99,19 +101,19 @@ func TestHugeAnswer(t *testing.T) {
 // A run talks to one address: that the name is gone meanwhile is nobody's loss.
 func TestNameGoesAway(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {
-		r := respond(t, "tcp4", func(r *responder) {
-			r.answer = closing(reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!"))
+		r := loadtest.Respond(t, "tcp4", func(r *loadtest.Responder) {
+			r.Answer = loadtest.Closing(loadtest.Reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!"))
 		})
 		var asked atomic.Int64
-		old := lookup
-		defer func() { lookup = old }()
-		lookup = func(context.Context, string, string) ([]netip.Addr, error) {
+		old := plan.Lookup
+		defer func() { plan.Lookup = old }()
+		plan.Lookup = func(context.Context, string, string) ([]netip.Addr, error) {
 			if asked.Add(1) > 1 {
 				return nil, errors.New("no such host")
 			}
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		}
-		c := short(r)
+		c := loadtest.Short(r)
 		c.Generator = generator
 		c.URL = strings.Replace(c.URL, "127.0.0.1", "server.test", 1)
 		l := until(func() *results.Load {
@@ -132,12 +134,12 @@ func TestNameGoesAway(t *testing.T) {
 func TestServerGoesAway(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {
 		l := until(func() *results.Load {
-			r := respond(t, "tcp", nil)
-			c := short(r)
+			r := loadtest.Respond(t, "tcp", nil)
+			c := loadtest.Short(r)
 			c.Generator, c.Warmup = generator, 200*time.Millisecond
-			c.Phase = func(p Phase) {
-				if p == MeasureStart {
-					r.stop()
+			c.Phase = func(p plan.Phase) {
+				if p == plan.MeasureStart {
+					r.Stop()
 				}
 			}
 			return mustRun(t, c)
@@ -154,20 +156,20 @@ func TestServerGoesAway(t *testing.T) {
 func TestHalfRefused(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {
 		var n atomic.Int64
-		r := respond(t, "tcp", func(r *responder) {
-			r.greet = func(w io.Writer) bool {
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+			r.Greet = func(w io.Writer) bool {
 				if n.Add(1)%2 == 0 {
 					w.(*net.TCPConn).SetLinger(0)
 					return false
 				}
 				return true
 			}
-			r.answer = func(w io.Writer, n int64, head []byte) bool {
-				reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!")(w, n, head)
+			r.Answer = func(w io.Writer, n int64, head []byte) bool {
+				loadtest.Reply("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!")(w, n, head)
 				return false
 			}
 		})
-		c := short(r)
+		c := loadtest.Short(r)
 		c.Generator = generator
 		c.Requests[0].Method = "POST" // nobody sends it a second time
 		l := mustSee(t, c, func(l *results.Load) bool { return l.Requests > 0 && l.Errors.Total() > 0 })
@@ -175,7 +177,7 @@ func TestHalfRefused(t *testing.T) {
 		if l.Requests == 0 || lost == 0 || lost != l.Errors.Total() || l.Valid {
 			t.Errorf("%d answers, %+v, valid %v", l.Requests, l.Errors, l.Valid)
 		}
-		if answers := r.requests.Load(); l.Requests > answers {
+		if answers := r.Requests.Load(); l.Requests > answers {
 			t.Errorf("%d right answers of %d", l.Requests, answers)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/doctor"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -22,7 +23,7 @@ import (
 // generator; a wrong generator is wrong each time.
 func TestFreeze(t *testing.T) {
 	const tries = 10
-	for _, arrivals := range []load.Arrivals{load.Constant, load.Poisson} {
+	for _, arrivals := range []plan.Arrivals{plan.Constant, plan.Poisson} {
 		for _, generator := range []string{"native", "vegeta"} {
 			t.Run(generator+"/"+string(arrivals), func(t *testing.T) {
 				t.Parallel() // they sleep most of the time
@@ -41,17 +42,17 @@ func TestFreeze(t *testing.T) {
 }
 
 // freeze tells what is wrong with the latencies of one run.
-func freeze(t *testing.T, generator string, arrivals load.Arrivals) error {
+func freeze(t *testing.T, generator string, arrivals plan.Arrivals) error {
 	const after, length = 500 * time.Millisecond, 500 * time.Millisecond
 	url, server := load.StartServer(t, "null")
-	c := load.Config{
-		URL: url, Generator: generator, Model: load.Open, Arrivals: arrivals, Rate: 600, Seed: 7,
+	c := plan.Config{
+		URL: url, Generator: generator, Model: plan.Open, Arrivals: arrivals, Rate: 600, Seed: 7,
 		Connections: 16, Duration: 2 * time.Second, Timeout: 10 * time.Second,
 	}
 	var stop, frozen time.Duration
 	thawed := make(chan struct{})
-	c.Phase = func(p load.Phase) {
-		if p != load.MeasureStart {
+	c.Phase = func(p plan.Phase) {
+		if p != plan.MeasureStart {
 			return
 		}
 		began := time.Now()
@@ -71,10 +72,7 @@ func freeze(t *testing.T, generator string, arrivals load.Arrivals) error {
 	}
 	<-thawed
 
-	due, err := load.Due(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	due := slices.Collect(c.Due(0))
 	unsent := l.Errors.Unsent
 	if n := l.Requests + l.Errors.Total(); n != int64(len(due)) || l.Errors.Total() > unsent {
 		t.Errorf("%d requests accounted for with errors %+v, %d were due", n, l.Errors, len(due))

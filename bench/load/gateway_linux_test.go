@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/goroutine"
 	"github.com/dynobench/dyno/protocol"
@@ -56,9 +57,9 @@ func TestGateways(t *testing.T) {
 		for _, listen := range []string{"127.0.0.1:0", "unix:" + filepath.Join(t.TempDir(), codec.Name())} {
 			url := serve(t, codec, listen)
 			for _, by := range []struct{ generator, transport string }{{"native", "epoll"}, {"native", ""}, {"vegeta", ""}} {
-				l := load.MustSee(t, load.Config{
+				l := load.MustSee(t, plan.Config{
 					URL: url, Generator: by.generator, Transport: by.transport, Connections: 4, Duration: 50 * time.Millisecond, Timeout: 20 * time.Second,
-					Requests: []load.Request{
+					Requests: []plan.Request{
 						{Path: "/a%20b?c", Length: -1, Want: []byte("/a b ")},
 						{Path: "/${pick:x}", Method: "POST", Body: []byte("${pick:y}"), Length: -1, Want: []byte("/x y")},
 					},

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
@@ -17,22 +19,22 @@ const minCrowdShare = 0.02
 
 // judgeGroup warns of connections that could not be made. A group that did not
 // stand is not what was asked for, but the figures of the others are true.
-func judgeGroup(l *results.Load, r *groupRecord) {
-	g := r.group
+func judgeGroup(l *results.Load, r *record.GroupRecord) {
+	g := r.Group
 	missing := int64(0)
 	if g.Kind != workload.Storm {
-		missing = int64(g.Connections) - r.standing
+		missing = int64(g.Connections) - r.Standing
 	}
-	if r.refusal == nil || r.refused == 0 && missing <= 0 {
+	if r.Refusal == nil || r.Refused == 0 && missing <= 0 {
 		return
 	}
-	w := results.Warning{Code: CodeGroupRefused, Hint: refusalHint(r.refusal),
-		Measure: results.Above(float64(r.refused+max(missing, 0)), 0, "connections"),
-		Message: fmt.Sprintf("group %s: %d connections could not be made in the window", g.Name, r.refused)}
+	w := results.Warning{Code: CodeGroupRefused, Hint: refusalHint(r.Refusal),
+		Measure: results.Above(float64(r.Refused+max(missing, 0)), 0, "connections"),
+		Message: fmt.Sprintf("group %s: %d connections could not be made in the window", g.Name, r.Refused)}
 	if g.Kind != workload.Storm {
-		w.Message += fmt.Sprintf(" and %d of %d stood at its end", r.standing, g.Connections)
+		w.Message += fmt.Sprintf(" and %d of %d stood at its end", r.Standing, g.Connections)
 	}
-	w.Message += fmt.Sprintf(" (%v)", r.refusal)
+	w.Message += fmt.Sprintf(" (%v)", r.Refusal)
 	l.Warn(w)
 }
 
@@ -52,26 +54,26 @@ func refusalHint(err error) string {
 }
 
 // judgeGroups judges the groups beside the busy connections.
-func judgeGroups(l *results.Load, c *Config, m *reading) {
-	if len(m.groups) == 0 {
+func judgeGroups(l *results.Load, c *plan.Config, m *record.Reading) {
+	if len(m.Groups) == 0 {
 		return
 	}
-	for _, g := range m.groups {
+	for _, g := range m.Groups {
 		judgeGroup(l, g)
 	}
-	judgeCrowd(l, c, m.groupsCPU, m.processCPU, runtime.NumCPU())
+	judgeCrowd(l, c, m.GroupsCPU, m.ProcessCPU, runtime.NumCPU())
 }
 
 // judgeCrowd says when groups have taken the CPU that others needed. cpu is
 // what their thread used, process what all threads did, in ns; cpus is how
 // many there are.
-func judgeCrowd(l *results.Load, c *Config, cpu, process int64, cpus int) {
+func judgeCrowd(l *results.Load, c *plan.Config, cpu, process int64, cpus int) {
 	window := l.DurationS * 1e9
 	if window <= 0 {
 		return
 	}
 	limit := maxBusyClosed
-	if c.Model == Open {
+	if c.Model == plan.Open {
 		limit = maxBusyOpen
 	}
 	own, all := float64(cpu)/window, float64(process)/(window*float64(cpus))

@@ -10,6 +10,9 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -36,25 +39,25 @@ func decodeAll(t *testing.T, b []byte) []vegeta.Result {
 // has, right ones and failures.
 func TestVegetaReadsTheTrace(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {
-		r := respond(t, "tcp", func(r *responder) {
-			r.answer = func(w io.Writer, n int64, head []byte) bool {
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+			r.Answer = func(w io.Writer, n int64, head []byte) bool {
 				if n%10 == 0 {
-					return reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")(w, n, head)
+					return loadtest.Reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")(w, n, head)
 				}
 				if n%10 == 5 {
-					return reply("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad")(w, n, head)
+					return loadtest.Reply("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad")(w, n, head)
 				}
-				return reply(hello)(w, n, head)
+				return loadtest.Reply(loadtest.Hello)(w, n, head)
 			}
 		})
-		c := short(r)
-		c.Generator, c.Model, c.Rate = generator, Open, 400
+		c := loadtest.Short(r)
+		c.Generator, c.Model, c.Rate = generator, plan.Open, 400
 		var began time.Time
 		l := until(func() *results.Load {
-			began, c.Journal = time.Now(), new(Journal)
+			began, c.Journal = time.Now(), new(record.Journal)
 			return mustRun(t, c)
 		}, func(l *results.Load) bool { return l.Errors.Status > 0 && l.Errors.Body > 0 })
-		for _, format := range VegetaFormats {
+		for _, format := range record.VegetaFormats {
 			var b bytes.Buffer
 			if err := c.Journal.WriteVegeta(&b, format); err != nil {
 				t.Fatal(err)
@@ -94,39 +97,9 @@ func TestVegetaReadsTheTrace(t *testing.T) {
 		if err := c.Journal.WriteVegeta(io.Discard, "xml"); err == nil {
 			t.Error("xml is no encoding of vegeta's")
 		}
-		var bad *ConfigError
+		var bad *plan.ConfigError
 		if _, err := Run(t.Context(), c); !errors.As(err, &bad) || bad.Field != "Journal" {
 			t.Errorf("a second run into one Journal: %v", err)
 		}
 	})
-}
-
-// Beyond its limit a journal counts, and the result says so.
-func TestTraceLimit(t *testing.T) {
-	journal := &Journal{Limit: 2 * journalChunk}
-	if err := journal.begin([]Asked{{URL: "http://localhost/"}}); err != nil {
-		t.Fatal(err)
-	}
-	threads := []*diary{journal.add(2), journal.add(2)}
-	for i := range 3 * journalChunk {
-		o := outcome{intended: int64(i ^ 5), done: int64(i) + 100, status: 200, bytes: 1 << 40, kind: kind(i % int(kinds))}
-		threads[i&1].keep(&o)
-	}
-	l := &results.Load{Valid: true}
-	journal.end()
-	judgeJournal(l, journal.Lost())
-	if journal.Len() != 2*journalChunk || journal.Lost() != journalChunk || !l.Valid || len(l.Warnings) != 1 || l.Warnings[0].Code != CodeJournalFull {
-		t.Errorf("%d kept, %d lost, %+v", journal.Len(), journal.Lost(), l.Warnings)
-	}
-	last, n := time.Time{}, 0
-	for r := range journal.All() {
-		if r.Intended.Before(last) || r.Bytes != 1<<32-1 || (r.Status != 0) != (r.Failure == "" || r.Failure[:10] == "unexpected") {
-			t.Fatalf("%+v after %v", r, last)
-		}
-		last = r.Intended
-		n++
-	}
-	if n != 2*journalChunk {
-		t.Errorf("%d of %d", n, 2*journalChunk)
-	}
 }

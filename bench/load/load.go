@@ -28,6 +28,10 @@ import (
 	"context"
 	"crypto/tls"
 
+	"github.com/dynobench/dyno/bench/load/native"
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
+	"github.com/dynobench/dyno/bench/load/vegeta"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -36,13 +40,13 @@ import (
 // under way counts as cut. An error means that nothing
 // was measured: a bad Config (*ConfigError), a limit of this process, or a
 // server that could not be reached at all.
-func Run(ctx context.Context, c Config) (*results.Load, error) {
-	c, err := c.withDefaults()
+func Run(ctx context.Context, c plan.Config) (*results.Load, error) {
+	c, err := c.WithDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if c.Journal != nil {
-		if err := c.beginJournal(); err != nil {
+		if err := c.BeginJournal(); err != nil {
 			return nil, err
 		}
 	}
@@ -53,14 +57,14 @@ func Run(ctx context.Context, c Config) (*results.Load, error) {
 	return l, err
 }
 
-func run(ctx context.Context, c *Config) (*results.Load, error) {
-	to, err := c.resolve(ctx)
+func run(ctx context.Context, c *plan.Config) (*results.Load, error) {
+	to, err := c.Resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
-	generate := runNative
+	generate := native.Run
 	if c.Generator == "vegeta" {
-		generate = runVegeta
+		generate = vegeta.Run
 	}
 	read, err := generate(ctx, c, to)
 	if err != nil {
@@ -74,22 +78,21 @@ func run(ctx context.Context, c *Config) (*results.Load, error) {
 }
 
 // nothing is the result of a run that was interrupted before its load began.
-func nothing(c *Config) (*results.Load, error) {
-	w, at := newWindow(), now()
-	w.start.Store(at)
-	w.end.Store(at)
-	return summarise(c, &reading{start: at, end: at, interrupted: true, recorders: []*recorder{newRecorder(w, len(c.Requests), 0)}})
+func nothing(c *plan.Config) (*results.Load, error) {
+	at := record.Now()
+	w := record.WindowOf(at, at)
+	return summarise(c, &record.Reading{Start: at, End: at, Interrupted: true, Recorders: []*record.Recorder{record.NewRecorder(w, len(c.Requests), 0)}})
 }
 
 // suspectTLS looks, where a server of http has refused everything, whether it
 // did so because it speaks TLS: that is what most answer then.
-func suspectTLS(ctx context.Context, c *Config, to endpoint, l *results.Load) {
-	if to.tls || to.protocol.Gateway || l.Interrupted || l.ThroughputRPS > 0 || l.Errors.Status == 0 {
+func suspectTLS(ctx context.Context, c *plan.Config, to plan.Endpoint, l *results.Load) {
+	if to.Tls || to.Protocol.Gateway || l.Interrupted || l.ThroughputRPS > 0 || l.Errors.Status == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout(c))
+	ctx, cancel := context.WithTimeout(ctx, plan.ConnectTimeout(c))
 	defer cancel()
-	conn, err := dialTo(c, to)(ctx, "", "")
+	conn, err := plan.DialTo(c, to)(ctx, "", "")
 	if err != nil {
 		return
 	}
@@ -99,7 +102,7 @@ func suspectTLS(ctx context.Context, c *Config, to endpoint, l *results.Load) {
 	}
 	for i := range l.Warnings {
 		if w := &l.Warnings[i]; w.Code == CodeErrors {
-			w.Hint = errSpokenTLS.Error()
+			w.Hint = plan.ErrSpokenTLS.Error()
 		}
 	}
 }

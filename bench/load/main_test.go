@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/null"
 	"github.com/dynobench/dyno/protocol"
@@ -70,7 +71,7 @@ func serveChild() {
 			}
 			go func() {
 				defer c.Close()
-				buf, answer := make([]byte, 4096), []byte(hello)
+				buf, answer := make([]byte, 4096), []byte(loadtest.Hello)
 				for { // a client that has one request outstanding
 					if _, err := c.Read(buf); err != nil {
 						return

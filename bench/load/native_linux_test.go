@@ -11,6 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/netio"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -21,16 +24,16 @@ func TestNoAllocationPerRequest(t *testing.T) { eachTransport(t, noAllocationPer
 
 func noAllocationPerRequest(t *testing.T) {
 	url := startChild(t)
-	for _, model := range []Model{Closed, Open} {
-		c := Config{URL: url, Model: model, Connections: 8, Duration: 500 * time.Millisecond, Requests: []Request{{Path: "/", Want: []byte("Hello, World!")}}}
-		if model == Open {
+	for _, model := range []plan.Model{plan.Closed, plan.Open} {
+		c := plan.Config{URL: url, Model: model, Connections: 8, Duration: 500 * time.Millisecond, Requests: []plan.Request{{Path: "/", Want: []byte("Hello, World!")}}}
+		if model == plan.Open {
 			c.Rate = 10000
 		}
 		var mallocs [2]uint64
-		c.Phase = func(p Phase) {
+		c.Phase = func(p plan.Phase) {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			mallocs[map[Phase]int{MeasureStart: 0, MeasureEnd: 1}[p]] = m.Mallocs
+			mallocs[map[plan.Phase]int{plan.MeasureStart: 0, plan.MeasureEnd: 1}[p]] = m.Mallocs
 		}
 		l := mustRun(t, c)
 		made := mallocs[1] - mallocs[0]
@@ -57,7 +60,7 @@ func TestNoDescriptorLeaks(t *testing.T) { eachTransport(t, noDescriptorLeaks) }
 
 func noDescriptorLeaks(t *testing.T) {
 	url := startChild(t)
-	c := Config{URL: url, Connections: 50, Threads: 3, Duration: 50 * time.Millisecond}
+	c := plan.Config{URL: url, Connections: 50, Threads: 3, Duration: 50 * time.Millisecond}
 	mustRun(t, c)
 	before := openFiles(t)
 	for range 3 {
@@ -77,7 +80,7 @@ func TestDescriptorLimit(t *testing.T) {
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 256, Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
-	if err := needDescriptors(300); err != nil {
+	if err := netio.NeedDescriptors(300); err != nil {
 		t.Fatal(err)
 	}
 	var raised unix.Rlimit
@@ -85,7 +88,7 @@ func TestDescriptorLimit(t *testing.T) {
 		t.Errorf("the soft limit is %d, expected 300; %v", raised.Cur, err)
 	}
 	if old.Max < math.MaxUint64 {
-		if err := needDescriptors(old.Max + 1); err == nil || !strings.Contains(err.Error(), "raise the hard limit") {
+		if err := netio.NeedDescriptors(old.Max + 1); err == nil || !strings.Contains(err.Error(), "raise the hard limit") {
 			t.Error(err)
 		}
 	}
@@ -98,8 +101,8 @@ func TestStarvationShows(t *testing.T) { eachTransport(t, starvationShows) }
 
 func starvationShows(t *testing.T) {
 	for _, starved := range []int64{1, 4} {
-		r := respond(t, "tcp", func(r *responder) { r.starve = starved })
-		c := short(r)
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) { r.Starve = starved })
+		c := loadtest.Short(r)
 		c.Connections, c.Timeout, c.Warmup, c.Duration = 5, time.Minute, 200*time.Millisecond, 900*time.Millisecond
 		l := mustRun(t, c) // in far less than the minute
 		if int64(l.Connection.Starved) != starved || l.Connection.Min != 0 || l.Connection.Max < manyAnswers {
@@ -110,41 +113,6 @@ func starvationShows(t *testing.T) {
 		}
 		if l.LatencyUS.Max < 900e3 {
 			t.Errorf("%d of 5: the longest latency is %.0f µs, though one waited for longer than the window", starved, l.LatencyUS.Max)
-		}
-	}
-}
-
-func TestRing(t *testing.T) {
-	r := newRing(5)
-	for i := range 5 {
-		r.push(int32(i))
-	}
-	for i := range 23 { // the longest free first, around the end
-		slot := r.pop()
-		if slot != int32(i%5) {
-			t.Fatalf("slot %d as number %d", slot, i)
-		}
-		r.push(slot)
-	}
-	if r.n != 5 {
-		t.Errorf("%d slots in the ring", r.n)
-	}
-}
-
-func TestShare(t *testing.T) {
-	for _, n := range []int{1, 7, 64, 1000} {
-		for k := 1; k <= min(n, 9); k++ {
-			sum := 0
-			for i := range k {
-				s := share(n, i, k)
-				if s < n/k || s > n/k+1 {
-					t.Errorf("thread %d of %d gets %d of %d", i, k, s, n)
-				}
-				sum += s
-			}
-			if sum != n {
-				t.Errorf("%d threads get %d of %d", k, sum, n)
-			}
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/peer"
 	"github.com/dynobench/dyno/protocol/client"
 )
@@ -31,9 +32,9 @@ func write(t *testing.T, file, text string) string {
 func offer(t *testing.T, url string, params [][2]string, closes bool) {
 	t.Helper()
 	for _, generator := range []string{"native", "vegeta"} {
-		c := load.Config{
+		c := plan.Config{
 			URL: url, Generator: generator, Params: params, Connections: 2, Duration: 100 * time.Millisecond, Timeout: 20 * time.Second,
-			Requests: []load.Request{
+			Requests: []plan.Request{
 				{Path: "/a%20b?q=1", Length: -1, Want: []byte("GET /a b q=1 ")},
 				{Path: "/missing", Length: -1, Status: 404},
 				{Path: "/${pick:x}", Method: "POST", Body: []byte("${pick:y}"), Length: -1, Want: []byte("POST /x  y")},

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -16,17 +18,17 @@ func TestPipelineKeepsConnections(t *testing.T) { eachTransport(t, pipelineKeeps
 
 func pipelineKeepsConnections(t *testing.T) {
 	for _, body := range []string{"x", strings.Repeat("x", 300<<10), "${seq}"} {
-		r := respond(t, "tcp", nil)
-		c := short(r)
+		r := loadtest.Respond(t, "tcp", nil)
+		c := loadtest.Short(r)
 		c.Connections, c.Pipeline, c.Timeout, c.Warmup = 2, 32, 20*time.Second, 0
-		c.Requests = []Request{{Path: "/", Method: "POST", Body: []byte(body), Length: 13}}
+		c.Requests = []plan.Request{{Path: "/", Method: "POST", Body: []byte(body), Length: 13}}
 		runs := int64(0)
 		l := until(func() *results.Load {
 			runs++
 			return mustRun(t, c)
 		}, func(l *results.Load) bool { return l.Requests > 64 })
-		if l.Errors.Total() != 0 || l.Reconnects != 0 || r.accepted.Load() != 2*runs {
-			t.Errorf("%d bytes: %d answers, %+v, %d made again, %d accepted", len(body), l.Requests, l.Errors, l.Reconnects, r.accepted.Load())
+		if l.Errors.Total() != 0 || l.Reconnects != 0 || r.Accepted.Load() != 2*runs {
+			t.Errorf("%d bytes: %d answers, %+v, %d made again, %d accepted", len(body), l.Requests, l.Errors, l.Reconnects, r.Accepted.Load())
 		}
 	}
 }
@@ -38,9 +40,9 @@ func TestPipelineAfterClose(t *testing.T) { eachTransport(t, pipelineAfterClose)
 
 func pipelineAfterClose(t *testing.T) {
 	const depth = 4
-	r := respond(t, "tcp", func(r *responder) {
-		r.gather = depth // with fewer under way nothing is answered
-		r.answer = func(w io.Writer, n int64, _ []byte) bool {
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Gather = depth // with fewer under way nothing is answered
+		r.Answer = func(w io.Writer, n int64, _ []byte) bool {
 			last := n%(2*depth) == 0
 			head := "HTTP/1.1 200 OK\r\n"
 			if last {
@@ -50,9 +52,9 @@ func pipelineAfterClose(t *testing.T) {
 			return !last
 		}
 	})
-	c := short(r)
+	c := loadtest.Short(r)
 	c.Connections, c.Pipeline, c.Timeout = 1, depth, 20*time.Second
-	c.Requests = []Request{{Path: "/", Method: "POST", Length: 0}}
+	c.Requests = []plan.Request{{Path: "/", Method: "POST", Length: 0}}
 	l := mustSee(t, c, func(l *results.Load) bool { return l.Reconnects > 1 })
 	if l.Errors.Total() != 0 || l.Requests < 4*depth || l.Reconnects < 2 {
 		t.Errorf("%d answers, %+v, %d connections made again, %+v", l.Requests, l.Errors, l.Reconnects, l.Warnings)
@@ -64,14 +66,14 @@ func pipelineAfterClose(t *testing.T) {
 func TestOwnConnectionClose(t *testing.T) { eachTransport(t, ownConnectionClose) }
 
 func ownConnectionClose(t *testing.T) {
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
-			reply(hello)(w, n, head) // and does not say that it will close
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
+			loadtest.Reply(loadtest.Hello)(w, n, head) // and does not say that it will close
 			return !strings.Contains(string(head), "close")
 		}
 	})
-	c := short(r)
-	c.Requests = []Request{
+	c := loadtest.Short(r)
+	c.Requests = []plan.Request{
 		{Path: "/hello", Method: "POST", Length: 13, Header: [][2]string{{"connection", "X-Else, Close"}, {"X-Else", "1"}}},
 		{Path: "/hello", Method: "POST", Length: 13, Class: "kept"},
 	}

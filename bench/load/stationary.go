@@ -4,14 +4,16 @@ import (
 	"math"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/results"
 )
 
 // judgeStationary asks whether the end of the window is like its beginning.
 // Where the offered rate itself changes, it is not answers that are compared
 // but their share in what was due.
-func judgeStationary(l *results.Load, c *Config, warn say) {
-	if c.changes() {
+func judgeStationary(l *results.Load, c *plan.Config, warn say) {
+	if c.Changes() {
 		judgeFollowing(l, c, warn)
 		return
 	}
@@ -40,7 +42,7 @@ const (
 // a burst spill over into the step after it. A moment's delay cannot spoil a
 // sum of an open loop, since its answers come right after. Three standard
 // deviations of what is due by chance are allowed on top.
-func judgeFollowing(l *results.Load, c *Config, warn say) {
+func judgeFollowing(l *results.Load, c *plan.Config, warn say) {
 	whole := len(l.Series) - 1 // the last step may not be
 	n := whole / 3
 	if n < 3 {
@@ -50,8 +52,8 @@ func judgeFollowing(l *results.Load, c *Config, warn say) {
 		for _, p := range l.Series[from:to] {
 			answered += float64(p.Done)
 		}
-		edge := func(i int) time.Duration { return time.Duration(int64(i) * seriesStep) }
-		due = c.expected(edge(to)) - c.expected(edge(from))
+		edge := func(i int) time.Duration { return time.Duration(int64(i) * record.SeriesStep) }
+		due = c.Expected(edge(to)) - c.Expected(edge(from))
 		return answered / due, due
 	}
 	first, dueFirst := share(0, n)

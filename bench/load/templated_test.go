@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
@@ -58,7 +60,7 @@ func (w *witness) take() map[string][]testimony {
 
 // run returns what one run came to that had so many answers, and what was seen
 // of it: on a busy host others may have none.
-func (w *witness) run(t *testing.T, c Config, answers int64) (l *results.Load, seen map[string][]testimony) {
+func (w *witness) run(t *testing.T, c plan.Config, answers int64) (l *results.Load, seen map[string][]testimony) {
 	t.Helper()
 	l = until(func() *results.Load {
 		l := mustRun(t, c)
@@ -68,15 +70,15 @@ func (w *witness) run(t *testing.T, c Config, answers int64) (l *results.Load, s
 	return l, seen
 }
 
-func templated(t *testing.T, w *witness) Config {
+func templated(t *testing.T, w *witness) plan.Config {
 	t.Helper()
 	d, err := workload.ParseData("d.csv", []byte("id,name\n1,Anna\n2,\"B \"\"b\"\"\"\n3,c\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{
+	return plan.Config{
 		URL: w.URL, Connections: 4, Duration: 200 * time.Millisecond, Timeout: 20 * time.Second, Data: d,
-		Requests: []Request{
+		Requests: []plan.Request{
 			{Path: "/read/${seq}/${data.id}?r=${rand:1-1000000000}", Weight: 3, Length: -1, Header: [][2]string{{"X-Id", "${data.id}"}}},
 			{Path: "/write/${seq}", Method: "POST", Length: -1, Body: []byte(`{"n": ${seq:100}, "name": "${json.name}", "u": "${uuid}"}`)},
 			{Path: "/fixed/${seq}", Length: -1, Verbatim: true},
@@ -121,11 +123,11 @@ func TestTemplatedRequests(t *testing.T) {
 			if threads > 1 && generator == "vegeta" {
 				continue // it has none
 			}
-			for _, model := range []Model{Closed, Open} {
+			for _, model := range []plan.Model{plan.Closed, plan.Open} {
 				w := testify(t)
 				c := templated(t, w)
 				c.Generator, c.Model, c.Threads, c.Warmup = generator, model, threads, 100*time.Millisecond
-				if model == Open {
+				if model == plan.Open {
 					c.Rate = 1000
 				}
 				l, seen := w.run(t, c, 1)
@@ -168,7 +170,7 @@ func TestTemplatedRequestsRepeat(t *testing.T) {
 	w := testify(t)
 	run := func(generator string, threads int, seed uint64) map[int]testimony {
 		c := templated(t, w)
-		c.Generator, c.Threads, c.Seed, c.Model, c.Rate, c.DataOrder = generator, threadsOf(generator, threads), seed, Open, 1000, workload.Random
+		c.Generator, c.Threads, c.Seed, c.Model, c.Rate, c.DataOrder = generator, threadsOf(generator, threads), seed, plan.Open, 1000, workload.Random
 		_, seen := w.run(t, c, 80)
 		return numbers(t, seen["read"], false)
 	}
@@ -202,9 +204,9 @@ func TestTemplatedRequestsRepeat(t *testing.T) {
 func TestLargeTemplatedBody(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {
 		w := testify(t)
-		c := Config{URL: w.URL, Generator: generator, Connections: 2, Duration: 100 * time.Millisecond, Timeout: 30 * time.Second}
+		c := plan.Config{URL: w.URL, Generator: generator, Connections: 2, Duration: 100 * time.Millisecond, Timeout: 30 * time.Second}
 		filler := strings.Repeat("x", 3<<20)
-		c.Requests = []Request{{Method: "PUT", Path: "/large/${seq}", Body: []byte("${uuid} ${seq} " + filler + " ${seq} ${rand:1-1000000}"), Length: -1}}
+		c.Requests = []plan.Request{{Method: "PUT", Path: "/large/${seq}", Body: []byte("${uuid} ${seq} " + filler + " ${seq} ${rand:1-1000000}"), Length: -1}}
 		l, seen := w.run(t, c, 1)
 		if l.Requests == 0 || l.Errors.Total() != 0 {
 			t.Fatalf("%d answers, %+v", l.Requests, l.Errors)
@@ -225,8 +227,8 @@ func TestTemplatedRequestAgain(t *testing.T) {
 	}
 	var mu sync.Mutex
 	heads := map[string]int{}
-	r := respond(t, "tcp", func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
+	r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
 			mu.Lock()
 			heads[string(head)]++
 			mu.Unlock()
@@ -234,11 +236,11 @@ func TestTemplatedRequestAgain(t *testing.T) {
 				w.(net.Conn).Close() // read, and not answered
 				return false
 			}
-			return reply(hello)(w, n, head)
+			return loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
-	c := short(r)
-	c.Generator, c.Requests = "native", []Request{{Path: "/${seq}?${uuid}", Length: -1}}
+	c := loadtest.Short(r)
+	c.Generator, c.Requests = "native", []plan.Request{{Path: "/${seq}?${uuid}", Length: -1}}
 	l := until(func() *results.Load {
 		mu.Lock()
 		clear(heads)
@@ -252,7 +254,7 @@ func TestTemplatedRequestAgain(t *testing.T) {
 	defer mu.Unlock()
 	paths := map[string]bool{}
 	for head := range heads {
-		number, _, _ := strings.Cut(path([]byte(head)), "?")
+		number, _, _ := strings.Cut(loadtest.Path([]byte(head)), "?")
 		if paths[number] {
 			t.Errorf("%s came with two random parts", number)
 		}

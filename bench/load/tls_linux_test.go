@@ -2,18 +2,14 @@ package load
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -23,84 +19,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// testAuthority is an authority of the tests' own.
-type testAuthority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pool *x509.CertPool
-}
-
-var newAuthority = sync.OnceValue(func() *testAuthority {
-	a := &testAuthority{key: newKey(), pool: x509.NewCertPool()}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "dyno's tests"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
-	if err == nil {
-		a.cert, err = x509.ParseCertificate(der)
-	}
-	if err != nil {
-		panic(err)
-	}
-	a.pool.AddCert(a.cert)
-	return a
-})
-
-func newKey() *ecdsa.PrivateKey {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	return key
-}
-
-// issue makes a certificate for localhost and 127.0.0.1, as change has it.
-func (a *testAuthority) issue(change func(*x509.Certificate)) tls.Certificate {
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "a test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	if change != nil {
-		change(template)
-	}
-	key := newKey()
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-// certified is what a server with a certificate of the tests' authority needs, and trusting its clients.
-func certified() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{newAuthority().issue(nil)}}
-}
-
-func trusting() *tls.Config {
-	return &tls.Config{RootCAs: newAuthority().pool, ServerName: "localhost"}
-}
-
 // Certified and Trusting are those of the tests against real servers.
-var Certified, Trusting = certified, trusting
+var Certified, Trusting = loadtest.Certified, loadtest.Trusting
 
 // respondTLS is respond behind TLS; wrap, where not nil, is put between TLS and
 // the network.
-func respondTLS(t testing.TB, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*responder)) *responder {
+func respondTLS(t testing.TB, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*loadtest.Responder)) *loadtest.Responder {
 	return respondTLSOn(t, "tcp", config, wrap, knobs)
 }
 
-func respondTLSOn(t testing.TB, network string, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*responder)) *responder {
-	return respond(t, network, func(r *responder) {
+func respondTLSOn(t testing.TB, network string, config *tls.Config, wrap func(net.Conn) net.Conn, knobs func(*loadtest.Responder)) *loadtest.Responder {
+	return loadtest.Respond(t, network, func(r *loadtest.Responder) {
 		r.Listener = &tlsListener{r.Listener, config, wrap}
 		if r.URL = "https" + strings.TrimPrefix(r.URL, "http"); network == "unix" {
 			r.URL = "https://" + strings.TrimPrefix(r.URL, "https")
@@ -129,9 +65,9 @@ func (l *tlsListener) Accept() (net.Conn, error) {
 }
 
 // shortTLS is short for https.
-func shortTLS(r *responder) Config {
-	c := short(r)
-	c.TLS = trusting()
+func shortTLS(r *loadtest.Responder) plan.Config {
+	c := loadtest.Short(r)
+	c.TLS = loadtest.Trusting()
 	return c
 }
 
@@ -140,33 +76,33 @@ func shortTLS(r *responder) Config {
 func TestHTTPSCounts(t *testing.T) {
 	eachTransport(t, func(t *testing.T) {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			for name, change := range map[string]func(*Config){
-				"kept":      func(*Config) {},
-				"fresh":     func(c *Config) { c.Fresh = true },
-				"resumed":   func(c *Config) { c.Fresh, c.Resume = true, true },
-				"pipelined": func(c *Config) { c.Pipeline = 4 },
-				"threads":   func(c *Config) { c.Threads = 2 },
-				"open":      func(c *Config) { c.Model, c.Rate = Open, 400 },
-				"templated": func(c *Config) { c.Requests[0].Path = "/hello?${seq}" },
-				"classes": func(c *Config) {
-					c.Requests = append(c.Requests, Request{Path: "/other", Method: "POST", Body: []byte("x"), Length: 13})
+			for name, change := range map[string]func(*plan.Config){
+				"kept":      func(*plan.Config) {},
+				"fresh":     func(c *plan.Config) { c.Fresh = true },
+				"resumed":   func(c *plan.Config) { c.Fresh, c.Resume = true, true },
+				"pipelined": func(c *plan.Config) { c.Pipeline = 4 },
+				"threads":   func(c *plan.Config) { c.Threads = 2 },
+				"open":      func(c *plan.Config) { c.Model, c.Rate = plan.Open, 400 },
+				"templated": func(c *plan.Config) { c.Requests[0].Path = "/hello?${seq}" },
+				"classes": func(c *plan.Config) {
+					c.Requests = append(c.Requests, plan.Request{Path: "/other", Method: "POST", Body: []byte("x"), Length: 13})
 				},
-				"long": func(c *Config) {
-					c.Requests[0].Method, c.Requests[0].Body = "POST", bytes.Repeat([]byte("x"), 3*sealAtOnce+1)
+				"long": func(c *plan.Config) {
+					c.Requests[0].Method, c.Requests[0].Body = "POST", bytes.Repeat([]byte("x"), 3*(256<<10)+1)
 				},
-				"long and templated": func(c *Config) {
-					c.Requests[0].Method, c.Requests[0].Body = "POST", append([]byte("${seq}"), bytes.Repeat([]byte("x"), 2*sealAtOnce)...)
+				"long and templated": func(c *plan.Config) {
+					c.Requests[0].Method, c.Requests[0].Body = "POST", append([]byte("${seq}"), bytes.Repeat([]byte("x"), 2*(256<<10))...)
 				},
 			} {
 				t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
-					config := certified()
+					config := loadtest.Certified()
 					config.MinVersion, config.MaxVersion = version, version
 					r := respondTLS(t, config, nil, nil)
 					c := shortTLS(r)
 					change(&c)
 					before := int64(0)
-					l := until(func() *results.Load { before = r.requests.Load(); return mustRun(t, c) }, something)
-					asked := r.requests.Load() - before
+					l := until(func() *results.Load { before = r.Requests.Load(); return mustRun(t, c) }, something)
+					asked := r.Requests.Load() - before
 					if l.Requests == 0 || l.Errors.Total() != l.Errors.Unsent || l.Requests != asked {
 						t.Errorf("%d answers, %+v; the server counted %d", l.Requests, l.Errors, asked)
 					}
@@ -193,12 +129,12 @@ func TestHTTPSCounts(t *testing.T) {
 func TestHTTPSNetworks(t *testing.T) {
 	for _, network := range []string{"tcp4", "tcp6", "unix"} {
 		eachGenerator(t, func(t *testing.T, generator string) {
-			config := &tls.Config{Certificates: []tls.Certificate{newAuthority().issue(func(c *x509.Certificate) {
+			config := &tls.Config{Certificates: []tls.Certificate{loadtest.NewAuthority().Issue(func(c *x509.Certificate) {
 				c.IPAddresses = append(c.IPAddresses, net.IPv6loopback)
 			})}}
 			r := respondTLSOn(t, network, config, nil, nil)
-			c := short(r)
-			c.TLS, c.Generator = &tls.Config{RootCAs: newAuthority().pool}, generator
+			c := loadtest.Short(r)
+			c.TLS, c.Generator = &tls.Config{RootCAs: loadtest.NewAuthority().Pool}, generator
 			if l := mustSee(t, c, something); l.Requests == 0 || l.Errors.Total() != 0 {
 				t.Errorf("%s: %d answers, %+v", r.URL, l.Requests, l.Errors)
 			}
@@ -209,24 +145,24 @@ func TestHTTPSNetworks(t *testing.T) {
 // What arrives is what was asked, byte for byte, whatever it looks like.
 func TestHTTPSBytes(t *testing.T) {
 	eachTransport(t, func(t *testing.T) {
-		var seen heads
-		r := respondTLS(t, certified(), nil, func(r *responder) {
-			r.answer = func(w io.Writer, n int64, head []byte) bool {
-				seen.count(head)
-				return reply(hello)(w, n, head)
+		var seen loadtest.Heads
+		r := respondTLS(t, loadtest.Certified(), nil, func(r *loadtest.Responder) {
+			r.Answer = func(w io.Writer, n int64, head []byte) bool {
+				seen.Count(head)
+				return loadtest.Reply(loadtest.Hello)(w, n, head)
 			}
 		})
 		c := shortTLS(r)
 		header := [][2]string{{"x-lower", "1"}, {"X-LOWER", "2"}, {"ETag-is-Mine", "a"}, {"Host", "elsewhere:81"}, {"X-Empty", ""}, {"Content-length", "0"}}
-		c.Requests[0] = Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Length: -1}
+		c.Requests[0] = plan.Request{Method: "GET", Path: "/a//b/%7e?x=%zz", Header: header, Length: -1}
 		mustSee(t, c, something)
 		want := string(http1.AppendRequest(nil, "GET", "/a//b/%7e?x=%zz", "", header, nil))
-		for head := range seen.all() {
+		for head := range seen.All() {
 			if head != want {
 				t.Errorf("the server got %q, want %q", head, want)
 			}
 		}
-		if len(seen.all()) == 0 {
+		if len(seen.All()) == 0 {
 			t.Error("the server got nothing")
 		}
 	})
@@ -235,7 +171,7 @@ func TestHTTPSBytes(t *testing.T) {
 // What vegeta's transport would send otherwise than it is asked for is refused,
 // and what it sends is what was asked for, but for the order of the fields.
 func TestVegetaBytes(t *testing.T) {
-	for name, q := range map[string]Request{
+	for name, q := range map[string]plan.Request{
 		"a coding":      {Header: [][2]string{{"transfer-encoding", "chunked"}}, Body: []byte("0\r\n\r\n")},
 		"a length":      {Header: [][2]string{{"Content-Length", "0"}}},
 		"a trailer":     {Header: [][2]string{{"Trailer", "X"}}},
@@ -249,33 +185,33 @@ func TestVegetaBytes(t *testing.T) {
 		"a double path": {Path: "//a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set(&q.Path, "/")
-			_, err := Run(t.Context(), Config{URL: "http://127.0.0.1:1", Generator: "vegeta", Requests: []Request{q}})
-			var wrong *ConfigError
+			q.Path = cmp.Or(q.Path, "/")
+			_, err := Run(t.Context(), plan.Config{URL: "http://127.0.0.1:1", Generator: "vegeta", Requests: []plan.Request{q}})
+			var wrong *plan.ConfigError
 			if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "the native one can") {
 				t.Errorf("%v", err)
 			}
 		})
 	}
-	var seen heads
-	r := respondTLS(t, certified(), nil, func(r *responder) {
-		r.answer = func(w io.Writer, n int64, head []byte) bool {
-			seen.count(head)
-			return reply(hello)(w, n, head)
+	var seen loadtest.Heads
+	r := respondTLS(t, loadtest.Certified(), nil, func(r *loadtest.Responder) {
+		r.Answer = func(w io.Writer, n int64, head []byte) bool {
+			seen.Count(head)
+			return loadtest.Reply(loadtest.Hello)(w, n, head)
 		}
 	})
 	c := shortTLS(r)
 	c.Generator = "vegeta"
 	header := [][2]string{{"Host", "elsewhere:81"}, {"ETag-is-Mine", "a"}, {"X-LOWER", "2"}, {"X-lower", "3"}, {"X-lower", ""}, {"x-lower", "1"}}
-	c.Requests[0] = Request{Method: "get", Path: "/a//b/%7e?x=%zz&y", Header: header, Length: -1}
+	c.Requests[0] = plan.Request{Method: "get", Path: "/a//b/%7e?x=%zz&y", Header: header, Length: -1}
 	mustSee(t, c, something)
 	want := string(http1.AppendRequest(nil, "get", "/a//b/%7e?x=%zz&y", "", header, nil))
-	for head := range seen.all() {
+	for head := range seen.All() {
 		if head != want {
 			t.Errorf("the server got %q, want %q", head, want)
 		}
 	}
-	if len(seen.all()) == 0 {
+	if len(seen.All()) == 0 {
 		t.Error("the server got nothing")
 	}
 }
@@ -314,21 +250,21 @@ func (h held) Read(b []byte) (int, error) {
 // those too that nobody has asked anything on.
 func TestHTTPSLeavesInForm(t *testing.T) {
 	eachTransport(t, func(t *testing.T) {
-		for name, change := range map[string]func(*Config){
-			"kept":    func(*Config) {},
-			"fresh":   func(c *Config) { c.Fresh = true },
-			"resumed": func(c *Config) { c.Fresh, c.Resume = true, true },
-			"rarely":  func(c *Config) { c.Model, c.Rate, c.Connections = Open, 20, 16 },
-			"groups": func(c *Config) {
+		for name, change := range map[string]func(*plan.Config){
+			"kept":    func(*plan.Config) {},
+			"fresh":   func(c *plan.Config) { c.Fresh = true },
+			"resumed": func(c *plan.Config) { c.Fresh, c.Resume = true, true },
+			"rarely":  func(c *plan.Config) { c.Model, c.Rate, c.Connections = plan.Open, 20, 16 },
+			"groups": func(c *plan.Config) {
 				c.Groups = []workload.Group{{Kind: workload.Idle}, {Kind: workload.Idle, Every: 20 * time.Millisecond, Path: "/x"}}
 			},
 		} {
 			var said bytes.Buffer
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Hello, World!") }))
 			s.Config.ErrorLog = log.New(&said, "", 0)
-			s.TLS = certified()
+			s.TLS = loadtest.Certified()
 			s.StartTLS()
-			c := Config{URL: s.URL, TLS: trusting(), Connections: 4, Duration: 150 * time.Millisecond, Timeout: 20 * time.Second}
+			c := plan.Config{URL: s.URL, TLS: loadtest.Trusting(), Connections: 4, Duration: 150 * time.Millisecond, Timeout: 20 * time.Second}
 			change(&c)
 			l := mustSee(t, c, something)
 			s.Close() // after which it says no more
@@ -343,7 +279,7 @@ func TestHTTPSLeavesInForm(t *testing.T) {
 // at a time, with a byte of the answer each, an answer in many.
 func TestHTTPSRecords(t *testing.T) {
 	byByte := func(w io.Writer, n int64, head []byte) bool {
-		_, err := cutting{Conn: w.(net.Conn), n: 1}.Write([]byte(hello))
+		_, err := cutting{Conn: w.(net.Conn), n: 1}.Write([]byte(loadtest.Hello))
 		return err == nil
 	}
 	large := bytes.Repeat([]byte("0123456789abcdef"), 20_000)
@@ -352,16 +288,16 @@ func TestHTTPSRecords(t *testing.T) {
 		answer func(io.Writer, int64, []byte) bool
 		want   []byte
 	}{
-		"a byte at a time":          {func(c net.Conn) net.Conn { return cutting{c, 1} }, reply(hello), nil},
+		"a byte at a time":          {func(c net.Conn) net.Conn { return cutting{c, 1} }, loadtest.Reply(loadtest.Hello), nil},
 		"seven bytes at a time":     {func(c net.Conn) net.Conn { return cutting{c, 7} }, byByte, nil},
 		"a record for each byte":    {nil, byByte, nil},
 		"all such records together": {func(c net.Conn) net.Conn { return held{c, new(bytes.Buffer)} }, byByte, nil},
-		"many full records":         {nil, reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large), large},
-		"of odd pieces":             {func(c net.Conn) net.Conn { return cutting{c, 1021} }, reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large), large},
+		"many full records":         {nil, loadtest.Reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large), large},
+		"of odd pieces":             {func(c net.Conn) net.Conn { return cutting{c, 1021} }, loadtest.Reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large), large},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T) {
-				r := respondTLS(t, certified(), k.wrap, func(r *responder) { r.answer = k.answer })
+				r := respondTLS(t, loadtest.Certified(), k.wrap, func(r *loadtest.Responder) { r.Answer = k.answer })
 				c := shortTLS(r)
 				if k.want != nil {
 					c.Requests[0].Want = k.want
@@ -377,7 +313,7 @@ func TestHTTPSRecords(t *testing.T) {
 
 // An answer that ends with the connection is whole if TLS says that it ends.
 func TestHTTPSEnds(t *testing.T) {
-	endless := closing(reply("HTTP/1.1 200 OK\r\n\r\nHello, World!"))
+	endless := loadtest.Closing(loadtest.Reply("HTTP/1.1 200 OK\r\n\r\nHello, World!"))
 	for name, k := range map[string]struct {
 		wrap  func(net.Conn) net.Conn
 		right bool
@@ -387,7 +323,7 @@ func TestHTTPSEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T) {
-				r := respondTLS(t, certified(), k.wrap, func(r *responder) { r.answer = endless })
+				r := respondTLS(t, loadtest.Certified(), k.wrap, func(r *loadtest.Responder) { r.Answer = endless })
 				l := mustSee(t, shortTLS(r), something)
 				switch {
 				case k.right && (l.Requests == 0 || l.Errors.Total() != 0):
@@ -418,9 +354,9 @@ func (a *abrupt) Write(b []byte) (int, error) {
 // What keeps TLS from being agreed on is found before any load, and said with
 // what to do about it.
 func TestHTTPSRefusals(t *testing.T) {
-	a := newAuthority()
-	authority, other := x509.NewCertPool(), trusting()
-	authority.AddCert(a.cert)
+	a := loadtest.NewAuthority()
+	authority, other := x509.NewCertPool(), loadtest.Trusting()
+	authority.AddCert(a.Cert)
 	other.RootCAs = x509.NewCertPool()
 	wants := func(c *tls.Config) *tls.Config {
 		c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, authority
@@ -428,21 +364,21 @@ func TestHTTPSRefusals(t *testing.T) {
 	}
 	with := func(c *tls.Config, change func(*tls.Config)) *tls.Config { change(c); return c }
 	certificate := func(change func(*x509.Certificate)) *tls.Config {
-		return &tls.Config{Certificates: []tls.Certificate{a.issue(change)}}
+		return &tls.Config{Certificates: []tls.Certificate{a.Issue(change)}}
 	}
 	old := func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }
 	for name, k := range map[string]struct {
 		server, client *tls.Config
 		says           []string // nothing: it works
 	}{
-		"trusted":      {certified(), trusting(), nil},
-		"by address":   {certified(), &tls.Config{RootCAs: authority}, nil},
-		"untrusted":    {certified(), other, []string{"unknown authority", "--cacert", "--insecure"}},
-		"by default":   {certified(), nil, []string{"--cacert", "--insecure"}},
-		"any":          {certified(), &tls.Config{InsecureSkipVerify: true}, nil},
-		"expired":      {certificate(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), trusting(), []string{"expired", "--insecure"}},
-		"another name": {certified(), with(trusting(), func(c *tls.Config) { c.ServerName = "example.org" }), []string{"localhost", "example.org", "--server-name"}},
-		"SNI": {with(certified(), func(c *tls.Config) {
+		"trusted":      {loadtest.Certified(), loadtest.Trusting(), nil},
+		"by address":   {loadtest.Certified(), &tls.Config{RootCAs: authority}, nil},
+		"untrusted":    {loadtest.Certified(), other, []string{"unknown authority", "--cacert", "--insecure"}},
+		"by default":   {loadtest.Certified(), nil, []string{"--cacert", "--insecure"}},
+		"any":          {loadtest.Certified(), &tls.Config{InsecureSkipVerify: true}, nil},
+		"expired":      {certificate(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), loadtest.Trusting(), []string{"expired", "--insecure"}},
+		"another name": {loadtest.Certified(), with(loadtest.Trusting(), func(c *tls.Config) { c.ServerName = "example.org" }), []string{"localhost", "example.org", "--server-name"}},
+		"SNI": {with(loadtest.Certified(), func(c *tls.Config) {
 			only := c.Certificates[0]
 			c.Certificates = nil
 			c.GetCertificate = func(i *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -451,8 +387,8 @@ func TestHTTPSRefusals(t *testing.T) {
 				}
 				return &only, nil
 			}
-		}), trusting(), nil},
-		"no SNI for an address": {with(certified(), func(c *tls.Config) {
+		}), loadtest.Trusting(), nil},
+		"no SNI for an address": {with(loadtest.Certified(), func(c *tls.Config) {
 			only := c.Certificates[0]
 			c.GetConfigForClient = func(i *tls.ClientHelloInfo) (*tls.Config, error) {
 				if i.ServerName != "" {
@@ -461,20 +397,20 @@ func TestHTTPSRefusals(t *testing.T) {
 				return &tls.Config{Certificates: []tls.Certificate{only}}, nil
 			}
 		}), &tls.Config{RootCAs: authority}, nil},
-		"a client's certificate":          {wants(certified()), with(trusting(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
-		"a client's certificate, 1.2":     {with(wants(certified()), old), with(trusting(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.issue(nil)} }), nil},
-		"none of the client's":            {wants(certified()), trusting(), []string{"certificate required", "--cert"}},
-		"none of the client's, 1.2":       {with(wants(certified()), old), trusting(), []string{"--cert"}},
-		"another HTTP alone":              {with(certified(), func(c *tls.Config) { c.NextProtos = []string{"h3"} }), trusting(), []string{"ALPN http/1.1"}},
-		"HTTP/2 first":                    {with(certified(), func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} }), trusting(), nil},
-		"a version that is long past":     {with(certified(), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), trusting(), []string{"TLS 1.2 and 1.3"}},
-		"no cipher in common, TLS 1.2":    {with(with(certified(), old), func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256} }), trusting(), []string{"no cipher in common"}},
-		"no certificate for a client yet": {with(certified(), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), trusting(), nil},
+		"a client's certificate":          {wants(loadtest.Certified()), with(loadtest.Trusting(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.Issue(nil)} }), nil},
+		"a client's certificate, 1.2":     {with(wants(loadtest.Certified()), old), with(loadtest.Trusting(), func(c *tls.Config) { c.Certificates = []tls.Certificate{a.Issue(nil)} }), nil},
+		"none of the client's":            {wants(loadtest.Certified()), loadtest.Trusting(), []string{"certificate required", "--cert"}},
+		"none of the client's, 1.2":       {with(wants(loadtest.Certified()), old), loadtest.Trusting(), []string{"--cert"}},
+		"another HTTP alone":              {with(loadtest.Certified(), func(c *tls.Config) { c.NextProtos = []string{"h3"} }), loadtest.Trusting(), []string{"ALPN http/1.1"}},
+		"HTTP/2 first":                    {with(loadtest.Certified(), func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} }), loadtest.Trusting(), nil},
+		"a version that is long past":     {with(loadtest.Certified(), func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 }), loadtest.Trusting(), []string{"TLS 1.2 and 1.3"}},
+		"no cipher in common, TLS 1.2":    {with(with(loadtest.Certified(), old), func(c *tls.Config) { c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256} }), loadtest.Trusting(), []string{"no cipher in common"}},
+		"no certificate for a client yet": {with(loadtest.Certified(), func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }), loadtest.Trusting(), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachGenerator(t, func(t *testing.T, generator string) {
 				r := respondTLS(t, k.server, nil, nil)
-				c := short(r)
+				c := loadtest.Short(r)
 				c.TLS, c.Generator = k.client, generator
 				l, err := Run(t.Context(), c)
 				if k.says == nil {
@@ -491,7 +427,7 @@ func TestHTTPSRefusals(t *testing.T) {
 						t.Errorf("%v; want %q in it", err, word)
 					}
 				}
-				if r.requests.Load() > 0 {
+				if r.Requests.Load() > 0 {
 					t.Error("the server was asked")
 				}
 			})
@@ -512,8 +448,8 @@ func TestHTTPSElsewhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachGenerator(t, func(t *testing.T, generator string) {
-				r := respond(t, "tcp", func(r *responder) { r.greet = k.greet })
-				c := short(r)
+				r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) { r.Greet = k.greet })
+				c := loadtest.Short(r)
 				c.URL, c.Generator, c.Timeout = "https"+strings.TrimPrefix(r.URL, "http"), generator, 100*time.Millisecond
 				if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), k.says) {
 					t.Errorf("%v; want %q in it", err, k.says)
@@ -527,10 +463,10 @@ func TestHTTPSElsewhere(t *testing.T) {
 func TestHTTPToTLS(t *testing.T) {
 	eachTransport(t, func(t *testing.T) {
 		alert := []byte{0x15, 3, 1, 0, 2, 2, 22}
-		r := respond(t, "tcp", func(r *responder) {
-			r.answer = func(w io.Writer, _ int64, _ []byte) bool { w.Write(alert); return false }
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+			r.Answer = func(w io.Writer, _ int64, _ []byte) bool { w.Write(alert); return false }
 		})
-		l := mustSee(t, short(r), something)
+		l := mustSee(t, loadtest.Short(r), something)
 		if l.Valid || l.Errors.Read == 0 || !strings.Contains(l.Warnings[0].Message, "use https://") {
 			t.Errorf("%+v, %+v", l.Errors, l.Warnings)
 		}
@@ -540,7 +476,7 @@ func TestHTTPToTLS(t *testing.T) {
 		s.Config.ErrorLog = log.New(io.Discard, "", 0)
 		s.StartTLS()
 		defer s.Close()
-		c := Config{URL: "http" + strings.TrimPrefix(s.URL, "https"), Generator: generator, Connections: 2, Duration: 100 * time.Millisecond}
+		c := plan.Config{URL: "http" + strings.TrimPrefix(s.URL, "https"), Generator: generator, Connections: 2, Duration: 100 * time.Millisecond}
 		l := mustSee(t, c, something)
 		if l.Valid || l.Errors.Status == 0 || !strings.Contains(l.Warnings[0].Hint, "use https://") {
 			t.Errorf("%+v, %+v", l.Errors, l.Warnings)
@@ -562,7 +498,7 @@ func TestHTTPSStalled(t *testing.T) {
 			}
 			return c
 		}
-		r := respondTLS(t, certified(), stalls, nil)
+		r := respondTLS(t, loadtest.Certified(), stalls, nil)
 		c := shortTLS(r)
 		c.Fresh, c.Timeout, c.Connections = true, 50*time.Millisecond, 2
 		l := mustSee(t, c, something)
@@ -575,7 +511,7 @@ func TestHTTPSStalled(t *testing.T) {
 		mu.Lock()
 		n = 0
 		mu.Unlock()
-		c.Progress = func(Progress) { interrupt() }
+		c.Progress = func(plan.Progress) { interrupt() }
 		began := time.Now()
 		l, err := Run(ctx, c)
 		if err != nil || !l.Interrupted || time.Since(began) > time.Minute {
@@ -613,15 +549,15 @@ func TestHTTPSGroups(t *testing.T) {
 			"storm that aborts": {Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond, Abort: true},
 		} {
 			t.Run(tls.VersionName(version)+" "+name, func(t *testing.T) {
-				config := certified()
+				config := loadtest.Certified()
 				config.MinVersion, config.MaxVersion = version, version
-				var seen heads
-				r := respondTLS(t, config, nil, func(r *responder) {
-					r.answer = func(w io.Writer, n int64, head []byte) bool {
-						if seen.count(head); path(head) == "/large" {
-							return reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large)(w, n, head)
+				var seen loadtest.Heads
+				r := respondTLS(t, config, nil, func(r *loadtest.Responder) {
+					r.Answer = func(w io.Writer, n int64, head []byte) bool {
+						if seen.Count(head); loadtest.Path(head) == "/large" {
+							return loadtest.Reply("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(large), large)(w, n, head)
 						}
-						return reply(hello)(w, n, head)
+						return loadtest.Reply(loadtest.Hello)(w, n, head)
 					}
 				})
 				c := shortTLS(r)
@@ -642,7 +578,7 @@ func TestHTTPSGroups(t *testing.T) {
 					}
 					return
 				}
-				if came := seen.of(g.Path); got.Requests == 0 || came < got.Requests {
+				if came := seen.Of(g.Path); got.Requests == 0 || came < got.Requests {
 					t.Errorf("%d requests of the group came, %d counted", came, got.Requests)
 				}
 				least := 0.0
@@ -670,7 +606,7 @@ func TestHTTPSGroupsRefused(t *testing.T) {
 		}
 		return c
 	}
-	r := respondTLS(t, certified(), stalls, nil)
+	r := respondTLS(t, loadtest.Certified(), stalls, nil)
 	c := shortTLS(r)
 	c.Groups = []workload.Group{{Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond}}
 	if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "closed the connection in the TLS handshake") {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/peer"
 )
 
@@ -47,16 +48,16 @@ func freeAddr(t *testing.T) string {
 func counted(t *testing.T, url string, lines func() int) {
 	t.Helper()
 	for _, transport := range []string{"io_uring", "epoll"} {
-		for name, change := range map[string]func(*load.Config){
-			"kept":      func(*load.Config) {},
-			"fresh":     func(c *load.Config) { c.Fresh = true },
-			"resumed":   func(c *load.Config) { c.Fresh, c.Resume = true, true },
-			"pipelined": func(c *load.Config) { c.Pipeline = 4 },
-			"threads":   func(c *load.Config) { c.Threads = 2 },
-			"by rate":   func(c *load.Config) { c.Model, c.Rate = load.Open, 300 },
+		for name, change := range map[string]func(*plan.Config){
+			"kept":      func(*plan.Config) {},
+			"fresh":     func(c *plan.Config) { c.Fresh = true },
+			"resumed":   func(c *plan.Config) { c.Fresh, c.Resume = true, true },
+			"pipelined": func(c *plan.Config) { c.Pipeline = 4 },
+			"threads":   func(c *plan.Config) { c.Threads = 2 },
+			"by rate":   func(c *plan.Config) { c.Model, c.Rate = plan.Open, 300 },
 		} {
 			t.Run(transport+" "+name, func(t *testing.T) {
-				c := load.Config{URL: url, TLS: load.Trusting(), Connections: 4, Duration: 200 * time.Millisecond, Timeout: 20 * time.Second, Transport: transport}
+				c := plan.Config{URL: url, TLS: load.Trusting(), Connections: 4, Duration: 200 * time.Millisecond, Timeout: 20 * time.Second, Transport: transport}
 				change(&c)
 				before := lines()
 				l, err := load.Run(t.Context(), c)
@@ -200,7 +201,7 @@ func startOpenssl(t *testing.T, letter, done string, flags ...string) (url strin
 func TestKeyUpdate(t *testing.T) {
 	url := startOpenssl(t, "K", "KeyUpdate", "-tls1_3")
 	for _, transport := range []string{"io_uring", "epoll"} {
-		l, err := load.Run(t.Context(), load.Config{
+		l, err := load.Run(t.Context(), plan.Config{
 			URL: url, TLS: load.Trusting(), Connections: 1, Duration: 200 * time.Millisecond, Timeout: 20 * time.Second, Transport: transport,
 		})
 		if err != nil || l.Requests < 2 || l.Errors.Total() != 0 || l.Reconnects != 0 {
@@ -212,7 +213,7 @@ func TestKeyUpdate(t *testing.T) {
 // A server that wants to begin anew is refused, and it is said why.
 func TestRenegotiation(t *testing.T) {
 	url := startOpenssl(t, "R", "", "-tls1_2")
-	l, err := load.Run(t.Context(), load.Config{
+	l, err := load.Run(t.Context(), plan.Config{
 		URL: url, TLS: load.Trusting(), Connections: 1, Duration: 200 * time.Millisecond, Timeout: time.Second,
 	})
 	if err != nil {

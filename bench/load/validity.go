@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -34,11 +36,6 @@ const (
 	CodeGroupsBound    = "groups-bound"    // the groups took the CPU that the busy connections, or they themselves, needed
 )
 
-// manyClosed is how many connections a server may close after their first
-// answer, without saying so and without ever keeping one, until a thread takes
-// it for one that always does.
-const manyClosed = 8
-
 // Bounds of the gates. Those of a closed loop's generator and of the medians
 // are dyno's own choice; for the others see the chapter on validity.
 const (
@@ -62,11 +59,11 @@ type say func(code, hint, format string, a ...any) *results.Warning
 
 // judge fills Valid and Warnings in, of the reading m and of r, the record of all
 // its threads.
-func judge(l *results.Load, c *Config, m *reading, r *recorder) {
+func judge(l *results.Load, c *plan.Config, m *record.Reading, r *record.Recorder) {
 	l.Valid = true
 	judgeRequests(l, c, r)
-	judgeClock(l, time.Duration(m.stepped))
-	judgeSettled(l, m.short)
+	judgeClock(l, time.Duration(m.Stepped))
+	judgeSettled(l, m.Short)
 	judgeGroups(l, c, m)
 	if c.Journal != nil {
 		judgeJournal(l, c.Journal.Lost())
@@ -86,7 +83,7 @@ func judgeJournal(l *results.Load, lost int64) {
 }
 
 // judgeRequests judges the busy connections.
-func judgeRequests(l *results.Load, c *Config, r *recorder) {
+func judgeRequests(l *results.Load, c *plan.Config, r *record.Recorder) {
 	invalid := func(code, hint, format string, a ...any) *results.Warning {
 		return l.Warn(results.Warning{Code: code, Message: fmt.Sprintf(format, a...), Hint: hint, Invalid: true})
 	}
@@ -103,7 +100,7 @@ func judgeRequests(l *results.Load, c *Config, r *recorder) {
 	}
 
 	limit := maxBusyClosed
-	if c.Model == Open {
+	if c.Model == plan.Open {
 		limit = maxBusyOpen
 	}
 	if l.GeneratorCPUUtilisation >= limit {
@@ -114,13 +111,13 @@ func judgeRequests(l *results.Load, c *Config, r *recorder) {
 		invalid(CodeGeneratorBound, hint, "the generator was busy for %.0f %% of the time (limit %.0f %%): the figures are its own, not the server's",
 			100*l.GeneratorCPUUtilisation, 100*limit).Measure = results.Above(100*l.GeneratorCPUUtilisation, 100*limit, "%")
 	}
-	if c.Model == Open {
+	if c.Model == plan.Open {
 		judgePace(l, c, r, invalid, warn)
 	} else {
 		judgeLittle(l, c, r, invalid)
 	}
 	// Where some requests take a good part of the window, one may take all of it.
-	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers && float64(r.service.Max())*tailFactor < l.DurationS*1e9 {
+	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers && float64(r.Service.Max())*tailFactor < l.DurationS*1e9 {
 		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
 			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max).Measure = results.Above(float64(f.Starved), 0, "connections")
 	}
@@ -130,25 +127,25 @@ func judgeRequests(l *results.Load, c *Config, r *recorder) {
 	}
 }
 
-func judgeErrors(l *results.Load, r *recorder, invalid say) {
+func judgeErrors(l *results.Load, r *record.Recorder, invalid say) {
 	e := l.Errors
-	if e.Body > 0 || r.stray > 0 {
+	if e.Body > 0 || r.Stray > 0 {
 		invalid(CodeWrongBytes, "ask the server for that path and look at the answer",
-			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.stray).Measure = results.Above(float64(e.Body+r.stray), 0, "answers")
+			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.Stray).Measure = results.Above(float64(e.Body+r.Stray), 0, "answers")
 	}
 	// A server that always closes is found out within a few requests.
-	if resent := r.resent - int64(manyClosed*l.Threads); float64(resent) > maxErrors*float64(r.total) {
+	if resent := r.Resent - int64(plan.ManyClosed*l.Threads); float64(resent) > maxErrors*float64(r.Total) {
 		invalid(CodeErrors, "see whether the server closes connections in the middle of its work; if it means to close after each answer, it should say so (Connection: close)",
-			"%d of %d requests had to be sent again, since the connection was closed under them", r.resent, r.total).Measure = results.Above(100*float64(r.resent)/float64(r.total), 100*maxErrors, "%")
+			"%d of %d requests had to be sent again, since the connection was closed under them", r.Resent, r.Total).Measure = results.Above(100*float64(r.Resent)/float64(r.Total), 100*maxErrors, "%")
 	}
-	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.total) {
-		invalid(CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.total, failures(e, r)).Measure = results.Above(100*float64(failed)/float64(r.total), 100*maxErrors, "%")
+	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.Total) {
+		invalid(CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.Total, failures(e, r)).Measure = results.Above(100*float64(failed)/float64(r.Total), 100*maxErrors, "%")
 	}
 }
 
 // failures lists the kinds of what failed, and what is known of the last one:
 // "read 48; at last: connection reset by peer".
-func failures(e results.Errors, r *recorder) string {
+func failures(e results.Errors, r *record.Recorder) string {
 	var b strings.Builder
 	e.Unsent = 0
 	for i, f := range e.Kinds() {
@@ -156,22 +153,22 @@ func failures(e results.Errors, r *recorder) string {
 			b.WriteString(", ")
 		}
 		fmt.Fprintf(&b, "%s %d", f.Kind, f.N)
-		if f.Kind == "status" && r.status != 0 {
-			fmt.Fprintf(&b, ", the last one %d", r.status)
+		if f.Kind == "status" && r.Status != 0 {
+			fmt.Fprintf(&b, ", the last one %d", r.Status)
 		}
 	}
-	if r.cause != nil {
-		fmt.Fprintf(&b, "; at last: %v", r.cause)
+	if r.Cause != nil {
+		fmt.Fprintf(&b, "; at last: %v", r.Cause)
 	}
 	return b.String()
 }
 
 // failureHint is about what failed most.
-func failureHint(e results.Errors, r *recorder) string {
+func failureHint(e results.Errors, r *record.Recorder) string {
 	half := (e.Total() - e.Unsent + 1) / 2
 	switch {
 	case e.Connect >= half:
-		return refusalHint(r.cause)
+		return refusalHint(r.Cause)
 	case e.Status >= half:
 		return "ask the server for that path and look at the answer: an error, a redirect?"
 	case e.Timeout >= half:
@@ -194,7 +191,7 @@ func judgeClock(l *results.Load, step time.Duration) {
 // judgePace asks whether the open model was kept. Waiting for a free
 // connection is the server's doing and part of the result; waiting for the
 // generator with a connection free is not.
-func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn say) {
+func judgePace(l *results.Load, c *plan.Config, r *record.Recorder, invalid, warn say) {
 	lag, latency := l.GeneratorLagUS.P99, l.LatencyUS.P99
 	// The bound is the same for a server that is fast and one that is slow: a
 	// share of the latency would leave the disturbed trials of the slow ones in.
@@ -206,10 +203,10 @@ func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn say) {
 		add(CodeSendLag, "a lower rate, more generator threads, or a quieter host; service_us is free of it",
 			"requests left up to %.0f µs late (p99) with a connection free: %.0f %% of the latency's p99 is the generator's own", lag, 100*lag/latency).Measure = results.Above(lag, min(hostLagUS, maxLagShare*latency), "µs")
 	}
-	due := float64(r.total)
-	if float64(r.late) > maxRateMissed*due {
+	due := float64(r.Total)
+	if float64(r.Late) > maxRateMissed*due {
 		invalid(CodeRateMissed, "a lower rate, or more generator threads",
-			"%d of %d requests due were only sent after the window, though connections were free", r.late, r.total).Measure = results.Above(100*float64(r.late)/due, 100*maxRateMissed, "%")
+			"%d of %d requests due were only sent after the window, though connections were free", r.Late, r.Total).Measure = results.Above(100*float64(r.Late)/due, 100*maxRateMissed, "%")
 	}
 	if unsent := float64(l.Errors.Unsent); unsent > maxRateMissed*due {
 		if c.Generator == "vegeta" {
@@ -227,11 +224,11 @@ func judgePace(l *results.Load, c *Config, r *recorder, invalid, warn say) {
 // to connections × window. What is missing was waited for where no latency saw
 // it. (Throughput × mean latency is the same in the long run; in a short window
 // the requests across its edges would make it a lottery.)
-func judgeLittle(l *results.Load, c *Config, r *recorder, invalid say) {
-	if failed := l.Errors.Total(); l.DurationS == 0 || float64(failed) > maxErrors*float64(r.total) {
+func judgeLittle(l *results.Load, c *plan.Config, r *record.Recorder, invalid say) {
+	if failed := l.Errors.Total(); l.DurationS == 0 || float64(failed) > maxErrors*float64(r.Total) {
 		return // after errors connections back off: judged by those
 	}
-	n, inFlight := float64(c.Connections*c.Pipeline), float64(r.busy)/(l.DurationS*1e9)
+	n, inFlight := float64(c.Connections*c.Pipeline), float64(r.Busy)/(l.DurationS*1e9)
 	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {
 		invalid(CodeLittle, "the generator has a bottleneck of its own: more threads, fewer connections",
 			"%.1f requests were under way on average, where the connections had room for %.0f: latencies miss a part of the waiting", inFlight, n).Measure = results.Above(100*math.Abs(off), 100*maxLittleOff, "%")

@@ -8,13 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/results"
 )
 
+const ms = int64(1e6)
+
 // judged is a recorder of 10000 answers in a window of a second.
-func judged() *recorder {
-	r := newRecorder(opened(0, 1000*ms), 1, 64)
-	r.total, r.within = 10000, 10000
+func judged() *record.Recorder {
+	r := record.NewRecorder(record.WindowOf(0, 1000*ms), 1, 64)
+	r.Total, r.Within = 10000, 10000
 	return r
 }
 
@@ -30,72 +35,72 @@ func TestJudge(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name    string
-		model   Model
-		change  func(l *results.Load, r *recorder)
+		model   plan.Model
+		change  func(l *results.Load, r *record.Recorder)
 		code    string
 		invalid bool
 	}{
-		{"clean", Closed, func(l *results.Load, r *recorder) {}, "", false},
-		{"busy, closed", Closed, func(l *results.Load, r *recorder) { l.GeneratorCPUUtilisation = 0.98 }, CodeGeneratorBound, true},
-		{"busy, but a closed loop is", Closed, func(l *results.Load, r *recorder) { l.GeneratorCPUUtilisation = 0.93 }, "", false},
-		{"busy, open", Open, func(l *results.Load, r *recorder) { l.GeneratorCPUUtilisation = 0.93 }, CodeGeneratorBound, true},
-		{"late", Open, func(l *results.Load, r *recorder) { l.GeneratorLagUS.P99 = 1100 }, CodeSendLag, true},
-		{"as late as hosts are", Open, func(l *results.Load, r *recorder) { l.GeneratorLagUS.P99 = 950 }, CodeSendLag, false},
-		{"waiting for connections", Open, func(l *results.Load, r *recorder) { l.SendLagUS.P99 = 9000 }, "", false},
-		{"sent after the end", Open, func(l *results.Load, r *recorder) { r.late = 101 }, CodeRateMissed, true},
-		{"beyond the server's limit", Open, func(l *results.Load, r *recorder) { l.Errors.Unsent = 2000 }, CodeSaturated, false},
-		{"Little", Closed, func(l *results.Load, r *recorder) { r.busy = r.busy * 94 / 100 }, CodeLittle, true},
-		{"few failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 10 }, "", false},
-		{"failures", Closed, func(l *results.Load, r *recorder) { l.Errors.Read = 11 }, CodeErrors, true},
-		{"no ports", Closed, func(l *results.Load, r *recorder) { l.Errors.Connect, r.cause = 11, syscall.EADDRNOTAVAIL }, CodeErrors, true},
-		{"one wrong body", Closed, func(l *results.Load, r *recorder) { l.Errors.Body = 1 }, CodeWrongBytes, true},
-		{"stray bytes", Closed, func(l *results.Load, r *recorder) { r.stray = 1 }, CodeWrongBytes, true},
-		{"starved", Closed, func(l *results.Load, r *recorder) { l.Connection.Starved = 1 }, CodeStarvation, true},
-		{"most starved", Closed, func(l *results.Load, r *recorder) { l.Connection = results.Fairness{Max: 150, Starved: 48} }, CodeStarvation, true},
-		{"resent", Closed, func(l *results.Load, r *recorder) { l.Threads, r.resent = 1, 19 }, CodeErrors, true},
-		{"found out to close", Closed, func(l *results.Load, r *recorder) { l.Threads, r.resent = 1, 18 }, "", false},
-		{"late for a slow server as well", Open, func(l *results.Load, r *recorder) { l.GeneratorLagUS.P99, l.LatencyUS.P99 = 1100, 50000 }, CodeSendLag, true},
-		{"hardly used", Closed, func(l *results.Load, r *recorder) { l.Connection = results.Fairness{P50: 5, Starved: 3} }, "", false},
-		{"level", Closed, func(l *results.Load, r *recorder) { l.Series = steps(300, 330) }, "", false},
-		{"rising", Closed, func(l *results.Load, r *recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},
-		{"few", Closed, func(l *results.Load, r *recorder) { l.Requests = 999 }, CodeTooFew, false},
-		{"no answers", Closed, func(l *results.Load, r *recorder) { l.Requests, r.within = 0, 0 }, CodeNoAnswers, true},
-		{"answers after the window only", Closed, func(l *results.Load, r *recorder) { l.Requests = 0 }, CodeNoAnswers, true},
-		{"none was due", Open, func(l *results.Load, r *recorder) { l.Requests, r.within, r.total = 0, 0, 0 }, CodeNoAnswers, true},
-		{"stood still", Closed, func(l *results.Load, r *recorder) {
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 201 * ms, busy: 100 * ms}}, 1000*ms
+		{"clean", plan.Closed, func(l *results.Load, r *record.Recorder) {}, "", false},
+		{"busy, closed", plan.Closed, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.98 }, CodeGeneratorBound, true},
+		{"busy, but a closed loop is", plan.Closed, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.93 }, "", false},
+		{"busy, open", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.93 }, CodeGeneratorBound, true},
+		{"late", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99 = 1100 }, CodeSendLag, true},
+		{"as late as hosts are", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99 = 950 }, CodeSendLag, false},
+		{"waiting for connections", plan.Open, func(l *results.Load, r *record.Recorder) { l.SendLagUS.P99 = 9000 }, "", false},
+		{"sent after the end", plan.Open, func(l *results.Load, r *record.Recorder) { r.Late = 101 }, CodeRateMissed, true},
+		{"beyond the server's limit", plan.Open, func(l *results.Load, r *record.Recorder) { l.Errors.Unsent = 2000 }, CodeSaturated, false},
+		{"Little", plan.Closed, func(l *results.Load, r *record.Recorder) { r.Busy = r.Busy * 94 / 100 }, CodeLittle, true},
+		{"few failures", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Read = 10 }, "", false},
+		{"failures", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Read = 11 }, CodeErrors, true},
+		{"no ports", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Connect, r.Cause = 11, syscall.EADDRNOTAVAIL }, CodeErrors, true},
+		{"one wrong body", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Body = 1 }, CodeWrongBytes, true},
+		{"stray bytes", plan.Closed, func(l *results.Load, r *record.Recorder) { r.Stray = 1 }, CodeWrongBytes, true},
+		{"starved", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection.Starved = 1 }, CodeStarvation, true},
+		{"most starved", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection = results.Fairness{Max: 150, Starved: 48} }, CodeStarvation, true},
+		{"resent", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Threads, r.Resent = 1, 19 }, CodeErrors, true},
+		{"found out to close", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Threads, r.Resent = 1, 18 }, "", false},
+		{"late for a slow server as well", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99, l.LatencyUS.P99 = 1100, 50000 }, CodeSendLag, true},
+		{"hardly used", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection = results.Fairness{P50: 5, Starved: 3} }, "", false},
+		{"level", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Series = steps(300, 330) }, "", false},
+		{"rising", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},
+		{"few", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests = 999 }, CodeTooFew, false},
+		{"no answers", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests, r.Within = 0, 0 }, CodeNoAnswers, true},
+		{"answers after the window only", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests = 0 }, CodeNoAnswers, true},
+		{"none was due", plan.Open, func(l *results.Load, r *record.Recorder) { l.Requests, r.Within, r.Total = 0, 0, 0 }, CodeNoAnswers, true},
+		{"stood still", plan.Closed, func(l *results.Load, r *record.Recorder) {
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 201 * ms, Busy: 100 * ms}}, 1000*ms
 		}, CodeStalled, true},
-		{"stood still, open", Open, func(l *results.Load, r *recorder) {
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 201 * ms, busy: 100 * ms}}, 1000*ms
+		{"stood still, open", plan.Open, func(l *results.Load, r *record.Recorder) {
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 201 * ms, Busy: 100 * ms}}, 1000*ms
 		}, CodeStalled, true},
-		{"stood still for less", Closed, func(l *results.Load, r *recorder) {
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 199 * ms, busy: 100 * ms}}, 1000*ms
+		{"stood still for less", plan.Closed, func(l *results.Load, r *record.Recorder) {
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 199 * ms, Busy: 100 * ms}}, 1000*ms
 		}, "", false},
-		{"nothing was under way", Open, func(l *results.Load, r *recorder) {
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 900 * ms, busy: 850 * ms}}, 1000*ms
+		{"nothing was under way", plan.Open, func(l *results.Load, r *record.Recorder) {
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 900 * ms, Busy: 850 * ms}}, 1000*ms
 		}, "", false},
-		{"the generator did not run", Closed, func(l *results.Load, r *recorder) {
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 300 * ms, busy: 100 * ms, away: 110 * ms}}, 1000*ms
+		{"the generator did not run", plan.Closed, func(l *results.Load, r *record.Recorder) {
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 300 * ms, Busy: 100 * ms, Away: 110 * ms}}, 1000*ms
 		}, "", false},
-		{"stands still", Closed, func(l *results.Load, r *recorder) {
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 850 * ms, to: 1000 * ms, busy: 850 * ms}}, 850*ms
+		{"stands still", plan.Closed, func(l *results.Load, r *record.Recorder) {
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 850 * ms, To: 1000 * ms, Busy: 850 * ms}}, 850*ms
 		}, CodeNoAnswers, true},
-		{"stood still for all of it", Closed, func(l *results.Load, r *recorder) {
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 0, to: 1000 * ms, busy: 0}}, 1200*ms
+		{"stood still for all of it", plan.Closed, func(l *results.Load, r *record.Recorder) {
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 0, To: 1000 * ms, Busy: 0}}, 1200*ms
 		}, CodeNoAnswers, true},
-		{"slow, and slow again", Closed, func(l *results.Load, r *recorder) {
+		{"slow, and slow again", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			for range 100 {
-				r.classes[0].service.add(20 * ms)
+				r.Classes[0].Service.Add(20 * ms)
 			}
-			r.quiet.stretches, r.quiet.last = []quiet{{from: 100 * ms, to: 400 * ms, busy: 100 * ms}}, 1000*ms
+			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 400 * ms, Busy: 100 * ms}}, 1000*ms
 		}, "", false},
-		{"long answers", Closed, func(l *results.Load, r *recorder) { results.RecordNS(r.service, 150*ms) }, CodeEdges, false},
-		{"cut short", Closed, func(l *results.Load, r *recorder) { l.Interrupted = true }, CodeInterrupted, true},
+		{"long answers", plan.Closed, func(l *results.Load, r *record.Recorder) { results.RecordNS(r.Service, 150*ms) }, CodeEdges, false},
+		{"cut short", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Interrupted = true }, CodeInterrupted, true},
 	} {
 		l, r := closed(), judged()
-		r.busy = int64(64 * l.DurationS * 1e9)
+		r.Busy = int64(64 * l.DurationS * 1e9)
 		test.change(l, r)
-		judge(l, &Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native", Duration: 2 * time.Second}, new(reading), r)
+		judge(l, &plan.Config{Model: test.model, Connections: 64, Pipeline: 1, Generator: "native", Duration: 2 * time.Second}, new(record.Reading), r)
 		var codes []string
 		for _, w := range l.Warnings {
 			codes = append(codes, w.Code)
@@ -116,8 +121,8 @@ func TestJudge(t *testing.T) {
 // Connections that could not be made have a reason, and a remedy for it.
 func TestJudgeTellsTheCause(t *testing.T) {
 	l, r := &results.Load{Requests: 10000, Errors: results.Errors{Connect: 100}}, judged()
-	r.total, r.cause = 10100, syscall.EADDRNOTAVAIL
-	judge(l, &Config{Model: Closed, Connections: 64, Pipeline: 1}, new(reading), r)
+	r.Total, r.Cause = 10100, syscall.EADDRNOTAVAIL
+	judge(l, &plan.Config{Model: plan.Closed, Connections: 64, Pipeline: 1}, new(record.Reading), r)
 	if w := l.Warnings[0]; w.Code != CodeErrors || !strings.Contains(w.Message, "cannot assign requested address") || !strings.Contains(w.Hint, "ip_local_port_range") {
 		t.Errorf("%+v", w)
 	}
@@ -127,14 +132,14 @@ func TestJudgeTellsTheCause(t *testing.T) {
 // says so. What happened to the clock before does not matter.
 func TestClockStepped(t *testing.T) {
 	var by atomic.Int64
-	wall = func() time.Time { return time.Now().Add(time.Duration(by.Load())) }
-	defer func() { wall = time.Now }()
-	r := respond(t, "tcp", nil)
+	record.Wall = func() time.Time { return time.Now().Add(time.Duration(by.Load())) }
+	defer func() { record.Wall = time.Now }()
+	r := loadtest.Respond(t, "tcp", nil)
 	for _, step := range []time.Duration{0, -time.Hour, 50 * time.Millisecond} {
-		c := short(r)
+		c := loadtest.Short(r)
 		by.Store(int64(time.Minute))
-		c.Phase = func(p Phase) {
-			if p == MeasureStart {
+		c.Phase = func(p plan.Phase) {
+			if p == plan.MeasureStart {
 				by.Add(int64(step))
 			}
 		}
@@ -145,6 +150,28 @@ func TestClockStepped(t *testing.T) {
 		}
 		if l.LatencyUS.Max > 60e6 || l.DurationS != c.Duration.Seconds() {
 			t.Errorf("set by %v: a latency of %v µs in a window of %v s", step, l.LatencyUS.Max, l.DurationS)
+		}
+	}
+}
+
+// What a journal lost, and a warm-up that was too short, are said, and spoil nothing.
+func TestJudgeWarns(t *testing.T) {
+	for _, test := range []struct {
+		code  string
+		value float64
+		judge func(l *results.Load, over float64)
+	}{
+		{CodeJournalFull, 7, func(l *results.Load, over float64) { judgeJournal(l, int64(over)) }},
+		{CodeUnsettled, 2, func(l *results.Load, over float64) { judgeSettled(l, over*1e9) }},
+	} {
+		l := &results.Load{Valid: true}
+		test.judge(l, 0)
+		if len(l.Warnings) > 0 {
+			t.Errorf("%s without a cause: %+v", test.code, l.Warnings)
+		}
+		test.judge(l, test.value)
+		if len(l.Warnings) != 1 || l.Warnings[0].Code != test.code || l.Warnings[0].Measure.Value != test.value || !l.Valid {
+			t.Errorf("%s: %+v", test.code, l.Warnings)
 		}
 	}
 }

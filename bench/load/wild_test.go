@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/bench/load/loadtest"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/protocol/http1"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
@@ -31,7 +33,7 @@ func TestAnswersInTheWild(t *testing.T) {
 		"gzip":                 {answer: "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n" + body, closes: true, vegeta: "unsupported transfer encoding"},
 		"gzip, chunked":        {answer: chunks("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n"), vegeta: "unsupported transfer encoding"},
 		"gzip and chunked":     {answer: chunks("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked ,\r\n"), vegeta: "too many transfer encodings"},
-		"lines behind it":      {answer: hello + "\r\n\r\n", vegeta: "bytes that it has not asked for"},
+		"lines behind it":      {answer: loadtest.Hello + "\r\n\r\n", vegeta: "bytes that it has not asked for"},
 		"field of 60,000":      {answer: "HTTP/1.1 200 OK\r\nLocation: " + strings.Repeat("x", 60_000) + "\r\nContent-Length: 13\r\n\r\n" + body},
 		"head as long as can be": {answer: strings.Replace("HTTP/1.1 200 OK\r\nContent-Length: 13\r\nX: \r\n\r\n", "X: ",
 			"X: "+strings.Repeat("x", http1.MaxResponseHead-len("HTTP/1.1 200 OK\r\nContent-Length: 13\r\nX: \r\n\r\n")), 1) + body},
@@ -45,13 +47,13 @@ func TestAnswersInTheWild(t *testing.T) {
 					if pipeline > 1 && (c.closes || generator == "vegeta") {
 						continue
 					}
-					r := respond(t, "tcp", func(r *responder) {
-						r.answer = reply("%s", c.answer)
+					r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+						r.Answer = loadtest.Reply("%s", c.answer)
 						if c.closes {
-							r.answer = closing(r.answer)
+							r.Answer = loadtest.Closing(r.Answer)
 						}
 					})
-					config := short(r)
+					config := loadtest.Short(r)
 					config.Generator, config.Pipeline = generator, pipeline
 					l := mustSee(t, config, func(l *results.Load) bool { return l.Requests > 0 })
 					if l.Requests == 0 || l.Errors.Total() > 0 || has(l, CodeWrongBytes) {
@@ -66,10 +68,10 @@ func TestAnswersInTheWild(t *testing.T) {
 // A field that is longer than a head may be is an error with either generator.
 func TestTooLongHead(t *testing.T) {
 	eachGenerator(t, func(t *testing.T, generator string) {
-		r := respond(t, "tcp", func(r *responder) {
-			r.answer = reply("HTTP/1.1 200 OK\r\nX: %s\r\nContent-Length: 13\r\n\r\nHello, World!", strings.Repeat("x", 2*http1.MaxResponseHead))
+		r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+			r.Answer = loadtest.Reply("HTTP/1.1 200 OK\r\nX: %s\r\nContent-Length: 13\r\n\r\nHello, World!", strings.Repeat("x", 2*http1.MaxResponseHead))
 		})
-		c := short(r)
+		c := loadtest.Short(r)
 		c.Generator = generator
 		l := mustSee(t, c, something)
 		if l.Requests > 0 || l.Errors.Read == 0 {
@@ -85,9 +87,9 @@ func TestIdleFarewell(t *testing.T) {
 	const farewell = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 	eachTransport(t, func(t *testing.T) {
 		t.Run("unasked", func(t *testing.T) {
-			r := respond(t, "tcp", func(r *responder) {
-				r.answer = func(w io.Writer, n int64, head []byte) bool {
-					io.WriteString(w, hello)
+			r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+				r.Answer = func(w io.Writer, n int64, head []byte) bool {
+					io.WriteString(w, loadtest.Hello)
 					if n%8 == 0 {
 						io.WriteString(w, farewell)
 						return false
@@ -95,8 +97,8 @@ func TestIdleFarewell(t *testing.T) {
 					return true
 				}
 			})
-			c := short(r)
-			c.Model, c.Rate, c.Connections = Open, 400, 1
+			c := loadtest.Short(r)
+			c.Model, c.Rate, c.Connections = plan.Open, 400, 1
 			l := mustSee(t, c, func(l *results.Load) bool { return l.Requests > 16 })
 			if l.Requests == 0 || l.Errors.Total() > l.Errors.Unsent || has(l, CodeWrongBytes) {
 				t.Errorf("%d answers, %+v, %+v", l.Requests, l.Errors, l.Warnings)
@@ -105,8 +107,8 @@ func TestIdleFarewell(t *testing.T) {
 		t.Run("in place of an answer", func(t *testing.T) {
 			var mu sync.Mutex
 			served := map[io.Writer]int{}
-			r := respond(t, "tcp", func(r *responder) {
-				r.answer = func(w io.Writer, _ int64, _ []byte) bool {
+			r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+				r.Answer = func(w io.Writer, _ int64, _ []byte) bool {
 					mu.Lock()
 					served[w]++
 					tired := served[w] > 4
@@ -115,16 +117,16 @@ func TestIdleFarewell(t *testing.T) {
 						io.WriteString(w, farewell)
 						return false
 					}
-					io.WriteString(w, hello)
+					io.WriteString(w, loadtest.Hello)
 					return true
 				}
 			})
-			l := mustSee(t, short(r), func(l *results.Load) bool { return l.Resent > 0 })
+			l := mustSee(t, loadtest.Short(r), func(l *results.Load) bool { return l.Resent > 0 })
 			if l.Resent == 0 || l.Requests == 0 || l.Errors.Total() > 0 || has(l, CodeWrongBytes) {
 				t.Errorf("%d answers, %d sent again, %+v, %+v", l.Requests, l.Resent, l.Errors, l.Warnings)
 			}
-			c := short(r)
-			c.Requests = []Request{{Path: "/", Method: "POST", Length: -1, Status: 408}} // wanted: an answer like any other
+			c := loadtest.Short(r)
+			c.Requests = []plan.Request{{Path: "/", Method: "POST", Length: -1, Status: 408}} // wanted: an answer like any other
 			l = mustSee(t, c, func(l *results.Load) bool { return l.Requests > 0 })
 			if l.Resent > 0 || l.Errors.Status == 0 {
 				t.Errorf("%d answers, %d sent again, %+v", l.Requests, l.Resent, l.Errors)
@@ -146,19 +148,19 @@ func TestTargetsInTheWild(t *testing.T) {
 	} {
 		eachGenerator(t, func(t *testing.T, generator string) {
 			heads := make(chan string, 1)
-			r := respond(t, "tcp", func(r *responder) {
-				r.answer = func(w io.Writer, _ int64, head []byte) bool {
+			r := loadtest.Respond(t, "tcp", func(r *loadtest.Responder) {
+				r.Answer = func(w io.Writer, _ int64, head []byte) bool {
 					select {
 					case heads <- string(head):
 					default:
 					}
-					_, err := io.WriteString(w, hello)
+					_, err := io.WriteString(w, loadtest.Hello)
 					return err == nil
 				}
 			})
-			config := Config{URL: fmt.Sprintf(c.url, r.Addr()), Connections: 1, Duration: 50 * time.Millisecond, Generator: generator}
+			config := plan.Config{URL: fmt.Sprintf(c.url, r.Addr()), Connections: 1, Duration: 50 * time.Millisecond, Generator: generator}
 			if c.path != "" {
-				config.Requests = []Request{{Path: c.path, Length: -1, Verbatim: c.verbatim}}
+				config.Requests = []plan.Request{{Path: c.path, Length: -1, Verbatim: c.verbatim}}
 			}
 			mustSee(t, config, something)
 			if first, _, _ := strings.Cut(<-heads, "\r\n"); first != c.want {
@@ -166,12 +168,12 @@ func TestTargetsInTheWild(t *testing.T) {
 			}
 		})
 	}
-	for field, c := range map[string]Config{
-		"Requests[0].Path": {Requests: []Request{{Path: "/a#b", Length: -1, Verbatim: true}}},
+	for field, c := range map[string]plan.Config{
+		"Requests[0].Path": {Requests: []plan.Request{{Path: "/a#b", Length: -1, Verbatim: true}}},
 		"Groups[0].Path":   {Groups: []workload.Group{{Kind: workload.Idle, Connections: 1, Path: "/a#b"}}},
 	} {
 		c.URL = "http://127.0.0.1:1"
-		if _, err := c.withDefaults(); err == nil || !strings.Contains(err.Error(), "fragment") {
+		if _, err := c.WithDefaults(); err == nil || !strings.Contains(err.Error(), "fragment") {
 			t.Errorf("%s: %v", field, err)
 		}
 	}

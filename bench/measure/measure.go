@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/phases"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/internal/format"
@@ -35,7 +36,7 @@ type Job struct {
 
 	// Edge, where not nil, is called when an edge of the window has been
 	// metered, from one goroutine.
-	Edge func(load.Phase)
+	Edge func(plan.Phase)
 }
 
 // Reading is what came of a Job: the generator's document, and what was seen
@@ -75,7 +76,7 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 	command.Stdout = &out
 	command.Files = []*os.File{announced}
 	command.Urgent = !j.CPUs.Shared() // or the server would starve
-	command.Env = map[string]string{load.PhaseFD: strconv.Itoa(firstFile)}
+	command.Env = map[string]string{phases.PhaseFD: strconv.Itoa(firstFile)}
 	ctx, cancel := context.WithTimeoutCause(ctx, j.Limit, fmt.Errorf("the generator did not end within %v", j.Limit))
 	defer cancel()
 	before, _ := meter.ReadCensus() //nolint:errcheck // without it a hint lacks a name
@@ -92,7 +93,7 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		for mark, err := range load.ReadPhases(marks) {
+		for mark, err := range phases.ReadPhases(marks) {
 			if err != nil {
 				continue // what is missing in the end is told there
 			}
@@ -104,10 +105,10 @@ func Drive(ctx context.Context, j Job) (r Reading, err error) {
 			e.here = readHere()
 			e.err = errors.Join(err, e.err)
 			switch mark.Phase {
-			case load.MeasureStart:
+			case plan.MeasureStart:
 				start = e
 				server, own = meter.ReadQuotas(sample.PIDs...), meter.ReadQuotas(generator.PID())
-			case load.MeasureEnd:
+			case plan.MeasureEnd:
 				end = e
 				throttled = [2]meter.Throttled{server.Since(), own.Since()}
 				after, _ = meter.ReadCensus() //nolint:errcheck // as before

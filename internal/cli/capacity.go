@@ -16,6 +16,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/capacity"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/number"
@@ -115,7 +116,7 @@ func sweepRates(text string) ([]float64, error) {
 }
 
 // survey searches or sweeps with config, which says all but the rates.
-func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo capacity.Objective, given func(string) bool) error {
+func (c *cli) survey(ctx context.Context, config plan.Config, f loadFlags, slo capacity.Objective, given func(string) bool) error {
 	var rates []float64
 	if f.sweep != "" {
 		var err error
@@ -124,7 +125,7 @@ func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo c
 		}
 	}
 	if !given("arrivals") { // users do not come by the clock
-		config.Arrivals = load.Poisson
+		config.Arrivals = plan.Poisson
 	}
 	if !given("timeout") {
 		config.Timeout = min(config.Timeout, patience(f.budget, slo))
@@ -143,7 +144,7 @@ func (c *cli) survey(ctx context.Context, config load.Config, f loadFlags, slo c
 		found, err = capacity.Sweep(ctx, s, rates)
 	}
 	done()
-	var bad *load.ConfigError
+	var bad *plan.ConfigError
 	switch {
 	case errors.As(err, &bad):
 		return usageError(err)
@@ -207,13 +208,13 @@ func patience(budget time.Duration, slo capacity.Objective) time.Duration {
 }
 
 // prober offers the windows that a survey asks for.
-func prober(config load.Config, offer func(context.Context, load.Config) (*results.Load, error)) capacity.Probe {
+func prober(config plan.Config, offer func(context.Context, plan.Config) (*results.Load, error)) capacity.Probe {
 	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
 		probe := config
-		probe.Model, probe.Rate, probe.Schedule, probe.Seed = load.Open, a.Rate, "", a.Seed
+		probe.Model, probe.Rate, probe.Schedule, probe.Seed = plan.Open, a.Rate, "", a.Seed
 		probe.Duration, probe.Warmup = a.Window, a.Warmup
 		if a.Rate == 0 {
-			probe.Model, probe.Arrivals, probe.Spin = load.Closed, "", 0
+			probe.Model, probe.Arrivals, probe.Spin = plan.Closed, "", 0
 		}
 		return offer(ctx, probe)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
@@ -24,7 +24,7 @@ import (
 
 type checkFlags struct {
 	protocol, format, output string
-	trust                    load.Trust
+	trust                    plan.Trust
 	probe                    bool
 	timeout, patience        time.Duration
 }
@@ -103,7 +103,7 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 		if err := checkable(subject, f.protocol); err != nil {
 			return usageError(err)
 		}
-		if f.probe || f.trust != (load.Trust{}) {
+		if f.probe || f.trust != (plan.Trust{}) {
 			return usagef("--probe and the flags for https are for a URL; an engine is started with that app anyway")
 		}
 		results, err = c.checkEngine(ctx, subject, f)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/protocol/client"
 	"github.com/dynobench/dyno/protocol/conformance"
 )
@@ -87,7 +87,7 @@ func reachable(ctx context.Context, dial dialFunc, patience time.Duration) error
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		if advice := load.TLSAdvice(err); advice != "" {
+		if advice := plan.TLSAdvice(err); advice != "" {
 			err = fmt.Errorf("%w: %s", err, advice)
 		}
 		return fmt.Errorf("nothing to check: %w", err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/phases"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
@@ -38,7 +40,7 @@ type loadFlags struct {
 	fresh, resume bool
 	spin          time.Duration
 	sources       []string
-	trust         load.Trust
+	trust         plan.Trust
 	progress      string
 	files         loadFiles
 	tolerate      []string
@@ -158,7 +160,7 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	if f.surveys() {
 		return c.survey(cmd.Context(), config, f, slo, given)
 	}
-	phase, err := load.OpenPhaseFD()
+	phase, err := phases.OpenPhaseFD()
 	if err != nil {
 		return usageError(err)
 	}
@@ -174,7 +176,7 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	config.Progress = seen
 	result, err := run(cmd.Context(), config)
 	done()
-	var bad *load.ConfigError
+	var bad *plan.ConfigError
 	if errors.As(err, &bad) {
 		return usageError(err)
 	} else if err != nil {
@@ -215,16 +217,16 @@ func (c *cli) writeLoad(result *results.Load, files []loadFile) error {
 }
 
 // config is what the flags and the scenario ask for together.
-func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) (load.Config, error) {
-	config := load.Config{
-		URL: url, Connections: f.connections, Threads: f.threads, Arrivals: load.Arrivals(f.arrivals),
+func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) (plan.Config, error) {
+	config := plan.Config{
+		URL: url, Connections: f.connections, Threads: f.threads, Arrivals: plan.Arrivals(f.arrivals),
 		Duration: f.duration, Warmup: f.warmup, Timeout: f.timeout, Seed: f.seed, Generator: f.generator,
-		Model: load.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin, Transport: f.transport,
+		Model: plan.Closed, Pipeline: f.pipeline, Fresh: f.fresh, Spin: f.spin, Transport: f.transport,
 	}
 	if f.open() {
-		config.Model, config.Schedule = load.Open, f.rate
+		config.Model, config.Schedule = plan.Open, f.rate
 	}
-	recorded := config.Arrivals == load.Recorded
+	recorded := config.Arrivals == plan.Recorded
 	switch { // load.Config takes a zero for its default
 	case f.connections < 1:
 		return config, fmt.Errorf("--connections %d: at least one is needed", f.connections)
@@ -265,7 +267,7 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 			return config, err
 		}
 	}
-	if config.Model == load.Open && !given("warmup") {
+	if config.Model == plan.Open && !given("warmup") {
 		config.Warmup = openWarmup
 	}
 	if f.scenario == "" {
@@ -298,15 +300,15 @@ func (f loadFlags) open() bool {
 }
 
 // replay takes the arrivals from the trace, and the window unless that is given.
-func (f loadFlags) replay(config *load.Config, window bool) error {
+func (f loadFlags) replay(config *plan.Config, window bool) error {
 	text, err := file.Read(f.trace, mostInput)
 	if err != nil {
 		return fmt.Errorf("--trace: %w", err)
 	}
-	if config.Trace, err = load.ReadTrace(f.trace, bytes.NewReader(text)); err != nil {
+	if config.Trace, err = plan.ReadTrace(f.trace, bytes.NewReader(text)); err != nil {
 		return err
 	}
-	config.Model, config.Speed = load.Open, f.speed
+	config.Model, config.Speed = plan.Open, f.speed
 	if length := config.Trace.Length(f.speed); !window || config.Duration > length {
 		config.Duration = length
 	}
@@ -314,16 +316,16 @@ func (f loadFlags) replay(config *load.Config, window bool) error {
 }
 
 // applyScenario fills config from s where the command line says nothing else.
-func applyScenario(config *load.Config, s *scenarios.Scenario, given func(string) bool) {
+func applyScenario(config *plan.Config, s *scenarios.Scenario, given func(string) bool) {
 	applyRequests(config, s)
 	if !given("group") {
 		config.Groups = s.Load.Groups
 	}
 	if !given("rate") {
-		config.Model, config.Rate, config.Schedule = load.Model(s.Load.Model), s.Load.Rate, s.Load.Schedule
+		config.Model, config.Rate, config.Schedule = plan.Model(s.Load.Model), s.Load.Rate, s.Load.Schedule
 	}
 	if !given("arrivals") && s.Load.Arrivals != "" {
-		config.Arrivals = load.Arrivals(s.Load.Arrivals)
+		config.Arrivals = plan.Arrivals(s.Load.Arrivals)
 	}
 	if !given("connections") {
 		config.Connections = s.Load.Connections

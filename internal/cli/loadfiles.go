@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
@@ -41,7 +42,7 @@ type loadFile struct {
 
 // prepare tells config what the files need and returns them. A file that
 // cannot be written is an error here, before there is anything to lose.
-func (f *loadFiles) prepare(config *load.Config, json bool) (all []loadFile, err error) {
+func (f *loadFiles) prepare(config *plan.Config, json bool) (all []loadFile, err error) {
 	config.Steps = f.steps || f.hlog != "" || f.heatmap != ""
 	add := func(flag, path string, write func(io.Writer, *results.Load) error) {
 		if path != "" {
@@ -57,7 +58,7 @@ func (f *loadFiles) prepare(config *load.Config, json bool) (all []loadFile, err
 	})
 	add("hlog", f.hlog, func(w io.Writer, l *results.Load) error { return results.WriteLog(w, l, "") })
 	if f.vegeta != "" {
-		journal := new(load.Journal)
+		journal := new(record.Journal)
 		config.Journal = journal
 		encoding := map[string]string{"": "gob", ".bin": "gob", ".gob": "gob", ".csv": "csv", ".json": "json"}
 		name, ok := encoding[suffix(f.vegeta)]

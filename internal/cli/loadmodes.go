@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 )
 
 // A loadMode is what kind of load is asked for, as far as flags hang on it.
@@ -13,9 +13,9 @@ type loadMode struct {
 	kept                     bool // the steps go somewhere
 }
 
-func (f loadFlags) mode(config *load.Config, json bool) loadMode {
+func (f loadFlags) mode(config *plan.Config, json bool) loadMode {
 	return loadMode{
-		survey: f.surveys(), closed: config.Model == load.Closed && !f.surveys(), recorded: config.Arrivals == load.Recorded,
+		survey: f.surveys(), closed: config.Model == plan.Closed && !f.surveys(), recorded: config.Arrivals == plan.Recorded,
 		kept: json || f.files.hlog != "" || f.files.heatmap != "",
 	}
 }

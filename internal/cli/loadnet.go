@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 )
 
 // maxSources bounds what a prefix may stand for.
 const maxSources = 1 << 16
 
 // network fills in whom to trust and where connections come from.
-func (f loadFlags) network(config *load.Config) error {
+func (f loadFlags) network(config *plan.Config) error {
 	for _, text := range f.sources {
 		if address, err := netip.ParseAddr(text); err == nil {
 			config.Sources = append(config.Sources, address)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
@@ -89,7 +90,7 @@ func (t *loadText) alarm() {
 
 // caveat says what percentiles of a closed loop do not show.
 func (t *loadText) caveat() {
-	if t.load.Model == string(load.Closed) && t.load.LatencyUS.Max > 0 {
+	if t.load.Model == string(plan.Closed) && t.load.LatencyUS.Max > 0 {
 		t.line("Closed loop: a stall counts once per connection, however long it lasts. The requests that would have come during it are not in these percentiles; an open loop (--rate) has them.")
 	}
 }
@@ -98,7 +99,7 @@ func (t *loadText) title() {
 	l := t.load
 	t.WriteString(format.Wrap(l.URL, t.width, "", "  "))
 	loop := fmt.Sprintf("closed loop, %s", count(l.Connections, "connection"))
-	if l.Model == string(load.Open) {
+	if l.Model == string(plan.Open) {
 		rate := fmt.Sprintf("%s requests/s", offered(l.RateRPS))
 		if l.RateProfile != "" {
 			rate = l.RateProfile + " requests/s, " + offered(l.RateRPS) + " on average,"
@@ -155,7 +156,7 @@ func (t *loadText) table() {
 		q    results.Quantiles
 	}
 	rows := []row{{"latency (from due)", l.LatencyUS}, {"service (from sent)", l.ServiceUS}}
-	if l.Model == string(load.Open) {
+	if l.Model == string(plan.Open) {
 		rows = append(rows, row{"send lag", l.SendLagUS})
 	}
 	if len(l.Classes) > 1 {
@@ -222,7 +223,7 @@ func (t *loadText) connections() {
 		}
 		t.fact("fairness", text)
 	}
-	if l.Model == string(load.Open) {
+	if l.Model == string(plan.Open) {
 		peak, at, end := int64(0), 0.0, int64(0)
 		for _, p := range l.Series {
 			if end = p.Backlog; p.Backlog > peak {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
@@ -137,7 +137,7 @@ func TestLoadTextOfLittle(t *testing.T) {
 
 // What a closed loop's percentiles lack is said once.
 func TestLoadTextCaveat(t *testing.T) {
-	for model, want := range map[load.Model]int{load.Closed: 1, load.Open: 0} {
+	for model, want := range map[plan.Model]int{plan.Closed: 1, plan.Open: 0} {
 		l := sample(t, 5000)
 		l.Model = string(model)
 		var b bytes.Buffer
@@ -234,7 +234,7 @@ func TestPlainProgress(t *testing.T) {
 	var b bytes.Buffer
 	seen := plainProgress(&b)
 	for s := 0.25; s <= 12; s += 0.25 {
-		seen(load.Progress{
+		seen(plan.Progress{
 			Elapsed: time.Duration(s * 1e9), Total: 12 * time.Second, RPS: 98765.4, Measuring: s > 6,
 			P99US: 1234, Errors: int64(s / 8), Backlog: int64(s/10) * 2345,
 		})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/protocol/client"
@@ -18,12 +19,12 @@ import (
 var readHost = meter.ReadHost
 
 // An offer runs the generator.
-type offer func(context.Context, load.Config) (*results.Load, error)
+type offer func(context.Context, plan.Config) (*results.Load, error)
 
 // offering runs the generator by itself, and judges what it can see of the host
 // but for the codes that are tolerated. Under dyno run the harness does that.
 func offering(tolerate []string) offer {
-	return func(ctx context.Context, config load.Config) (*results.Load, error) {
+	return func(ctx context.Context, config plan.Config) (*results.Load, error) {
 		l, err := offerAlone(ctx, config)
 		if err == nil {
 			bench.Tolerate(l, tolerate)
@@ -33,10 +34,10 @@ func offering(tolerate []string) offer {
 }
 
 // offerAlone watches the host within the window.
-func offerAlone(ctx context.Context, config load.Config) (*results.Load, error) {
+func offerAlone(ctx context.Context, config plan.Config) (*results.Load, error) {
 	local, server := serverOf(config.URL)
 	watch := measure.WatchAlone(local, server, readHost)
-	config.Phase = func(load.Phase) { watch.Edge() }
+	config.Phase = func(plan.Phase) { watch.Edge() }
 	l, err := load.Run(ctx, config)
 	if err != nil {
 		return l, err

@@ -11,7 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/dynobench/dyno/bench"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/format"
 )
 
@@ -123,7 +123,7 @@ const plainEvery = 5 * time.Second
 // watches and nothing elsewhere, so that the output of a script holds results
 // only; by plain a line every few seconds, for a log. It returns what to call
 // while the run lasts, nil where nothing is shown, and at its end.
-func watchLoad(w io.Writer, mode string) (seen func(load.Progress), done func()) {
+func watchLoad(w io.Writer, mode string) (seen func(plan.Progress), done func()) {
 	switch {
 	case mode == "plain":
 		return plainProgress(w), func() {}
@@ -131,7 +131,7 @@ func watchLoad(w io.Writer, mode string) (seen func(load.Progress), done func())
 		return nil, func() {}
 	}
 	var b *bar // its length stays as it was when it was made
-	return func(p load.Progress) {
+	return func(p plan.Progress) {
 			if b == nil {
 				b = newBar(w, int64(p.Total))
 			}
@@ -144,9 +144,9 @@ func watchLoad(w io.Writer, mode string) (seen func(load.Progress), done func())
 }
 
 // plainProgress prints a line now and then.
-func plainProgress(w io.Writer) func(load.Progress) {
+func plainProgress(w io.Writer) func(plan.Progress) {
 	next := plainEvery
-	return func(p load.Progress) {
+	return func(p plan.Progress) {
 		if p.Elapsed < next {
 			return
 		}
@@ -156,7 +156,7 @@ func plainProgress(w io.Writer) func(load.Progress) {
 }
 
 // standing is how a run stands, in a line.
-func standing(p load.Progress) string {
+func standing(p plan.Progress) string {
 	text := format.Significant(p.RPS, 3) + " requests/s"
 	if !p.Measuring {
 		return text + ", warming up"

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/scenarios"
@@ -29,7 +29,7 @@ threads no number comes twice, but some of the last may be missing.`
 
 // requests makes the requests of the command line; without any flag for them
 // they are what load.Config itself makes of the URL.
-func (f loadFlags) requests(config *load.Config, given func(string) bool, stdin io.Reader) error {
+func (f loadFlags) requests(config *plan.Config, given func(string) bool, stdin io.Reader) error {
 	if f.data != "" {
 		data, err := workload.LoadData(f.data)
 		if err != nil {
@@ -42,7 +42,7 @@ func (f loadFlags) requests(config *load.Config, given func(string) bool, stdin 
 	if orders := workload.Orders(); !slices.Contains(orders, f.dataOrder) {
 		return suggest.Unknown("--data-order", f.dataOrder, orders)
 	}
-	path, err := load.PathOf(config.URL)
+	path, err := plan.PathOf(config.URL)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (f loadFlags) requests(config *load.Config, given func(string) bool, stdin 
 		if err != nil {
 			return err
 		}
-		config.Requests = []load.Request{{Method: f.method, Path: path, Header: header, Body: body, Length: -1, Verbatim: f.verbatim}}
+		config.Requests = []plan.Request{{Method: f.method, Path: path, Header: header, Body: body, Length: -1, Verbatim: f.verbatim}}
 		return nil
 	}
 	for _, name := range []string{"method", "body"} {
@@ -94,8 +94,8 @@ func (f loadFlags) headers() (all [][2]string, err error) {
 //	[METHOD] PATH [weight=N] [class=NAME] [status=CODE] [body=TEXT]
 //
 // The body comes last and goes on to the end, so that it needs no quotes.
-func (b *bodies) request(text string) (load.Request, error) {
-	r := load.Request{Weight: 1, Length: -1}
+func (b *bodies) request(text string) (plan.Request, error) {
+	r := plan.Request{Weight: 1, Length: -1}
 	word, rest := cutWord(text)
 	if !strings.HasPrefix(word, "/") && !strings.HasPrefix(word, "${") {
 		r.Method = word
@@ -170,10 +170,10 @@ func (b *bodies) read(what, text string) ([]byte, error) {
 }
 
 // applyRequests fills config with the requests of s and their data.
-func applyRequests(config *load.Config, s *scenarios.Scenario) {
+func applyRequests(config *plan.Config, s *scenarios.Scenario) {
 	config.Data, config.DataOrder = s.Data.Rows, workload.Order(s.Data.Order)
 	for _, r := range s.Requests {
-		lr := load.Request{
+		lr := plan.Request{
 			Class: r.Class, Weight: r.Weight, Method: r.Method, Path: r.Path, Body: []byte(r.Body),
 			Status: r.Expect.Status, Length: -1, SHA256: r.Expect.SHA256, Verbatim: r.Verbatim,
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dynobench/dyno/bench"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
@@ -98,7 +98,7 @@ func (c *cli) restore(store *results.Store) (*bench.Plan, error) {
 		ReadyTimeout: seconds(p.ReadyTimeoutS), Calibration: run.Calibration, Done: run.Trials,
 	}
 	if p.Trust != nil {
-		o.Trust = load.Trust(*p.Trust)
+		o.Trust = plan.Trust(*p.Trust)
 	}
 	var err error
 	if o.Dyno, err = os.Executable(); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dynobench/dyno/bench"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines/catalog"
@@ -66,7 +66,7 @@ type runFlags struct {
 	readyTimeout  time.Duration
 	tolerate      []string
 	wait          bool
-	trust         load.Trust
+	trust         plan.Trust
 	resume        string
 	plan, secrets bool
 	given         func(flag string) bool

@@ -3,10 +3,10 @@ package cli
 import (
 	"github.com/spf13/pflag"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 )
 
-func trustFlags(flags *pflag.FlagSet, t *load.Trust) {
+func trustFlags(flags *pflag.FlagSet, t *plan.Trust) {
 	flags.BoolVar(&t.Insecure, "insecure", false, "https: trust any certificate")
 	flags.StringVar(&t.Authorities, "cacert", "", "https: trust the authorities in this PEM `file`, not the system's")
 	flags.StringVar(&t.ServerName, "server-name", "", "https: server `name` for SNI and the certificate (default: the host)")

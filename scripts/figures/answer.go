@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/doctor"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 )
 
 // answer is what the percentiles of a freeze test have to be.
@@ -44,8 +44,8 @@ const lateBy = time.Millisecond
 
 // expect works the answer out. It fails if the requests of the run are not
 // those of the schedule.
-func (z frozen) expect(arrivals load.Arrivals, seed uint64) (answer, error) {
-	due := slices.Collect(load.Config{Rate: freezeRate, Arrivals: arrivals, Seed: seed, Duration: freezeWindow}.Due(0))
+func (z frozen) expect(arrivals plan.Arrivals, seed uint64) (answer, error) {
+	due := slices.Collect(plan.Config{Rate: freezeRate, Arrivals: arrivals, Seed: seed, Duration: freezeWindow}.Due(0))
 	if len(due) != len(z.requests) || int64(len(due)) != z.Requests {
 		return answer{}, fmt.Errorf("%d requests were due, %d were answered, and %d are on record", len(due), z.Requests, len(z.requests))
 	}

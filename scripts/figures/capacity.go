@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/capacity"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -177,8 +177,8 @@ func idealSojourns(c *results.Capacity, rate float64) []float64 {
 		if p.RateRPS != rate || p.Verdict == results.VerdictSpoiled {
 			continue
 		}
-		config := load.Config{
-			Rate: p.RateRPS, Arrivals: load.Arrivals(c.Arrivals), Seed: p.Seed,
+		config := plan.Config{
+			Rate: p.RateRPS, Arrivals: plan.Arrivals(c.Arrivals), Seed: p.Seed,
 			Duration: time.Duration(p.DurationS * float64(time.Second)),
 		}
 		free := time.Duration(math.MinInt64)

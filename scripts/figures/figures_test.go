@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/bench/doctor"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -15,9 +15,9 @@ import (
 // when they are sent is off by almost all.
 func TestAnswer(t *testing.T) {
 	const cost, calm = 10 * time.Microsecond, 100 * time.Microsecond
-	for _, arrivals := range []load.Arrivals{load.Constant, load.Poisson} {
+	for _, arrivals := range []plan.Arrivals{plan.Constant, plan.Poisson} {
 		z := frozen{stop: 4*time.Second + 300*time.Microsecond, length: time.Second}
-		due := slices.Collect(load.Config{Rate: freezeRate, Arrivals: arrivals, Seed: 3, Duration: freezeWindow}.Due(0))
+		due := slices.Collect(plan.Config{Rate: freezeRate, Arrivals: arrivals, Seed: 3, Duration: freezeWindow}.Due(0))
 		var all []time.Duration
 		for i, wait := range doctor.Waits(due, z.stop, z.length, cost) {
 			if wait == 0 {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/results"
 )
@@ -42,7 +42,7 @@ func freezeFigures(ctx context.Context, dyno string, f *figures) error {
 	}
 	defer func() { s.close(ctx) }()
 	fmt.Printf("freeze test, null stopped for %v of %v at %.0f/s, %d rounds; seen for expected\n", freezeLength, freezeWindow, freezeRate, freezeRounds)
-	for _, arrivals := range []load.Arrivals{load.Constant, load.Poisson} {
+	for _, arrivals := range []plan.Arrivals{plan.Constant, plan.Poisson} {
 		off := make([][]float64, len(freezeQuantiles))
 		for i := range freezeRounds {
 			z, err := s.freeze(ctx, "native", arrivals, uint64(i+1))
@@ -73,7 +73,7 @@ func freezeFigures(ctx context.Context, dyno string, f *figures) error {
 
 // vegetaFreeze tells what vegeta's own stamps make of the same.
 func (s *site) vegetaFreeze(ctx context.Context) error {
-	v, err := s.freeze(ctx, "vegeta", load.Constant, 1)
+	v, err := s.freeze(ctx, "vegeta", plan.Constant, 1)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ type frozen struct {
 }
 
 // freeze offers the rate for a window and stops the server within it.
-func (s *site) freeze(ctx context.Context, generator string, arrivals load.Arrivals, seed uint64) (z frozen, err error) {
+func (s *site) freeze(ctx context.Context, generator string, arrivals plan.Arrivals, seed uint64) (z frozen, err error) {
 	dir, err := os.MkdirTemp("", "dyno-figures-")
 	if err != nil {
 		return z, err
@@ -108,8 +108,8 @@ func (s *site) freeze(ctx context.Context, generator string, arrivals load.Arriv
 	held, began := make(chan pause, 1), false
 	running, over := context.WithCancel(ctx)
 	defer over()
-	r, err := s.load(ctx, freezeWindow, func(p load.Phase) {
-		if p != load.MeasureStart || began {
+	r, err := s.load(ctx, freezeWindow, func(p plan.Phase) {
+		if p != plan.MeasureStart || began {
 			return
 		}
 		began = true

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/bench/target"
@@ -117,7 +117,7 @@ func (s *site) watched(ctx context.Context, length time.Duration, dir string, se
 
 // load runs dyno load and meters the host between the edges of its window,
 // which is window long. edge, where not nil, is called at both.
-func (s *site) load(ctx context.Context, window time.Duration, edge func(load.Phase), args ...string) (measure.Reading, error) {
+func (s *site) load(ctx context.Context, window time.Duration, edge func(plan.Phase), args ...string) (measure.Reading, error) {
 	argv := append([]string{s.dyno, "load", s.url, "--json", "--duration", window.String()}, args...)
 	job := measure.Job{
 		Command: target.Command{Name: "generator", Argv: argv, CPUs: s.cpus.Generator},

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package native
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/bench/load/record"
+)
+
+// Run says that the native generator needs Linux.
+func Run(context.Context, *plan.Config, plan.Endpoint) (*record.Reading, error) {
+	return nil, plan.Errorf("Generator", "the native generator needs Linux's epoll, this is %s: use the vegeta generator", runtime.GOOS)
+}
