@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/file":     {},
 	"internal/secret":   {},
 	"internal/peer":     {},
+	"internal/testkit":  {},
 	"internal/systemd":  {},
 	"internal/number":   {},
 	"internal/yamlfile": {"internal/file", "internal/number", "internal/suggest"},
@@ -65,8 +66,9 @@ var mayImport = map[string][]string{
 	"engines/null":       {"engines", "engines/kernel", "protocol", "internal/iouring"},
 	"engines/observe":    {"engines", "engines/kernel", "engines/supervise", "protocol"},
 	"engines/profile":    {},
+	"engines/memory":     {},
 	"engines/catalog":    {"engines/...", "internal/suggest"},
-	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps"},
+	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps", "internal/testkit"},
 
 	// The language of load: scenarios are written in it, the generator speaks it.
 	"scenarios/workload": {"internal/file", "internal/number", "internal/suggest"},
@@ -110,11 +112,14 @@ var mayImport = map[string][]string{
 
 // testsMayImport is what a package's own tests may import beside.
 var testsMayImport = map[string][]string{
-	"": {"internal/peer"}, // every package's
+	"": {"internal/peer", "internal/testkit"}, // every package's
 
+	"bench/capacity":        {"results/stats"},
 	"bench/load":            {"engines", "engines/null", "protocol", "protocol/http1"}, // a server in another process
 	"bench/load/native":     {"bench/load/loadtest"},
 	"bench/load/netio":      {"bench/load/loadtest"},
+	"engines/blocking":      {"protocol/http1"},
+	"engines/enginetest":    {"internal/iouring"},
 	"protocol/protocoltest": {"protocol/http1"},
 	"results/report":        {"results/resultstest"},
 }

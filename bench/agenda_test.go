@@ -23,7 +23,7 @@ func walk(a *agenda, outcome func(at place, repeat int) bool) (measured []result
 			t = &results.Trial{Scenario: at.scenario, Target: at.target, Trial: at.trial, Order: i + 1}
 			t.Valid = true
 			if outcome(at, s.Repeat) {
-				t.Warn(results.Warning{Code: CodeSteal, Invalid: true})
+				t.Warn(results.Warning{Code: results.CodeSteal, Invalid: true})
 			}
 			measured = append(measured, *t)
 		}

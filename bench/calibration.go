@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 )
@@ -52,7 +51,7 @@ func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 		return
 	}
 	t.AtLeast = true
-	t.Warn(results.Warning{Code: CodeNullCeiling,
+	t.Warn(results.Warning{Code: results.CodeNullCeiling,
 		Message: fmt.Sprintf("%.0f requests/s are %.0f %% of what the generator can do on this host (%.0f/s, by dyno doctor), and the server was busy for %.0f %% of the time: the throughput is at least this, the CPU per request stands",
 			t.ThroughputRPS, 100*t.ThroughputRPS/limit, limit, 100*server),
 		Measure: results.Above(100*t.ThroughputRPS/limit, 100*nearCeiling, "%"),
@@ -63,12 +62,12 @@ func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 // here by themselves: what is new is this trial's disturbance. Above a bound
 // of its own the generator has already said so.
 func (p *Plan) gatePacing(t *results.Trial) {
-	if p.Calibration == nil || t.Generator != "native" || hasCode(&t.Load, load.CodeSendLag) {
+	if p.Calibration == nil || t.Generator != "native" || hasCode(&t.Load, results.CodeSendLag) {
 		return
 	}
 	c, ok := p.Calibration.PacingAt(t.RateRPS)
 	if lag := t.GeneratorLagUS.P99; ok && c.LagUS.P99 > 0 && lag > lagFactor*c.LagUS.P99 && lag > c.LagUS.P99+lagSlackUS {
-		t.Warn(results.Warning{Code: CodePacing,
+		t.Warn(results.Warning{Code: results.CodePacing,
 			Message: fmt.Sprintf("requests left up to %.0f µs late (p99); on this host alone it was %.0f µs, by dyno doctor", lag, c.LagUS.P99),
 			Measure: results.Above(lag, max(lagFactor*c.LagUS.P99, c.LagUS.P99+lagSlackUS), "µs"),
 			Hint:    "the host was disturbed, or the server's work reaches the generator's CPUs; service_us is free of it"})

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
@@ -19,7 +18,7 @@ import (
 func TestCeiling(t *testing.T) {
 	generatorBound := &results.Calibration{CeilingRPS: 100_000, GeneratorBusy: 0.98, ServerBusy: 0.9}
 	nullBound := &results.Calibration{CeilingRPS: 100_000, GeneratorBusy: 0.6, ServerBusy: 0.99}
-	busy := results.Warning{Code: load.CodeGeneratorBound, Message: "busy", Invalid: true}
+	busy := results.Warning{Code: results.CodeGeneratorBound, Message: "busy", Invalid: true}
 	for name, test := range map[string]struct {
 		calibration *results.Calibration
 		rate        float64
@@ -29,18 +28,18 @@ func TestCeiling(t *testing.T) {
 		want        string // code of the warning that makes it a lower bound
 	}{
 		"far below":                         {generatorBound, 84_000, 0.8, 0, nil, ""},
-		"at the ceiling, time to spare":     {generatorBound, 86_000, 0.8, 0, nil, CodeNullCeiling},
-		"above it":                          {generatorBound, 130_000, 0.9, 0, nil, CodeNullCeiling},
+		"at the ceiling, time to spare":     {generatorBound, 86_000, 0.8, 0, nil, results.CodeNullCeiling},
+		"above it":                          {generatorBound, 130_000, 0.9, 0, nil, results.CodeNullCeiling},
 		"at the ceiling, saturated":         {generatorBound, 99_000, 0.96, 0, nil, ""},
 		"saturated for what steal left":     {generatorBound, 99_000, 0.92, 4, nil, ""},
 		"no calibration":                    {nil, 99_000, 0.8, 0, nil, ""},
 		"null was the limit":                {nullBound, 99_000, 0.9, 0, nil, ""},
-		"null was the limit, and far above": {nullBound, 150_000, 0.9, 0, nil, CodeNullCeiling},
+		"null was the limit, and far above": {nullBound, 150_000, 0.9, 0, nil, results.CodeNullCeiling},
 		"another generator":                 {generatorBound, 99_000, 0.8, 0, func(t *results.Trial) { t.Generator = "vegeta" }, ""},
 		"pipelined":                         {generatorBound, 99_000, 0.8, 0, func(t *results.Trial) { t.Pipeline = 16 }, ""},
 		"an open loop":                      {generatorBound, 99_000, 0.8, 0, func(t *results.Trial) { t.Model = string(plan.Open) }, ""},
-		"generator-bound and saturated":     {generatorBound, 99_000, 0.97, 0, func(t *results.Trial) { t.Warn(busy) }, load.CodeGeneratorBound},
-		"generator-bound":                   {generatorBound, 70_000, 0.8, 0, func(t *results.Trial) { t.Warn(busy) }, load.CodeGeneratorBound},
+		"generator-bound and saturated":     {generatorBound, 99_000, 0.97, 0, func(t *results.Trial) { t.Warn(busy) }, results.CodeGeneratorBound},
+		"generator-bound":                   {generatorBound, 70_000, 0.8, 0, func(t *results.Trial) { t.Warn(busy) }, results.CodeGeneratorBound},
 	} {
 		p := &Plan{Options: Options{Calibration: test.calibration}, cpus: measure.CPUs{Server: []int{0}, Generator: []int{1}}}
 		trial := &results.Trial{Load: results.Load{Valid: true, Generator: "native", Model: string(plan.Closed), ThroughputRPS: test.rate}}
@@ -53,7 +52,7 @@ func TestCeiling(t *testing.T) {
 		})
 		var codes []string
 		for _, w := range trial.Warnings {
-			if w.Code != CodeNear {
+			if w.Code != results.CodeNear {
 				codes = append(codes, w.Code)
 			}
 		}
@@ -92,10 +91,10 @@ func TestPacing(t *testing.T) {
 			trial.Model = string(plan.Closed)
 		}
 		if test.already {
-			trial.Warn(results.Warning{Code: load.CodeSendLag})
+			trial.Warn(results.Warning{Code: results.CodeSendLag})
 		}
 		p.gate(trial, measure.Reading{Used: meter.Usage{Wall: time.Second}})
-		if got := hasCode(&trial.Load, CodePacing); got != test.want || !trial.Valid {
+		if got := hasCode(&trial.Load, results.CodePacing); got != test.want || !trial.Valid {
 			t.Errorf("%s: noted %v, valid %v; want %v and valid", name, got, trial.Valid, test.want)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
@@ -13,8 +12,8 @@ import (
 
 // TestGate holds the harness's validity gates against what it has seen.
 func TestGate(t *testing.T) {
-	busy := results.Warning{Code: load.CodeGeneratorBound, Message: "busy", Invalid: true}
-	wrong := results.Warning{Code: load.CodeWrongBytes, Invalid: true}
+	busy := results.Warning{Code: results.CodeGeneratorBound, Message: "busy", Invalid: true}
+	wrong := results.Warning{Code: results.CodeWrongBytes, Invalid: true}
 	for name, test := range map[string]struct {
 		model    plan.Model
 		warnings []results.Warning

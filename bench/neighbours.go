@@ -27,7 +27,7 @@ func judgeSide(l *results.Load, s measure.Side, busiest meter.Neighbour) {
 func JudgeAlone(l *results.Load, seen measure.AloneReading) {
 	if seen.Died != 0 { // and that is all
 		l.Warnings = nil
-		l.Warn(results.Warning{Code: CodeServerDied, Invalid: true, Message: fmt.Sprintf("the server, process %d, ended before the window did", seen.Died),
+		l.Warn(results.Warning{Code: results.CodeServerDied, Invalid: true, Message: fmt.Sprintf("the server, process %d, ended before the window did", seen.Died),
 			Hint: "look at what it says"})
 		return
 	}
@@ -49,7 +49,7 @@ func JudgeAlone(l *results.Load, seen measure.AloneReading) {
 // is not judged: a server with more threads than CPUs makes it by itself.
 func judgePressure(l *results.Load, pct float64) {
 	if pct > maxPressure {
-		l.Warn(results.Warning{Code: CodePressure, Invalid: true, Measure: results.Above(pct, maxPressure, "%"),
+		l.Warn(results.Warning{Code: results.CodePressure, Invalid: true, Measure: results.Above(pct, maxPressure, "%"),
 			Message: fmt.Sprintf("for %.1f %% of the time tasks of this host waited for memory (at most %.0f %% is allowed)", pct, maxPressure),
 			Hint:    "see what takes the memory, the server itself perhaps (free, top): pages are read back or written out while it is measured"})
 	}
@@ -57,7 +57,7 @@ func judgePressure(l *results.Load, pct float64) {
 
 func judgeForeign(l *results.Load, s measure.Side, busiest meter.Neighbour, certain bool) {
 	if pct, limit := foreignPct(s), foreignLimitPct(s); s.Used.Wall > 0 && pct > limit {
-		l.Warn(results.Warning{Code: CodeForeignLoad, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
+		l.Warn(results.Warning{Code: results.CodeForeignLoad, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
 			Message: fmt.Sprintf("other processes used %.1f %% of the time of the %s's CPUs (at most %.1f %% is allowed)", pct, s.Name, limit)})
 	}
 }
@@ -68,14 +68,14 @@ func judgeWaiting(l *results.Load, s measure.Side, busiest meter.Neighbour, cert
 	}
 	pct, limit := sharePct(s.Waited(), s.Used.Wall), 100*maxWaited+sharePct(waitedSlack, s.Used.Wall)
 	if pct > limit {
-		l.Warn(results.Warning{Code: CodeRunDelay, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
+		l.Warn(results.Warning{Code: results.CodeRunDelay, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
 			Message: fmt.Sprintf("a thread of the %s waited for %.1f %% of the time for a CPU that others had (at most %.1f %% is allowed)", s.Name, pct, limit)})
 	}
 }
 
 func judgeQuota(l *results.Load, who string, q meter.Throttled, wall time.Duration) {
 	if pct := sharePct(q.For, wall); wall > 0 && pct > 100*maxHeldBack {
-		l.Warn(results.Warning{Code: CodeThrottled, Invalid: true, Measure: results.Above(pct, 100*maxHeldBack, "%"),
+		l.Warn(results.Warning{Code: results.CodeThrottled, Invalid: true, Measure: results.Above(pct, 100*maxHeldBack, "%"),
 			Message: fmt.Sprintf("the quota of a control group (%s, %.3g CPUs) held the %s back for %v", q.Group, q.CPUs, who, q.For.Round(time.Millisecond)),
 			Hint:    "give it a larger quota, or none (cpu.max, docker run --cpus): what it would do without one cannot be told from this"})
 	}

@@ -31,20 +31,20 @@ func TestJudgeSide(t *testing.T) {
 		"a little":                      {measure.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s/2+50*time.Millisecond, 1)}, ""},
 		"it wakes for each answer":      {measure.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
 		"a thread took its count along": {measure.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: -60_000}, Ours: s / 2, On: on(s/2+130*time.Millisecond, 1)}, ""},
-		"and so does a busy loop":       {measure.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 600_000}, Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
-		"a busy loop":                   {measure.Side{Used: used(s/2, s), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad + " " + CodeRunDelay},
-		"a busy loop that gives way":    {measure.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s, 1)}, CodeForeignLoad},
-		"short and in the way":          {measure.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: on(s/2+40*time.Millisecond, 1)}, CodeRunDelay},
+		"and so does a busy loop":       {measure.Side{Used: meter.Usage{Wall: s, CPU: s / 2, Runnable: s / 2, Voluntary: 600_000}, Ours: s / 2, On: on(s, 1)}, results.CodeForeignLoad},
+		"a busy loop":                   {measure.Side{Used: used(s/2, s), Ours: s / 2, On: on(s, 1)}, results.CodeForeignLoad + " " + results.CodeRunDelay},
+		"a busy loop that gives way":    {measure.Side{Used: used(s/2, s/2), Ours: s / 2, On: on(s, 1)}, results.CodeForeignLoad},
+		"short and in the way":          {measure.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: on(s/2+40*time.Millisecond, 1)}, results.CodeRunDelay},
 		"many threads, one CPU":         {measure.Side{Used: used(s, s), Ours: s, On: on(s, 1)}, ""},
 		"this process in between":       {measure.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s/2 + 40*time.Millisecond, On: on(s/2+40*time.Millisecond, 1)}, ""},
 		"interrupts in between":         {measure.Side{Used: used(s/2, s/2+40*time.Millisecond), Ours: s / 2, On: meter.HostUsage{CPUs: 1, Wall: s, Threads: s / 2, Away: 40 * time.Millisecond}}, ""},
-		"a quota":                       {measure.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: 700 * time.Millisecond}}, CodeThrottled},
+		"a quota":                       {measure.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: 700 * time.Millisecond}}, results.CodeThrottled},
 		"a quota that hardly was felt":  {measure.Side{Used: used(s/5, s/5), Ours: s / 5, On: on(s/5, 1), Throttled: meter.Throttled{Group: "/g", CPUs: 0.2, For: time.Millisecond}}, ""},
-		"one CPU of eight":              {measure.Side{Used: used(s, s), Ours: s, On: on(2*s, 8)}, CodeForeignLoad},
+		"one CPU of eight":              {measure.Side{Used: used(s, s), Ours: s, On: on(2*s, 8)}, results.CodeForeignLoad},
 		"it runs elsewhere":             {measure.Side{Used: used(2*s, s), Ours: 2 * s, On: on(s/2, 1)}, ""},
 		"it was not read":               {measure.Side{On: on(s, 1)}, ""},
 		"the readings drift apart":      {measure.Side{Used: meter.Usage{Wall: s, CPU: s, Runnable: s}, Ours: s, On: meter.HostUsage{CPUs: 1, Wall: s + 80*time.Millisecond, Threads: s + 80*time.Millisecond}}, ""},
-		"a tree without its short ones": {measure.Side{Used: used(s/10, s/10), Ours: s / 10, On: on(s, 1)}, CodeForeignLoad},
+		"a tree without its short ones": {measure.Side{Used: used(s/10, s/10), Ours: s / 10, On: on(s, 1)}, results.CodeForeignLoad},
 	} {
 		test.side.Name = "server"
 		l := results.Load{Valid: true}
@@ -55,7 +55,7 @@ func TestJudgeSide(t *testing.T) {
 			if !w.Invalid || w.Measure == nil || !(w.Measure.Value > w.Measure.Limit) {
 				t.Errorf("%s: %+v", name, w)
 			}
-			if w.Code != CodeThrottled && !strings.Contains(w.Hint, `"make\x1b[31m" (pid 7), with 50 %`) {
+			if w.Code != results.CodeThrottled && !strings.Contains(w.Hint, `"make\x1b[31m" (pid 7), with 50 %`) {
 				t.Errorf("%s: the hint names nobody: %q", name, w.Hint)
 			}
 		}
@@ -86,16 +86,16 @@ func TestJudgeAlone(t *testing.T) {
 	}{
 		"alone":                           {measure.AloneReading{Sides: []measure.Side{generator(0, s/2)}}, "", true},
 		"others, and room for all":        {measure.AloneReading{Sides: []measure.Side{generator(0, s)}}, "", true},
-		"others, and no room":             {measure.AloneReading{Sides: []measure.Side{generator(0, 2*s)}}, CodeForeignLoad, false},
-		"no room, beside the server":      {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, 2*s)}}, CodeForeignLoad, true},
-		"it had to wait":                  {measure.AloneReading{Local: true, Sides: []measure.Side{generator(s/10, s)}}, CodeRunDelay, false},
-		"the server waited for somebody":  {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, s/2), server(s / 10)}}, CodeRunDelay, true},
-		"a quota":                         {measure.AloneReading{Local: true, Held: held, Host: meter.HostUsage{Wall: s}}, CodeThrottled, false},
-		"the server died":                 {measure.AloneReading{Local: true, Died: 7, Held: held, Host: meter.HostUsage{Wall: s}}, CodeServerDied, false},
-		"short of memory":                 {measure.AloneReading{Host: meter.HostUsage{PSIMemorySomePct: 6, Wall: s}}, CodePressure, false},
-		"steal":                           {measure.AloneReading{Host: meter.HostUsage{StealPct: 6}}, CodeSteal, false},
+		"others, and no room":             {measure.AloneReading{Sides: []measure.Side{generator(0, 2*s)}}, results.CodeForeignLoad, false},
+		"no room, beside the server":      {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, 2*s)}}, results.CodeForeignLoad, true},
+		"it had to wait":                  {measure.AloneReading{Local: true, Sides: []measure.Side{generator(s/10, s)}}, results.CodeRunDelay, false},
+		"the server waited for somebody":  {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, s/2), server(s / 10)}}, results.CodeRunDelay, true},
+		"a quota":                         {measure.AloneReading{Local: true, Held: held, Host: meter.HostUsage{Wall: s}}, results.CodeThrottled, false},
+		"the server died":                 {measure.AloneReading{Local: true, Died: 7, Held: held, Host: meter.HostUsage{Wall: s}}, results.CodeServerDied, false},
+		"short of memory":                 {measure.AloneReading{Host: meter.HostUsage{PSIMemorySomePct: 6, Wall: s}}, results.CodePressure, false},
+		"steal":                           {measure.AloneReading{Host: meter.HostUsage{StealPct: 6}}, results.CodeSteal, false},
 		"nobody knows who the server is":  {measure.AloneReading{Local: true}, "", true},
-		"the server is held by its quota": {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, s/2), {Name: "server", Used: meter.Usage{Wall: s}, Ours: s, Throttled: held}}}, CodeThrottled, false},
+		"the server is held by its quota": {measure.AloneReading{Local: true, Sides: []measure.Side{generator(0, s/2), {Name: "server", Used: meter.Usage{Wall: s}, Ours: s, Throttled: held}}}, results.CodeThrottled, false},
 	} {
 		l := results.Load{Valid: true}
 		JudgeAlone(&l, test.seen)
@@ -122,7 +122,7 @@ func TestForeignLoadErrors(t *testing.T) {
 				for range trials {
 					l := results.Load{Valid: true}
 					judgeSide(&l, simulated(rng, cpus, window, foreign), meter.Neighbour{})
-					n += one(slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeForeignLoad }))
+					n += one(slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == results.CodeForeignLoad }))
 				}
 				return n
 			}

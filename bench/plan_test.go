@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
@@ -149,12 +148,12 @@ func TestPlanRefuses(t *testing.T) {
 }
 
 func TestOnlyTheHostsNoiseIsRepeated(t *testing.T) {
-	steal := results.Warning{Code: CodeSteal, Invalid: true}
-	died := results.Warning{Code: CodeServerDied, Invalid: true}
-	starved := results.Warning{Code: load.CodeStarvation, Invalid: true}
-	harmless := results.Warning{Code: CodeKilled}
-	stalled := results.Warning{Code: load.CodeStalled, Invalid: true}
-	tolerated := results.Warning{Code: CodeRunDelay, Tolerated: true}
+	steal := results.Warning{Code: results.CodeSteal, Invalid: true}
+	died := results.Warning{Code: results.CodeServerDied, Invalid: true}
+	starved := results.Warning{Code: results.CodeStarvation, Invalid: true}
+	harmless := results.Warning{Code: results.CodeKilled}
+	stalled := results.Warning{Code: results.CodeStalled, Invalid: true}
+	tolerated := results.Warning{Code: results.CodeRunDelay, Tolerated: true}
 	for name, test := range map[string]struct {
 		warnings          []results.Warning
 		disturbed, failed bool

@@ -183,14 +183,14 @@ func (q *profile) end(t *results.Trial) {
 	t.Profiles = q.files
 	switch {
 	case q.lacking != "":
-		t.Warn(results.Warning{Code: CodeNotProfiled, Message: q.lacking + "; beside others that are profiled it is spared what that costs",
+		t.Warn(results.Warning{Code: results.CodeNotProfiled, Message: q.lacking + "; beside others that are profiled it is spared what that costs",
 			Hint: "a Go server that has net/http/pprof can be told its address by {pprof} in its command"})
 	case len(q.files) > 0:
-		t.Warn(results.Warning{Code: CodeProfiled, Message: fmt.Sprintf("the server was profiled (%s) within the window: its figures hold what that costs", q.kind),
+		t.Warn(results.Warning{Code: results.CodeProfiled, Message: fmt.Sprintf("the server was profiled (%s) within the window: its figures hold what that costs", q.kind),
 			Hint: "compare it with servers that were profiled for the same only, or run without --profile"})
 	}
 	if err := errors.Join(q.errs...); err != nil {
-		t.Warn(results.Warning{Code: CodeNotProfiled, Message: fmt.Sprintf("no %s profile of the server: %v", q.kind, err),
+		t.Warn(results.Warning{Code: results.CodeNotProfiled, Message: fmt.Sprintf("no %s profile of the server: %v", q.kind, err),
 			Hint: "does the server serve net/http/pprof at {pprof}?"})
 	}
 }

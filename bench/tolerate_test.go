@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -17,16 +16,16 @@ func TestTolerate(t *testing.T) {
 		valid bool
 		left  []string // still in the way
 	}{
-		{"", []string{CodeSteal}, false, []string{CodeSteal}},
-		{"steal", []string{CodeSteal}, true, nil},
-		{"steal", []string{CodeSteal, CodeForeignLoad}, false, []string{CodeForeignLoad}},
-		{"steal, foreign-load", []string{CodeSteal, CodeForeignLoad}, true, nil},
-		{"host", []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped}, true, nil},
-		{"host", []string{CodeSteal, CodeServerDied}, false, []string{CodeServerDied}},
-		{"host", []string{load.CodeStalled}, false, []string{load.CodeStalled}},
-		{"host", []string{load.CodeStalled, CodeRunDelay}, true, nil},
-		{"steal", []string{load.CodeStalled, CodeRunDelay}, false, []string{load.CodeStalled, CodeRunDelay}},
-		{"host", []string{load.CodeErrors}, false, []string{load.CodeErrors}},
+		{"", []string{results.CodeSteal}, false, []string{results.CodeSteal}},
+		{"steal", []string{results.CodeSteal}, true, nil},
+		{"steal", []string{results.CodeSteal, results.CodeForeignLoad}, false, []string{results.CodeForeignLoad}},
+		{"steal, foreign-load", []string{results.CodeSteal, results.CodeForeignLoad}, true, nil},
+		{"host", []string{results.CodeSteal, results.CodeForeignLoad, results.CodeRunDelay, results.CodeThrottled, results.CodeMeterLate, results.CodeSendLag, results.CodeRateMissed, results.CodeClockStepped}, true, nil},
+		{"host", []string{results.CodeSteal, results.CodeServerDied}, false, []string{results.CodeServerDied}},
+		{"host", []string{results.CodeStalled}, false, []string{results.CodeStalled}},
+		{"host", []string{results.CodeStalled, results.CodeRunDelay}, true, nil},
+		{"steal", []string{results.CodeStalled, results.CodeRunDelay}, false, []string{results.CodeStalled, results.CodeRunDelay}},
+		{"host", []string{results.CodeErrors}, false, []string{results.CodeErrors}},
 	} {
 		l := results.Load{Valid: true}
 		for _, code := range test.found {
@@ -53,8 +52,8 @@ func TestTolerate(t *testing.T) {
 			t.Errorf("%q of %v: valid %v, %v in the way; want %v, %v", test.codes, test.found, l.Valid, left, test.valid, test.left)
 		}
 	}
-	for _, code := range []string{load.CodeErrors, CodeServerDied, "stael", ""} {
-		if err := CheckTolerated([]string{code}); err == nil || !strings.Contains(err.Error(), CodeForeignLoad) {
+	for _, code := range []string{results.CodeErrors, results.CodeServerDied, "stael", ""} {
+		if err := CheckTolerated([]string{code}); err == nil || !strings.Contains(err.Error(), results.CodeForeignLoad) {
 			t.Errorf("%q: %v; want an error that lists the codes", code, err)
 		}
 	}

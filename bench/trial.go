@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
@@ -71,10 +70,10 @@ func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
 		// What the generator saw of a server that was gone, or that it was
 		// ended itself, tells nothing more.
 		t.Warnings, t.Interrupted = nil, false
-		t.Warn(results.Warning{Code: CodeServerDied, Message: err.Error(), Invalid: true,
+		t.Warn(results.Warning{Code: results.CodeServerDied, Message: err.Error(), Invalid: true,
 			Hint: "run this trial's server command by hand and look at what it says"})
 	} else if exit.Killed {
-		t.Warn(results.Warning{Code: CodeKilled,
+		t.Warn(results.Warning{Code: results.CodeKilled,
 			Message: fmt.Sprintf("the server did not end within %v of its signal and was killed", s.Target.Drain),
 			Hint:    "its figures stand; see why it does not drain"})
 	}
@@ -122,7 +121,7 @@ func (p *Plan) measure(ctx context.Context, s Step, proc *target.Process, at Add
 		if errors.Is(err, measure.ErrMeter) {
 			hint = "is /proc readable?"
 		}
-		t.Warn(results.Warning{Code: CodeGenerator, Message: err.Error(), Invalid: true, Hint: hint})
+		t.Warn(results.Warning{Code: results.CodeGenerator, Message: err.Error(), Invalid: true, Hint: hint})
 		return nil
 	}
 	used := seen.Used
@@ -168,7 +167,7 @@ func settle(ctx context.Context, tree *meter.Tree) {
 func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 	used, late := seen.Used, seen.Late
 	if late.Seconds() > maxEdgeLate*used.Wall.Seconds() {
-		t.Warn(results.Warning{Code: CodeMeterLate, Invalid: true,
+		t.Warn(results.Warning{Code: results.CodeMeterLate, Invalid: true,
 			Message: fmt.Sprintf("the server was metered %v after an edge of the window of %v: its CPU time is not that of the requests counted",
 				late.Round(time.Microsecond), used.Wall.Round(time.Millisecond)),
 			Measure: results.Above(100*late.Seconds()/used.Wall.Seconds(), 100*maxEdgeLate, "%"),
@@ -177,7 +176,7 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 	JudgeSteal(&t.Load, t.Host.StealPct)
 	judgePressure(&t.Load, t.Host.PSIMemorySomePct)
 	if used.Brief > 0 {
-		t.Warn(results.Warning{Code: CodeCPUAtLeast, Measure: results.Above(float64(used.Brief), 0, "processes"),
+		t.Warn(results.Warning{Code: results.CodeCPUAtLeast, Measure: results.Above(float64(used.Brief), 0, "processes"),
 			Message: fmt.Sprintf("%d processes of the server were seen to come and go, and nobody waited for any: its CPU time is at least this", used.Brief),
 			Hint:    "run dyno as root, or where it may make control groups: there all of it is counted"})
 	}
@@ -190,7 +189,7 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 		p.gatePacing(t)
 	}
 	if joined, left := len(used.Joined), len(used.Left); joined+left > 0 {
-		t.Warn(results.Warning{Code: CodeTreeChanged, Invalid: true,
+		t.Warn(results.Warning{Code: results.CodeTreeChanged, Invalid: true,
 			Message: fmt.Sprintf("%d processes of the server ended within the measured window, and %d came to stay", left, joined),
 			Measure: results.Above(float64(joined+left), 0, "processes"),
 			Hint:    "a worker crashed or was recycled: look at the server's output"})
@@ -201,7 +200,7 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 // in its window that it tells of the neighbours.
 func JudgeSteal(l *results.Load, pct float64) {
 	if pct > maxStealPct {
-		l.Warn(results.Warning{Code: CodeSteal, Invalid: true,
+		l.Warn(results.Warning{Code: results.CodeSteal, Invalid: true,
 			Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (at most %.0f %% is allowed)", pct, maxStealPct),
 			Measure: results.Above(pct, maxStealPct, "%"),
 			Hint:    "run again when the host is quieter"})
@@ -219,13 +218,13 @@ func JudgeSteal(l *results.Load, pct float64) {
 // round out for all targets does not help, since what made the trial fast was not
 // the round alone (TestLowerBoundsDoNotShrinkDifferences).
 func (p *Plan) gateGenerator(t *results.Trial, server float64) {
-	if hasCode(&t.Load, load.CodeGeneratorBound) {
+	if hasCode(&t.Load, results.CodeGeneratorBound) {
 		t.AtLeast = true
 		if server >= saturated {
-			t.Excuse(load.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is at least this", 100*server))
+			t.Excuse(results.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is at least this", 100*server))
 			return
 		}
-		t.Excuse(load.CodeGeneratorBound, fmt.Sprintf("the server was busy for %.0f %%: its throughput is at least this, its latencies are at most these, the CPU per request stands", 100*server))
+		t.Excuse(results.CodeGeneratorBound, fmt.Sprintf("the server was busy for %.0f %%: its throughput is at least this, its latencies are at most these, the CPU per request stands", 100*server))
 		return
 	}
 	if server >= saturated {
@@ -234,7 +233,7 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 	p.gateCeiling(t, server)
 	if busy := t.GeneratorCPUUtilisation; busy >= nearBusy && server < nearIdle && !p.cpus.Shared() && t.Valid {
 		t.AtLeast = true
-		t.Warn(results.Warning{Code: CodeNear,
+		t.Warn(results.Warning{Code: results.CodeNear,
 			Message: fmt.Sprintf("the generator was busy for %.0f %% of the time and the server for %.0f %%: the throughput is at least this, the CPU per request stands",
 				100*busy, 100*server),
 			Measure: results.Above(100*busy, 100*nearBusy, "%"),

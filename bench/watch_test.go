@@ -78,12 +78,12 @@ func TestProfile(t *testing.T) {
 		files  map[string]string
 		codes  []string
 	}{
-		"ours":      {mux("/debug/pprof/"), "cpu", target.Engine, map[string]string{"profiles/007-s-a_b.cpu.pprof": "/debug/pprof/profile?seconds=1.5"}, []string{CodeProfiled}},
-		"theirs":    {mux("/debug/pprof/"), "mutex", target.Outside, map[string]string{"profiles/007-s-a_b.mutex.pprof": "/debug/pprof/mutex?seconds=1"}, []string{CodeProfiled}},
-		"trace":     {mux("/debug/pprof/"), "trace", target.Outside, map[string]string{"profiles/007-s-a_b.trace": "/debug/pprof/trace?seconds=1"}, []string{CodeProfiled}},
-		"workers":   {many, "block", target.Engine, map[string]string{"profiles/007-s-a_b-worker1.block.pprof": "/worker/1/debug/pprof/block?seconds=1.5", "profiles/007-s-a_b-worker2.block.pprof": "/worker/2/debug/pprof/block?seconds=1.5"}, []string{CodeProfiled}},
-		"refused":   {mux(), "cpu", target.Outside, nil, []string{CodeNotProfiled}},
-		"not of Go": {nil, "cpu", target.Outside, nil, []string{CodeNotProfiled}},
+		"ours":      {mux("/debug/pprof/"), "cpu", target.Engine, map[string]string{"profiles/007-s-a_b.cpu.pprof": "/debug/pprof/profile?seconds=1.5"}, []string{results.CodeProfiled}},
+		"theirs":    {mux("/debug/pprof/"), "mutex", target.Outside, map[string]string{"profiles/007-s-a_b.mutex.pprof": "/debug/pprof/mutex?seconds=1"}, []string{results.CodeProfiled}},
+		"trace":     {mux("/debug/pprof/"), "trace", target.Outside, map[string]string{"profiles/007-s-a_b.trace": "/debug/pprof/trace?seconds=1"}, []string{results.CodeProfiled}},
+		"workers":   {many, "block", target.Engine, map[string]string{"profiles/007-s-a_b-worker1.block.pprof": "/worker/1/debug/pprof/block?seconds=1.5", "profiles/007-s-a_b-worker2.block.pprof": "/worker/2/debug/pprof/block?seconds=1.5"}, []string{results.CodeProfiled}},
+		"refused":   {mux(), "cpu", target.Outside, nil, []string{results.CodeNotProfiled}},
+		"not of Go": {nil, "cpu", target.Outside, nil, []string{results.CodeNotProfiled}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := Addresses{}

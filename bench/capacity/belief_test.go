@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results/stats"
 )
 
@@ -102,7 +103,7 @@ func truth(w window, low, high float64) float64 {
 // the distribution of their errors and how often the interval holds the truth.
 // Where theory knows the limit of an endless window it is compared with that.
 func TestBisection(t *testing.T) {
-	if raceDetector {
+	if testkit.Race {
 		t.Skip("arithmetic of one goroutine, ten times slower with the race detector")
 	}
 	const searches = 200

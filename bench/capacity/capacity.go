@@ -20,7 +20,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/results"
 )
@@ -88,23 +87,9 @@ const (
 // fractions of the limit that the curve is filled in at.
 var fractions = []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1}
 
-// Codes of the warnings about a search.
-const (
-	CodeAtLeast     = "at-least"     // the limit is the generator's or the host's, not the server's
-	CodeNeverKept   = "never-kept"   // the objective was kept at no rate
-	CodeTooSlow     = "too-slow"     // windows of the budget hold too few requests to judge the objective, or are short against an answer
-	CodeNoAnswers   = "no-answers"   // no request was answered
-	CodeAllErrors   = "all-errors"   // none was answered rightly
-	CodeDied        = "died"         // the server took no connection any more
-	CodeUndecided   = "undecided"    // too few windows could be judged
-	CodeWide        = "wide"         // the interval is wide
-	CodeNotMonotone = "not-monotone" // the objective is missed below the limit, too
-	CodeSpoiled     = "spoiled"      // many probes were
-)
-
 // Failures are the codes of surveys that found the server wanting, whatever the
 // rate.
-var Failures = []string{CodeNeverKept, CodeNoAnswers, CodeAllErrors, CodeDied}
+var Failures = []string{results.CodeNeverKept, results.CodeNoAnswers, results.CodeAllErrors, results.CodeDied}
 
 // A survey is a search or a sweep under way.
 type survey struct {
@@ -166,7 +151,7 @@ func (s *survey) finish(ctx context.Context) error {
 		}
 	}
 	if spoiled > 0 && 4*spoiled >= all {
-		s.warn(CodeSpoiled, "a quieter host, or CPUs of their own for server and generator (taskset)",
+		s.warn(results.CodeSpoiled, "a quieter host, or CPUs of their own for server and generator (taskset)",
 			"%d of %d probes did not count, not by the server's doing", spoiled, all)
 	}
 	return nil
@@ -183,20 +168,20 @@ func (s *survey) fruitless() {
 	}
 	const byHand = "ask the server by hand (curl -m 5)"
 	switch {
-	case len(s.doc.Probes) == 0 || s.doc.Interrupted || code(s.doc, CodeDied):
+	case len(s.doc.Probes) == 0 || s.doc.Interrupted || code(s.doc, results.CodeDied):
 	case right > 0 && s.doc.BudgetS > 0: // a search goes beyond what the server can do
 	case right > 0:
 		for _, p := range s.doc.Points {
 			if p.ThroughputRPS == 0 && p.Requests+e.Total() > 0 {
-				s.warn(CodeNoAnswers, byHand, "at %.4g requests/s none was answered rightly", p.RateRPS)
+				s.warn(results.CodeNoAnswers, byHand, "at %.4g requests/s none was answered rightly", p.RateRPS)
 				return
 			}
 		}
 	case answers == 0 && e.Total() == e.Timeout+e.Unsent:
-		s.warn(CodeNoAnswers, byHand+"; if it takes longer, give a longer --timeout and --budget",
+		s.warn(results.CodeNoAnswers, byHand+"; if it takes longer, give a longer --timeout and --budget",
 			"no request of %d windows was answered", len(s.doc.Probes))
 	default:
-		s.warn(CodeAllErrors, "ask the server for that path and look at the answer",
+		s.warn(results.CodeAllErrors, "ask the server for that path and look at the answer",
 			"no request of %d windows was answered rightly (%s)", len(s.doc.Probes), kinds(e))
 	}
 }
@@ -217,7 +202,7 @@ func (s *survey) died(err error) bool {
 	if err == nil || errors.Is(err, errOver) || errors.As(err, &bad) || len(s.doc.Probes) == 0 {
 		return false
 	}
-	s.warn(CodeDied, "see the server's log; no limit is told of a server that does not live through the search",
+	s.warn(results.CodeDied, "see the server's log; no limit is told of a server that does not live through the search",
 		"after %d windows: %v", len(s.doc.Probes), err)
 	return true
 }
@@ -234,7 +219,7 @@ func code(d *results.Capacity, code string) bool {
 
 // serverFaults are the reasons for which a window is not valid by the server's
 // own doing. All others are the generator's or the host's.
-var serverFaults = []string{load.CodeErrors, load.CodeWrongBytes, load.CodeStarvation, load.CodeNoAnswers, load.CodeStalled}
+var serverFaults = []string{results.CodeErrors, results.CodeWrongBytes, results.CodeStarvation, results.CodeNoAnswers, results.CodeStalled}
 
 // spoiled tells whether l says nothing about the server.
 func spoiled(l *results.Load) bool {
@@ -273,7 +258,7 @@ func (s *survey) probe(ctx context.Context, purpose string, rate float64, window
 		if err != nil {
 			return nil, "", err
 		}
-		if verdict != results.VerdictSpoiled || try == tries || has(l, load.CodeGeneratorBound) || purpose == closed {
+		if verdict != results.VerdictSpoiled || try == tries || has(l, results.CodeGeneratorBound) || purpose == closed {
 			return l, verdict, nil
 		}
 	}
@@ -309,7 +294,7 @@ func (s *survey) store(a Ask, l *results.Load) (verdict string, err error) {
 		case spoiled(l):
 			p.Verdict = results.VerdictSpoiled
 		case p.Objective == nil:
-		case slices.ContainsFunc(serverFaults, func(code string) bool { return code != load.CodeErrors && has(l, code) }):
+		case slices.ContainsFunc(serverFaults, func(code string) bool { return code != results.CodeErrors && has(l, code) }):
 			p.Verdict = results.VerdictMissed
 		default:
 			p.Verdict = verdictOf(p.Objective)

@@ -41,7 +41,7 @@ func (s *survey) search(ctx context.Context) error {
 		return err
 	}
 	if most := max(s.longest(), s.Window); answersIn*takes > most {
-		s.warn(CodeTooSlow, fmt.Sprintf("a --budget of %v or more", (time.Duration(answersIn*takes.Seconds()/longest)*time.Second+time.Second).Round(time.Second)),
+		s.warn(results.CodeTooSlow, fmt.Sprintf("a --budget of %v or more", (time.Duration(answersIn*takes.Seconds()/longest)*time.Second+time.Second).Round(time.Second)),
 			"an answer takes %v, and a window has to be %d times as long to tell anything: the longest one of this budget is %v",
 			takes.Round(time.Millisecond), answersIn, most.Round(time.Millisecond))
 		return nil
@@ -53,7 +53,7 @@ func (s *survey) search(ctx context.Context) error {
 	s.floor = s.samples() / s.longest().Seconds()
 
 	if s.floor > s.belief.quantile(0.5) {
-		s.warn(CodeTooSlow, "a longer --budget, or a lower percentile",
+		s.warn(results.CodeTooSlow, "a longer --budget, or a lower percentile",
 			"%s takes %.0f requests in a window, more than the server answers in the longest one of this budget", s.Objective, s.samples())
 		return s.fill(ctx)
 	}
@@ -219,7 +219,7 @@ func (s *survey) seen(rate float64) bool {
 // conclude says what the search has found.
 func (s *survey) conclude() {
 	d := s.doc
-	if s.belief == nil || code(d, CodeTooSlow) || code(d, CodeDied) || code(d, CodeAllErrors) {
+	if s.belief == nil || code(d, results.CodeTooSlow) || code(d, results.CodeDied) || code(d, results.CodeAllErrors) {
 		return
 	}
 	kept, most, least := false, 0.0, math.Inf(1) // whether ever, the highest point that keeps the objective, the lowest of all
@@ -233,12 +233,12 @@ func (s *survey) conclude() {
 		}
 	}
 	if s.verdicts < undecided {
-		s.warn(CodeUndecided, "a longer --budget; a quieter host",
+		s.warn(results.CodeUndecided, "a longer --budget; a quieter host",
 			"%d windows could be judged, which is too few to tell a limit", s.verdicts)
 		return
 	}
 	if !kept {
-		s.warn(CodeNeverKept, "the curve shows what the server does at its best",
+		s.warn(results.CodeNeverKept, "the curve shows what the server does at its best",
 			"%s was kept at no rate; the lowest that was probed is %.3g requests/s", s.Objective, least)
 		return
 	}
@@ -248,20 +248,20 @@ func (s *survey) conclude() {
 	if s.ceiling > 0 && limit >= s.ceiling*within {
 		d.AtLeast, d.CapacityRPS = true, most
 		d.Interval = &results.Interval{LowRPS: min(low, most), Confidence: confidence}
-		s.warn(CodeAtLeast, "give the generator more threads (-t) and CPUs of its own",
+		s.warn(results.CodeAtLeast, "give the generator more threads (-t) and CPUs of its own",
 			"from %.0f requests/s on the generator or the host was the limit: the server's own is not known", s.ceiling)
 		return
 	}
 	d.CapacityRPS = limit
 	d.Interval = &results.Interval{LowRPS: low, HighRPS: high, Confidence: confidence}
 	if math.Log(high/low)/2 > wideInterval {
-		s.warn(CodeWide, "a longer --budget; a quieter host",
+		s.warn(results.CodeWide, "a longer --budget; a quieter host",
 			"the interval reaches from %.0f %% below to %.0f %% above: the windows contradict each other, or are too few", 100*(1-low/limit), 100*(high/limit-1))
 	}
 	for _, p := range d.Points {
 		// Missed together and each alone: not by chance.
 		if p.Valid && p.RateRPS < low*0.9 && p.Kept == 0 && verdictOf(p.Objective) == results.VerdictMissed {
-			s.warn(CodeNotMonotone, "look at the curve; a search takes for granted that less load is easier",
+			s.warn(results.CodeNotMonotone, "look at the curve; a search takes for granted that less load is easier",
 				"the objective is missed at %.4g requests/s, too, far below the limit", p.RateRPS)
 			break
 		}

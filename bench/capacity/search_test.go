@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -64,10 +63,10 @@ func (h *host) probe(_ context.Context, a Ask) (*results.Load, error) {
 	if h.generator > 0 && rate > h.generator {
 		l.GeneratorCPUUtilisation = 1
 		l.ThroughputRPS = h.generator
-		l.Warn(results.Warning{Code: load.CodeGeneratorBound, Invalid: true})
+		l.Warn(results.Warning{Code: results.CodeGeneratorBound, Invalid: true})
 	}
 	if h.spoil != nil && h.spoil(h.Rand) {
-		l.Warn(results.Warning{Code: load.CodeSendLag, Invalid: true})
+		l.Warn(results.Warning{Code: results.CodeSendLag, Invalid: true})
 	}
 	var err error
 	l.Histogram, err = results.EncodeHistogram(hist)
@@ -207,14 +206,14 @@ func TestSearchEnds(t *testing.T) {
 		{"a plain limit", "p99<10ms", func(h *host) { h.latency = step(640) }, 630, 650, false, ""},
 		{"far below the closed loop", "p90<10ms", func(h *host) { h.latency = step(60) }, 57, 63, false, ""},
 		{"above the closed loop", "p99<10ms", func(h *host) { h.latency = step(1900) }, 1850, 1950, false, ""},
-		{"the generator's limit", "p99<10ms", func(h *host) { h.generator, h.latency = 800, step(5000) }, 600, 800, true, CodeAtLeast},
+		{"the generator's limit", "p99<10ms", func(h *host) { h.generator, h.latency = 800, step(5000) }, 600, 800, true, results.CodeAtLeast},
 		{"a closed loop beyond the generator", "p99<10ms", func(h *host) { h.generator, h.latency = 990, step(700) }, 690, 710, false, ""},
-		{"never", "p99<10ms", func(h *host) { h.latency = step(0) }, 0, 0, false, CodeNeverKept},
-		{"never, and plenty of requests", "p50<10ms", func(h *host) { h.latency = step(0) }, 0, 0, false, CodeNeverKept},
-		{"too few for the percentile", "p99.99<10ms", func(h *host) { h.latency = step(600) }, 0, 0, false, CodeTooSlow},
+		{"never", "p99<10ms", func(h *host) { h.latency = step(0) }, 0, 0, false, results.CodeNeverKept},
+		{"never, and plenty of requests", "p50<10ms", func(h *host) { h.latency = step(0) }, 0, 0, false, results.CodeNeverKept},
+		{"too few for the percentile", "p99.99<10ms", func(h *host) { h.latency = step(600) }, 0, 0, false, results.CodeTooSlow},
 		{"a disturbed host", "p99<10ms", func(h *host) {
 			h.latency, h.spoil = step(640), func(r *rand.Rand) bool { return r.Float64() < 0.4 }
-		}, 620, 660, false, CodeSpoiled},
+		}, 620, 660, false, results.CodeSpoiled},
 		{"kept in a band", "p90<10ms", func(h *host) { // batches: slow at low load as well
 			h.latency = func(r *rand.Rand, rate float64) []int64 {
 				if rate < 200 {
@@ -222,7 +221,7 @@ func TestSearchEnds(t *testing.T) {
 				}
 				return step(640)(r, rate)
 			}
-		}, 630, 650, false, CodeNotMonotone},
+		}, 630, 650, false, results.CodeNotMonotone},
 		{"errors", "errors<1%,p99<1s", func(h *host) { h.latency = step(640) }, 1000, 4000, true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -274,7 +273,7 @@ func TestSearchStops(t *testing.T) {
 		}
 		return h.probe(ctx, a)
 	}
-	if c, err = Search(t.Context(), cfg); err != nil || len(c.Probes) != 4 || c.CapacityRPS != 0 || !code(c, CodeDied) || !strings.Contains(c.Warnings[0].Message, gone.Error()) {
+	if c, err = Search(t.Context(), cfg); err != nil || len(c.Probes) != 4 || c.CapacityRPS != 0 || !code(c, results.CodeDied) || !strings.Contains(c.Warnings[0].Message, gone.Error()) {
 		t.Errorf("died: %v, %+v", err, c)
 	}
 	cfg.Probe = func(context.Context, Ask) (*results.Load, error) { return nil, gone }
@@ -283,7 +282,7 @@ func TestSearchStops(t *testing.T) {
 	}
 	h = newHost(1)
 	h.closed = 0
-	if c, err = Search(t.Context(), h.config(t, "p99<10ms")); err != nil || !code(c, CodeNoAnswers) || len(c.Points) > 0 {
+	if c, err = Search(t.Context(), h.config(t, "p99<10ms")); err != nil || !code(c, results.CodeNoAnswers) || len(c.Points) > 0 {
 		t.Errorf("a server without answers: %v, %+v", err, c)
 	}
 	if _, err = Search(t.Context(), Config{Probe: h.probe, Budget: time.Second}); err == nil {
@@ -299,16 +298,16 @@ func TestNothingToMeasure(t *testing.T) {
 		search string // what a search says, "" if it says nothing
 		sweep  string
 	}{
-		"hung":           {func(_ Ask, l *results.Load) { l.Requests, l.ThroughputRPS, l.Errors.Timeout = 0, 0, 64 }, CodeNoAnswers, CodeNoAnswers},
-		"answers 503":    {func(_ Ask, l *results.Load) { l.ThroughputRPS, l.Errors.Status = 0, l.Requests }, CodeAllErrors, CodeAllErrors},
-		"resets":         {func(_ Ask, l *results.Load) { l.Requests, l.ThroughputRPS, l.Errors.Read = 0, 0, 64 }, CodeAllErrors, CodeAllErrors},
-		"takes 3 s each": {func(_ Ask, l *results.Load) { l.LatencyUS.Min = 3e6 }, CodeTooSlow, ""},
+		"hung":           {func(_ Ask, l *results.Load) { l.Requests, l.ThroughputRPS, l.Errors.Timeout = 0, 0, 64 }, results.CodeNoAnswers, results.CodeNoAnswers},
+		"answers 503":    {func(_ Ask, l *results.Load) { l.ThroughputRPS, l.Errors.Status = 0, l.Requests }, results.CodeAllErrors, results.CodeAllErrors},
+		"resets":         {func(_ Ask, l *results.Load) { l.Requests, l.ThroughputRPS, l.Errors.Read = 0, 0, 64 }, results.CodeAllErrors, results.CodeAllErrors},
+		"takes 3 s each": {func(_ Ask, l *results.Load) { l.LatencyUS.Min = 3e6 }, results.CodeTooSlow, ""},
 		"hangs at 700": {func(a Ask, l *results.Load) {
 			if a.Rate >= 700 {
 				l.Requests, l.ThroughputRPS, l.Errors.Timeout = 0, 0, 700
-				l.Warn(results.Warning{Code: load.CodeNoAnswers, Invalid: true})
+				l.Warn(results.Warning{Code: results.CodeNoAnswers, Invalid: true})
 			}
-		}, "", CodeNoAnswers},
+		}, "", results.CodeNoAnswers},
 		"well": {func(Ask, *results.Load) {}, "", ""},
 	} {
 		h := newHost(1)
@@ -337,7 +336,7 @@ func TestNothingToMeasure(t *testing.T) {
 // said is the first code that c has about a server that gave nothing to measure.
 func said(c *results.Capacity) string {
 	for _, w := range c.Warnings {
-		if w.Code == CodeTooSlow || slices.Contains(Failures, w.Code) {
+		if w.Code == results.CodeTooSlow || slices.Contains(Failures, w.Code) {
 			return w.Code
 		}
 	}

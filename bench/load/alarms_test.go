@@ -10,6 +10,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/load/record"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -49,7 +50,7 @@ func twoClasses(fast, slow float64) func(*rand.Rand) (int, float64) {
 // unraced leaves a simulation, of one goroutine and a hundred million steps, to
 // the tests without the race detector.
 func unraced(t *testing.T) {
-	if raceDetector {
+	if testkit.Race {
 		t.Skip("takes ten times as long under the race detector; scripts/test.sh runs it without")
 	}
 }
@@ -170,8 +171,8 @@ func TestFalseAlarms(t *testing.T) {
 				alarms[w.Code]++
 			}
 		}
-		delete(alarms, CodeEdges)
-		delete(alarms, CodeTooFew)
+		delete(alarms, results.CodeEdges)
+		delete(alarms, results.CodeTooFew)
 		t.Logf("%s: %v in %d runs", h.name, alarms, runs)
 		for code, n := range alarms {
 			if n > most {
@@ -196,11 +197,11 @@ func TestStopsAreSeen(t *testing.T) {
 			from, to time.Duration
 			code     string
 		}{
-			{time.Second, 1800 * time.Millisecond, CodeStalled},
-			{1100 * time.Millisecond, 1500 * time.Millisecond, CodeStalled},
-			{time.Second, 0, CodeNoAnswers},
-			{2900 * time.Millisecond, 0, CodeNoAnswers},
-			{time.Millisecond, 0, CodeNoAnswers},
+			{time.Second, 1800 * time.Millisecond, results.CodeStalled},
+			{1100 * time.Millisecond, 1500 * time.Millisecond, results.CodeStalled},
+			{time.Second, 0, results.CodeNoAnswers},
+			{2900 * time.Millisecond, 0, results.CodeNoAnswers},
+			{time.Millisecond, 0, results.CodeNoAnswers},
 		} {
 			const runs = 12
 			rng, seen := rand.New(rand.NewPCG(13, 14)), 0

@@ -31,7 +31,7 @@ func judgeAnswers(l *results.Load, c *plan.Config, r *record.Recorder, invalid, 
 			if c.Model == plan.Open && r.Total == 0 {
 				what, hint = "none was due in it", "a longer duration, or a higher rate"
 			}
-			invalid(CodeNoAnswers, hint, "no request of the window of %.3g s was answered: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
+			invalid(results.CodeNoAnswers, hint, "no request of the window of %.3g s was answered: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
 		}
 		return false
 	}
@@ -39,7 +39,7 @@ func judgeAnswers(l *results.Load, c *plan.Config, r *record.Recorder, invalid, 
 		judgeQuiet(l, c, r, invalid, warn)
 	}
 	if mean := meanTime(r); mean > maxEdge*l.DurationS*1e9 {
-		warn(CodeEdges, "a longer duration: at least ten times what a request takes",
+		warn(results.CodeEdges, "a longer duration: at least ten times what a request takes",
 			"a request takes %.3g s on average, %.0f %% of the window: the throughput counts those across its edges by the share of their time within it, and percentiles are of few",
 			mean/1e9, 100*mean/(l.DurationS*1e9)).Measure = results.Above(100*mean/(l.DurationS*1e9), 100*maxEdge, "%")
 	}
@@ -82,12 +82,12 @@ func judgeQuiet(l *results.Load, c *plan.Config, r *record.Recorder, invalid, wa
 	seconds, from := float64(ns)/1e9, float64(max(q.Busy, start)-start)/1e9
 	measure := results.Above(seconds*1e3, bound/1e6, "ms")
 	if q.To >= end && r.Quiet.Last < end && !l.Interrupted { // and never again
-		invalid(CodeNoAnswers, "the server stands still or has ended: see its log",
+		invalid(results.CodeNoAnswers, "the server stands still or has ended: see its log",
 			"from %.2f s into the window on no request was answered any more, though some were under way for up to %.2f s", from, seconds).Measure = measure
 		return
 	}
 	if q.From <= start && q.To >= end && !l.Interrupted { // answered after it, at best
-		invalid(CodeNoAnswers, "see what the server waits for; if its answers take longer, a longer duration",
+		invalid(results.CodeNoAnswers, "see what the server waits for; if its answers take longer, a longer duration",
 			"no request was answered in the window of %.3g s, though some were under way for up to %.2f s of it", l.DurationS, seconds).Measure = measure
 		return
 	}
@@ -96,7 +96,7 @@ func judgeQuiet(l *results.Load, c *plan.Config, r *record.Recorder, invalid, wa
 	if len(c.Groups) > 0 {
 		say, hint = warn, "that may be what the other connections do to the server"
 	}
-	say(CodeStalled, hint, "nobody was answered for %.2f s, from %.2f s into the window on, where a request usually takes %s: %s",
+	say(results.CodeStalled, hint, "nobody was answered for %.2f s, from %.2f s into the window on, where a request usually takes %s: %s",
 		seconds, from, time.Duration(slowest).Round(time.Microsecond), hidden(c)).Measure = measure
 }
 

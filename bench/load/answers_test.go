@@ -42,9 +42,9 @@ func TestStoppedServer(t *testing.T) {
 		pause time.Duration
 		code  string
 	}{
-		"hung":     {1, time.Hour, CodeNoAnswers},
-		"freezes":  {40, time.Hour, CodeNoAnswers},
-		"a moment": {40, 700 * time.Millisecond, CodeStalled},
+		"hung":     {1, time.Hour, results.CodeNoAnswers},
+		"freezes":  {40, time.Hour, results.CodeNoAnswers},
+		"a moment": {40, 700 * time.Millisecond, results.CodeStalled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachGenerator(t, func(t *testing.T, generator string) {

@@ -20,6 +20,7 @@ import (
 	"github.com/dynobench/dyno/bench/load/netio"
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios/workload"
 )
@@ -241,7 +242,7 @@ func TestGroupRefused(t *testing.T) {
 		g, l = onlyGroup(t, c, workload.Group{Kind: workload.Storm, Connections: 2, Every: 10 * time.Millisecond})
 		return l
 	}, func(l *results.Load) bool { return g.Refused > 0 && something(l) })
-	i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeGroupRefused })
+	i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == results.CodeGroupRefused })
 	if g.Refused == 0 || i < 0 {
 		t.Fatalf("%+v, %v", g, l.Warnings)
 	}
@@ -273,7 +274,7 @@ func TestGroupsLeaveNothing(t *testing.T) {
 	url := startChild(t)
 	c := plan.Config{URL: url, Connections: 5, Duration: 60 * time.Millisecond, Groups: everyKind}
 	mustRun(t, c)
-	before := openFiles(t)
+	before := testkit.Descriptors(t)
 	for range 3 {
 		mustRun(t, c)
 	}
@@ -298,7 +299,7 @@ func TestGroupsLeaveNothing(t *testing.T) {
 			t.Errorf("%s: interrupted %v, %d groups", phase, l.Interrupted, len(l.Groups))
 		}
 	}
-	if after := openFiles(t); after > before {
+	if after := testkit.Descriptors(t); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }

@@ -63,7 +63,7 @@ func TestJudgeCrowd(t *testing.T) {
 			t.Errorf("%s: valid %v, %v", test.name, l.Valid, l.Warnings)
 		}
 		for _, w := range l.Warnings {
-			if w.Code != CodeGroupsBound || w.Hint == "" {
+			if w.Code != results.CodeGroupsBound || w.Hint == "" {
 				t.Errorf("%s: %+v", test.name, w)
 			}
 		}

@@ -144,7 +144,7 @@ func TestServerGoesAway(t *testing.T) {
 			}
 			return mustRun(t, c)
 		}, func(l *results.Load) bool { return l.Errors.Connect > 0 })
-		i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeErrors })
+		i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == results.CodeErrors })
 		if l.Errors.Connect == 0 || l.Valid || i < 0 || !strings.Contains(l.Warnings[i].Message, "connection refused") {
 			t.Errorf("%+v, valid %v, %+v", l.Errors, l.Valid, l.Warnings)
 		}

@@ -89,7 +89,7 @@ func TestJudgeFollowing(t *testing.T) {
 		}
 		fired := false
 		judgeStationary(l, c, func(code, _, format string, a ...any) *results.Warning {
-			fired = code == CodeNotStationary
+			fired = code == results.CodeNotStationary
 			return new(results.Warning)
 		})
 		if fired != test.fires {

@@ -19,7 +19,7 @@ const minCrowdShare = 0.02
 
 // judgeGroup warns of connections that could not be made. A group that did not
 // stand is not what was asked for, but the figures of the others are true.
-func judgeGroup(l *results.Load, r *record.GroupRecord) {
+func judgeGroup(l *results.Load, r *record.Group) {
 	g := r.Group
 	missing := int64(0)
 	if g.Kind != workload.Storm {
@@ -28,7 +28,7 @@ func judgeGroup(l *results.Load, r *record.GroupRecord) {
 	if r.Refusal == nil || r.Refused == 0 && missing <= 0 {
 		return
 	}
-	w := results.Warning{Code: CodeGroupRefused, Hint: refusalHint(r.Refusal),
+	w := results.Warning{Code: results.CodeGroupRefused, Hint: refusalHint(r.Refusal),
 		Measure: results.Above(float64(r.Refused+max(missing, 0)), 0, "connections"),
 		Message: fmt.Sprintf("group %s: %d connections could not be made in the window", g.Name, r.Refused)}
 	if g.Kind != workload.Storm {
@@ -79,13 +79,13 @@ func judgeCrowd(l *results.Load, c *plan.Config, cpu, process int64, cpus int) {
 	own, all := float64(cpu)/window, float64(process)/(window*float64(cpus))
 	switch {
 	case cpus <= c.Threads && all >= limit && own >= minCrowdShare:
-		l.Warn(results.Warning{Code: CodeGroupsBound, Invalid: true,
+		l.Warn(results.Warning{Code: results.CodeGroupsBound, Invalid: true,
 			Message: fmt.Sprintf("the generator used %.0f %% of its %d CPU(s) (limit %.0f %%), the groups %.0f %% of one: its busy connections had to wait for the CPU",
 				100*all, cpus, 100*limit, 100*own),
 			Measure: results.Above(100*all, 100*limit, "%"),
 			Hint:    "give the generator one CPU more than it has threads, or make the groups smaller or slower"})
 	case own >= maxBusyOpen:
-		l.Warn(results.Warning{Code: CodeGroupsBound,
+		l.Warn(results.Warning{Code: results.CodeGroupsBound,
 			Message: fmt.Sprintf("the thread of the groups was busy for %.0f %% of the time (limit %.0f %%): they did less than was asked, and later", 100*own, 100*maxBusyOpen),
 			Measure: results.Above(100*own, 100*maxBusyOpen, "%"),
 			Hint:    "make the groups smaller or slower; the busy connections are not concerned"})

@@ -20,8 +20,9 @@
 // uwsgi, scgi and fastcgi (package protocol/client). The first two of these have
 // a connection for each request, as Config.Fresh asks for.
 //
-// Two generators share Config and the result: native, locked threads on raw
-// io_uring or epoll (Linux), and vegeta, the well-known library, kept as a cross-check.
+// Two generators carry a plan.Config out: native, locked threads on raw io_uring or
+// epoll (Linux), and vegeta, the well-known library, as a cross-check. What they
+// record, this package makes a result of and judges.
 package load
 
 import (
@@ -101,7 +102,7 @@ func suspectTLS(ctx context.Context, c *plan.Config, to plan.Endpoint, l *result
 		return
 	}
 	for i := range l.Warnings {
-		if w := &l.Warnings[i]; w.Code == CodeErrors {
+		if w := &l.Warnings[i]; w.Code == results.CodeErrors {
 			w.Hint = plan.ErrSpokenTLS.Error()
 		}
 	}

@@ -2,7 +2,6 @@ package load
 
 import (
 	"math"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/dynobench/dyno/bench/load/loadtest"
 	"github.com/dynobench/dyno/bench/load/netio"
 	"github.com/dynobench/dyno/bench/load/plan"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -47,26 +47,17 @@ func noAllocationPerRequest(t *testing.T) {
 	}
 }
 
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
-
 func TestNoDescriptorLeaks(t *testing.T) { eachTransport(t, noDescriptorLeaks) }
 
 func noDescriptorLeaks(t *testing.T) {
 	url := startChild(t)
 	c := plan.Config{URL: url, Connections: 50, Threads: 3, Duration: 50 * time.Millisecond}
 	mustRun(t, c)
-	before := openFiles(t)
+	before := testkit.Descriptors(t)
 	for range 3 {
 		mustRun(t, c)
 	}
-	if after := openFiles(t); after > before {
+	if after := testkit.Descriptors(t); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
@@ -108,7 +99,7 @@ func starvationShows(t *testing.T) {
 		if int64(l.Connection.Starved) != starved || l.Connection.Min != 0 || l.Connection.Max < manyAnswers {
 			t.Errorf("%d of 5: %+v", starved, l.Connection)
 		}
-		if l.Valid || !slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeStarvation }) {
+		if l.Valid || !slices.ContainsFunc(l.Warnings, func(w results.Warning) bool { return w.Code == results.CodeStarvation }) {
 			t.Errorf("%d of 5: valid %v, %v", starved, l.Valid, l.Warnings)
 		}
 		if l.LatencyUS.Max < 900e3 {

@@ -26,7 +26,7 @@ func judgeStationary(l *results.Load, c *plan.Config, warn say) {
 	allowed := maxMedianChange + (deviations*chance+1)/level
 	change := (last - first) / level
 	if math.Abs(change) > allowed {
-		warn(CodeNotStationary, "a longer warm-up, or a quieter host",
+		warn(results.CodeNotStationary, "a longer warm-up, or a quieter host",
 			"the median step of the last third had %+.0f %% answers against the first third (limit %.0f %%)", 100*change, 100*allowed).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
 	}
 }
@@ -63,7 +63,7 @@ func judgeFollowing(l *results.Load, c *plan.Config, warn say) {
 	}
 	allowed := maxMedianChange + 3*math.Sqrt(1/dueFirst+1/dueLast)
 	if change := last/first - 1; math.Abs(change) > allowed {
-		warn(CodeNotStationary, "see where in the series the server no longer follows the rate; or a quieter host",
+		warn(results.CodeNotStationary, "see where in the series the server no longer follows the rate; or a quieter host",
 			"in the last third %.0f %% of what was due was answered, in the first %.0f %%", 100*last, 100*first).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
 	}
 }
@@ -74,7 +74,7 @@ func judgeSettled(l *results.Load, short float64) {
 		return
 	}
 	l.Warn(results.Warning{
-		Code: CodeUnsettled, Hint: "a longer --warmup, or a lower rate",
+		Code: results.CodeUnsettled, Hint: "a longer --warmup, or a lower rate",
 		Message: "the warm-up ended before the queue had settled: latencies of the window are of one that is still growing",
 	}).Measure = results.Above(short/1e9, 0, "s")
 }

@@ -12,30 +12,6 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// Codes of the generator's validity gates. They are stable; docs/validity.md
-// explains every one.
-const (
-	CodeGeneratorBound = "generator-bound" // the generator was the limit, not the server
-	CodeSendLag        = "send-lag"        // requests left late by the generator's own fault
-	CodeRateMissed     = "rate-missed"     // fewer requests left than were due, by the generator's own fault
-	CodeSaturated      = "saturated"       // fewer requests left than were due, since all connections were busy
-	CodeLittle         = "little"          // Little's law does not hold: something waits outside the latencies
-	CodeNoAnswers      = "no-answers"      // none in the window, or none any more from some moment on
-	CodeStalled        = "stalled"         // nobody was answered for a while that is long against the latency
-	CodeEdges          = "edges"           // answers take so long that many lie across an edge of the window
-	CodeErrors         = "errors"          // requests failed
-	CodeWrongBytes     = "wrong-bytes"     // answers were not what they have to be
-	CodeStarvation     = "starvation"      // a connection got nothing while others got much
-	CodeNotStationary  = "not-stationary"  // the end of the window is unlike its beginning
-	CodeTooFew         = "too-few-samples" // too few for the usual percentiles
-	CodeClockStepped   = "clock-stepped"   // somebody set the wall clock
-	CodeInterrupted    = "interrupted"     // the window was cut short
-	CodeUnsettled      = "unsettled"       // the warm-up of an open loop ended before its queue had settled
-	CodeJournalFull    = "journal-full"    // the record of single requests is not whole
-	CodeGroupRefused   = "group-refused"   // connections of a group could not be made
-	CodeGroupsBound    = "groups-bound"    // the groups took the CPU that the busy connections, or they themselves, needed
-)
-
 // Bounds of the gates. Those of a closed loop's generator and of the medians
 // are dyno's own choice; for the others see the chapter on validity.
 const (
@@ -76,7 +52,7 @@ func judgeJournal(l *results.Load, lost int64) {
 		return
 	}
 	l.Warn(results.Warning{
-		Code: CodeJournalFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
+		Code: results.CodeJournalFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
 		Measure: results.Above(float64(lost), 0, "requests"),
 		Message: fmt.Sprintf("the record of single requests is full: %d of them are not in it", lost),
 	})
@@ -92,7 +68,7 @@ func judgeRequests(l *results.Load, c *plan.Config, r *record.Recorder) {
 	}
 
 	if l.Interrupted {
-		invalid(CodeInterrupted, "", "stopped after %.1f s of %v", l.DurationS, c.Duration).Measure = results.Below(l.DurationS, c.Duration.Seconds(), "s")
+		invalid(results.CodeInterrupted, "", "stopped after %.1f s of %v", l.DurationS, c.Duration).Measure = results.Below(l.DurationS, c.Duration.Seconds(), "s")
 	}
 	judgeErrors(l, r, invalid)
 	if !judgeAnswers(l, c, r, invalid, warn) {
@@ -108,7 +84,7 @@ func judgeRequests(l *results.Load, c *plan.Config, r *record.Recorder) {
 		if c.Generator == "vegeta" {
 			hint = "use the native generator, or a lower rate"
 		}
-		invalid(CodeGeneratorBound, hint, "the generator was busy for %.0f %% of the time (limit %.0f %%): the figures are its own, not the server's",
+		invalid(results.CodeGeneratorBound, hint, "the generator was busy for %.0f %% of the time (limit %.0f %%): the figures are its own, not the server's",
 			100*l.GeneratorCPUUtilisation, 100*limit).Measure = results.Above(100*l.GeneratorCPUUtilisation, 100*limit, "%")
 	}
 	if c.Model == plan.Open {
@@ -118,28 +94,28 @@ func judgeRequests(l *results.Load, c *plan.Config, r *record.Recorder) {
 	}
 	// Where some requests take a good part of the window, one may take all of it.
 	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers && float64(r.Service.Max())*tailFactor < l.DurationS*1e9 {
-		invalid(CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
+		invalid(results.CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
 			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max).Measure = results.Above(float64(f.Starved), 0, "connections")
 	}
 	judgeStationary(l, c, warn)
 	if n := l.Requests; n < fewAnswers {
-		warn(CodeTooFew, "a longer duration", "only %d answers: p99 needs %d, p99.9 ten times as many", n, fewAnswers).Measure = results.Below(float64(n), fewAnswers, "answers")
+		warn(results.CodeTooFew, "a longer duration", "only %d answers: p99 needs %d, p99.9 ten times as many", n, fewAnswers).Measure = results.Below(float64(n), fewAnswers, "answers")
 	}
 }
 
 func judgeErrors(l *results.Load, r *record.Recorder, invalid say) {
 	e := l.Errors
 	if e.Body > 0 || r.Stray > 0 {
-		invalid(CodeWrongBytes, "ask the server for that path and look at the answer",
+		invalid(results.CodeWrongBytes, "ask the server for that path and look at the answer",
 			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.Stray).Measure = results.Above(float64(e.Body+r.Stray), 0, "answers")
 	}
 	// A server that always closes is found out within a few requests.
 	if resent := r.Resent - int64(plan.ManyClosed*l.Threads); float64(resent) > maxErrors*float64(r.Total) {
-		invalid(CodeErrors, "see whether the server closes connections in the middle of its work; if it means to close after each answer, it should say so (Connection: close)",
+		invalid(results.CodeErrors, "see whether the server closes connections in the middle of its work; if it means to close after each answer, it should say so (Connection: close)",
 			"%d of %d requests had to be sent again, since the connection was closed under them", r.Resent, r.Total).Measure = results.Above(100*float64(r.Resent)/float64(r.Total), 100*maxErrors, "%")
 	}
 	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.Total) {
-		invalid(CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.Total, failures(e, r)).Measure = results.Above(100*float64(failed)/float64(r.Total), 100*maxErrors, "%")
+		invalid(results.CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.Total, failures(e, r)).Measure = results.Above(100*float64(failed)/float64(r.Total), 100*maxErrors, "%")
 	}
 }
 
@@ -182,7 +158,7 @@ func failureHint(e results.Errors, r *record.Recorder) string {
 // does may be, and the times at which things are said to have been are.
 func judgeClock(l *results.Load, step time.Duration) {
 	if step.Abs() > maxClockStep {
-		l.Warn(results.Warning{Code: CodeClockStepped, Invalid: true, Hint: "run again; let the system's clock be slewed, not set, while something is measured",
+		l.Warn(results.Warning{Code: results.CodeClockStepped, Invalid: true, Hint: "run again; let the system's clock be slewed, not set, while something is measured",
 			Measure: results.Above(step.Abs().Seconds(), maxClockStep.Seconds(), "s"),
 			Message: fmt.Sprintf("the wall clock was set within the window, by %+.3g s: the server's own timers may go by it, and the recorded times do", step.Seconds())})
 	}
@@ -200,21 +176,21 @@ func judgePace(l *results.Load, c *plan.Config, r *record.Recorder, invalid, war
 		if lag > hostLagUS {
 			add = invalid
 		}
-		add(CodeSendLag, "a lower rate, more generator threads, or a quieter host; service_us is free of it",
+		add(results.CodeSendLag, "a lower rate, more generator threads, or a quieter host; service_us is free of it",
 			"requests left up to %.0f µs late (p99) with a connection free: %.0f %% of the latency's p99 is the generator's own", lag, 100*lag/latency).Measure = results.Above(lag, min(hostLagUS, maxLagShare*latency), "µs")
 	}
 	due := float64(r.Total)
 	if float64(r.Late) > maxRateMissed*due {
-		invalid(CodeRateMissed, "a lower rate, or more generator threads",
+		invalid(results.CodeRateMissed, "a lower rate, or more generator threads",
 			"%d of %d requests due were only sent after the window, though connections were free", r.Late, r.Total).Measure = results.Above(100*float64(r.Late)/due, 100*maxRateMissed, "%")
 	}
 	if unsent := float64(l.Errors.Unsent); unsent > maxRateMissed*due {
 		if c.Generator == "vegeta" {
-			invalid(CodeRateMissed, "a lower rate, more connections, or the native generator, which tells who was late",
+			invalid(results.CodeRateMissed, "a lower rate, more connections, or the native generator, which tells who was late",
 				"%.1f %% of the requests due were never sent", 100*unsent/due).Measure = results.Above(100*unsent/due, 100*maxRateMissed, "%")
 			return
 		}
-		warn(CodeSaturated, "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections",
+		warn(results.CodeSaturated, "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections",
 			"%.1f %% of the requests due were never sent, since all %d connections were busy", 100*unsent/due, c.Connections).Measure = results.Above(100*unsent/due, 100*maxRateMissed, "%")
 	}
 }
@@ -230,7 +206,7 @@ func judgeLittle(l *results.Load, c *plan.Config, r *record.Recorder, invalid sa
 	}
 	n, inFlight := float64(c.Connections*c.Pipeline), float64(r.Busy)/(l.DurationS*1e9)
 	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {
-		invalid(CodeLittle, "the generator has a bottleneck of its own: more threads, fewer connections",
+		invalid(results.CodeLittle, "the generator has a bottleneck of its own: more threads, fewer connections",
 			"%.1f requests were under way on average, where the connections had room for %.0f: latencies miss a part of the waiting", inFlight, n).Measure = results.Above(100*math.Abs(off), 100*maxLittleOff, "%")
 	}
 }

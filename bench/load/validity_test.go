@@ -41,38 +41,38 @@ func TestJudge(t *testing.T) {
 		invalid bool
 	}{
 		{"clean", plan.Closed, func(l *results.Load, r *record.Recorder) {}, "", false},
-		{"busy, closed", plan.Closed, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.98 }, CodeGeneratorBound, true},
+		{"busy, closed", plan.Closed, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.98 }, results.CodeGeneratorBound, true},
 		{"busy, but a closed loop is", plan.Closed, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.93 }, "", false},
-		{"busy, open", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.93 }, CodeGeneratorBound, true},
-		{"late", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99 = 1100 }, CodeSendLag, true},
-		{"as late as hosts are", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99 = 950 }, CodeSendLag, false},
+		{"busy, open", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorCPUUtilisation = 0.93 }, results.CodeGeneratorBound, true},
+		{"late", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99 = 1100 }, results.CodeSendLag, true},
+		{"as late as hosts are", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99 = 950 }, results.CodeSendLag, false},
 		{"waiting for connections", plan.Open, func(l *results.Load, r *record.Recorder) { l.SendLagUS.P99 = 9000 }, "", false},
-		{"sent after the end", plan.Open, func(l *results.Load, r *record.Recorder) { r.Late = 101 }, CodeRateMissed, true},
-		{"beyond the server's limit", plan.Open, func(l *results.Load, r *record.Recorder) { l.Errors.Unsent = 2000 }, CodeSaturated, false},
-		{"Little", plan.Closed, func(l *results.Load, r *record.Recorder) { r.Busy = r.Busy * 94 / 100 }, CodeLittle, true},
+		{"sent after the end", plan.Open, func(l *results.Load, r *record.Recorder) { r.Late = 101 }, results.CodeRateMissed, true},
+		{"beyond the server's limit", plan.Open, func(l *results.Load, r *record.Recorder) { l.Errors.Unsent = 2000 }, results.CodeSaturated, false},
+		{"Little", plan.Closed, func(l *results.Load, r *record.Recorder) { r.Busy = r.Busy * 94 / 100 }, results.CodeLittle, true},
 		{"few failures", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Read = 10 }, "", false},
-		{"failures", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Read = 11 }, CodeErrors, true},
-		{"no ports", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Connect, r.Cause = 11, syscall.EADDRNOTAVAIL }, CodeErrors, true},
-		{"one wrong body", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Body = 1 }, CodeWrongBytes, true},
-		{"stray bytes", plan.Closed, func(l *results.Load, r *record.Recorder) { r.Stray = 1 }, CodeWrongBytes, true},
-		{"starved", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection.Starved = 1 }, CodeStarvation, true},
-		{"most starved", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection = results.Fairness{Max: 150, Starved: 48} }, CodeStarvation, true},
-		{"resent", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Threads, r.Resent = 1, 19 }, CodeErrors, true},
+		{"failures", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Read = 11 }, results.CodeErrors, true},
+		{"no ports", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Connect, r.Cause = 11, syscall.EADDRNOTAVAIL }, results.CodeErrors, true},
+		{"one wrong body", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Errors.Body = 1 }, results.CodeWrongBytes, true},
+		{"stray bytes", plan.Closed, func(l *results.Load, r *record.Recorder) { r.Stray = 1 }, results.CodeWrongBytes, true},
+		{"starved", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection.Starved = 1 }, results.CodeStarvation, true},
+		{"most starved", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection = results.Fairness{Max: 150, Starved: 48} }, results.CodeStarvation, true},
+		{"resent", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Threads, r.Resent = 1, 19 }, results.CodeErrors, true},
 		{"found out to close", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Threads, r.Resent = 1, 18 }, "", false},
-		{"late for a slow server as well", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99, l.LatencyUS.P99 = 1100, 50000 }, CodeSendLag, true},
+		{"late for a slow server as well", plan.Open, func(l *results.Load, r *record.Recorder) { l.GeneratorLagUS.P99, l.LatencyUS.P99 = 1100, 50000 }, results.CodeSendLag, true},
 		{"hardly used", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Connection = results.Fairness{P50: 5, Starved: 3} }, "", false},
 		{"level", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Series = steps(300, 330) }, "", false},
-		{"rising", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Series = steps(200, 400) }, CodeNotStationary, false},
-		{"few", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests = 999 }, CodeTooFew, false},
-		{"no answers", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests, r.Within = 0, 0 }, CodeNoAnswers, true},
-		{"answers after the window only", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests = 0 }, CodeNoAnswers, true},
-		{"none was due", plan.Open, func(l *results.Load, r *record.Recorder) { l.Requests, r.Within, r.Total = 0, 0, 0 }, CodeNoAnswers, true},
+		{"rising", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Series = steps(200, 400) }, results.CodeNotStationary, false},
+		{"few", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests = 999 }, results.CodeTooFew, false},
+		{"no answers", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests, r.Within = 0, 0 }, results.CodeNoAnswers, true},
+		{"answers after the window only", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Requests = 0 }, results.CodeNoAnswers, true},
+		{"none was due", plan.Open, func(l *results.Load, r *record.Recorder) { l.Requests, r.Within, r.Total = 0, 0, 0 }, results.CodeNoAnswers, true},
 		{"stood still", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 201 * ms, Busy: 100 * ms}}, 1000*ms
-		}, CodeStalled, true},
+		}, results.CodeStalled, true},
 		{"stood still, open", plan.Open, func(l *results.Load, r *record.Recorder) {
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 201 * ms, Busy: 100 * ms}}, 1000*ms
-		}, CodeStalled, true},
+		}, results.CodeStalled, true},
 		{"stood still for less", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 199 * ms, Busy: 100 * ms}}, 1000*ms
 		}, "", false},
@@ -84,18 +84,18 @@ func TestJudge(t *testing.T) {
 		}, "", false},
 		{"stands still", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 850 * ms, To: 1000 * ms, Busy: 850 * ms}}, 850*ms
-		}, CodeNoAnswers, true},
+		}, results.CodeNoAnswers, true},
 		{"stood still for all of it", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 0, To: 1000 * ms, Busy: 0}}, 1200*ms
-		}, CodeNoAnswers, true},
+		}, results.CodeNoAnswers, true},
 		{"slow, and slow again", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			for range 100 {
 				r.Classes[0].Service.Add(20 * ms)
 			}
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 400 * ms, Busy: 100 * ms}}, 1000*ms
 		}, "", false},
-		{"long answers", plan.Closed, func(l *results.Load, r *record.Recorder) { results.RecordNS(r.Service, 150*ms) }, CodeEdges, false},
-		{"cut short", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Interrupted = true }, CodeInterrupted, true},
+		{"long answers", plan.Closed, func(l *results.Load, r *record.Recorder) { results.RecordNS(r.Service, 150*ms) }, results.CodeEdges, false},
+		{"cut short", plan.Closed, func(l *results.Load, r *record.Recorder) { l.Interrupted = true }, results.CodeInterrupted, true},
 	} {
 		l, r := closed(), judged()
 		r.Busy = int64(64 * l.DurationS * 1e9)
@@ -123,7 +123,7 @@ func TestJudgeTellsTheCause(t *testing.T) {
 	l, r := &results.Load{Requests: 10000, Errors: results.Errors{Connect: 100}}, judged()
 	r.Total, r.Cause = 10100, syscall.EADDRNOTAVAIL
 	judge(l, &plan.Config{Model: plan.Closed, Connections: 64, Pipeline: 1}, new(record.Reading), r)
-	if w := l.Warnings[0]; w.Code != CodeErrors || !strings.Contains(w.Message, "cannot assign requested address") || !strings.Contains(w.Hint, "ip_local_port_range") {
+	if w := l.Warnings[0]; w.Code != results.CodeErrors || !strings.Contains(w.Message, "cannot assign requested address") || !strings.Contains(w.Hint, "ip_local_port_range") {
 		t.Errorf("%+v", w)
 	}
 }
@@ -144,7 +144,7 @@ func TestClockStepped(t *testing.T) {
 			}
 		}
 		l := mustRun(t, c)
-		i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == CodeClockStepped })
+		i := slices.IndexFunc(l.Warnings, func(w results.Warning) bool { return w.Code == results.CodeClockStepped })
 		if stepped := i >= 0; stepped != (step != 0) || stepped && (l.Valid || !l.Warnings[i].Invalid) {
 			t.Errorf("set by %v: %+v", step, l.Warnings)
 		}
@@ -161,8 +161,8 @@ func TestJudgeWarns(t *testing.T) {
 		value float64
 		judge func(l *results.Load, over float64)
 	}{
-		{CodeJournalFull, 7, func(l *results.Load, over float64) { judgeJournal(l, int64(over)) }},
-		{CodeUnsettled, 2, func(l *results.Load, over float64) { judgeSettled(l, over*1e9) }},
+		{results.CodeJournalFull, 7, func(l *results.Load, over float64) { judgeJournal(l, int64(over)) }},
+		{results.CodeUnsettled, 2, func(l *results.Load, over float64) { judgeSettled(l, over*1e9) }},
 	} {
 		l := &results.Load{Valid: true}
 		test.judge(l, 0)

@@ -56,7 +56,7 @@ func TestAnswersInTheWild(t *testing.T) {
 					config := loadtest.Short(r)
 					config.Generator, config.Pipeline = generator, pipeline
 					l := mustSee(t, config, func(l *results.Load) bool { return l.Requests > 0 })
-					if l.Requests == 0 || l.Errors.Total() > 0 || has(l, CodeWrongBytes) {
+					if l.Requests == 0 || l.Errors.Total() > 0 || has(l, results.CodeWrongBytes) {
 						t.Errorf("pipeline %d: %d answers, %+v, %+v", pipeline, l.Requests, l.Errors, l.Warnings)
 					}
 				}
@@ -100,7 +100,7 @@ func TestIdleFarewell(t *testing.T) {
 			c := loadtest.Short(r)
 			c.Model, c.Rate, c.Connections = plan.Open, 400, 1
 			l := mustSee(t, c, func(l *results.Load) bool { return l.Requests > 16 })
-			if l.Requests == 0 || l.Errors.Total() > l.Errors.Unsent || has(l, CodeWrongBytes) {
+			if l.Requests == 0 || l.Errors.Total() > l.Errors.Unsent || has(l, results.CodeWrongBytes) {
 				t.Errorf("%d answers, %+v, %+v", l.Requests, l.Errors, l.Warnings)
 			}
 		})
@@ -122,7 +122,7 @@ func TestIdleFarewell(t *testing.T) {
 				}
 			})
 			l := mustSee(t, loadtest.Short(r), func(l *results.Load) bool { return l.Resent > 0 })
-			if l.Resent == 0 || l.Requests == 0 || l.Errors.Total() > 0 || has(l, CodeWrongBytes) {
+			if l.Resent == 0 || l.Requests == 0 || l.Errors.Total() > 0 || has(l, results.CodeWrongBytes) {
 				t.Errorf("%d answers, %d sent again, %+v, %+v", l.Requests, l.Resent, l.Errors, l.Warnings)
 			}
 			c := loadtest.Short(r)

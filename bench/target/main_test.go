@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // helperVariable makes the test binary one of the programs below, which take
@@ -118,7 +120,7 @@ func checkIn(folder string) {
 func checkedIn(t *testing.T, folder string, n int) []int {
 	t.Helper()
 	var list []int
-	eventually(t, fmt.Sprintf("%d processes to check in", n), func() bool {
+	testkit.Eventually(t, fmt.Sprintf("%d processes to check in", n), func() bool {
 		entries, err := os.ReadDir(folder)
 		if err != nil {
 			t.Fatal(err)
@@ -140,14 +142,4 @@ func checkedIn(t *testing.T, folder string, n int) []int {
 func gone(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || strings.Contains(string(b), ") Z ")
-}
-
-// eventually polls until cond holds; a minute is for a machine under load.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited a minute for %s", what)
-		}
-	}
 }

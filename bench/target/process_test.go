@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 func start(t *testing.T, c Command) *Process {
@@ -240,7 +241,7 @@ func TestWatchdog(t *testing.T) {
 			}
 			_ = cmd.Wait()
 			for _, pid := range append(tree, dogs...) {
-				eventually(t, "the tree and the watchdog to be gone; the harness said: "+out.String(), func() bool { return gone(pid) })
+				testkit.Eventually(t, "the tree and the watchdog to be gone; the harness said: "+out.String(), func() bool { return gone(pid) })
 			}
 			if len(dogs) != 2 { // the watchdog and the tree's leader
 				t.Errorf("the harness had children %v, want 2", dogs)
@@ -436,20 +437,11 @@ func TestNoDescriptorLeaks(t *testing.T) {
 		_, _ = Start(t.Context(), Command{Argv: []string{"no-such-server"}})
 	}
 	run() // the watchdog's pipe, the poller and the like come with the first
-	before := descriptors(t)
+	before := testkit.Descriptors(t)
 	for range 5 {
 		run()
 	}
-	eventually(t, "the descriptors to be closed", func() bool { return descriptors(t) <= before })
-}
-
-func descriptors(t *testing.T) int {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(fds)
+	testkit.Eventually(t, "the descriptors to be closed", func() bool { return testkit.Descriptors(t) <= before })
 }
 
 // Launch goes elsewhere when the address is taken between choice and bind.

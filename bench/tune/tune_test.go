@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
 	"github.com/dynobench/dyno/results/stats"
@@ -77,7 +78,7 @@ func sets(factors map[string]float64) func(Candidate) float64 {
 // host; in 40 with the race detector, which makes arithmetic ten times slower.
 func TestSearchIsRight(t *testing.T) {
 	seeds := 300
-	if raceDetector {
+	if testkit.Race {
 		seeds = 40
 	}
 	for _, c := range []struct {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -43,7 +44,7 @@ func say(start gateway.StartResponse, text string) gateway.Body {
 func TestCoroutinesWait(t *testing.T) {
 	t.Parallel()
 	n := 10_000
-	if raceEnabled { // it takes a millisecond for each
+	if testkit.Race { // it takes a millisecond for each
 		n = 1000
 	}
 	var files syscall.Rlimit
@@ -74,7 +75,7 @@ func TestCoroutinesWait(t *testing.T) {
 		wait()
 	}
 	asked := 0
-	eventually(t, "all requests must be in flight at once", func() bool {
+	testkit.Eventually(t, "all requests must be in flight at once", func() bool {
 		fmt.Fprintln(p.stdin, "stats")
 		asked++
 		return strings.Contains(p.await("Stats must answer", "stats ", asked), fmt.Sprintf(" busy=%d ", n-1))

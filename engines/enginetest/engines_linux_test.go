@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"io"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -50,9 +50,9 @@ func TestEngines(t *testing.T) {
 	for _, s := range subjects {
 		t.Run(s.spec, func(t *testing.T) {
 			needRing(t, s.spec)
-			before := descriptors(t)
+			before := testkit.Descriptors(t)
 			Run(t, subject(s.spec, s.traits))
-			eventually(t, "the engine must leave no descriptor behind", func() bool { return descriptors(t) <= before })
+			testkit.Eventually(t, "the engine must leave no descriptor behind", func() bool { return testkit.Descriptors(t) <= before })
 			goleak.VerifyNone(t, background...)
 		})
 	}
@@ -64,15 +64,6 @@ var background = []goleak.Option{
 	goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
 	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"), // looks for its end every 10 s
-}
-
-func descriptors(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list)
 }
 
 func subject(spec string, traits Traits) Subject {

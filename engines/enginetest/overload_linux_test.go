@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines/kernel"
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // Each engine with one slot that is taken does with the next one what it has
@@ -169,8 +170,8 @@ func TestWaited(t *testing.T) {
 		raw.Control(func(fd uintptr) { d = kernel.Waited(int(fd)) })
 		return d
 	}
-	eventually(t, "what has come must be seen to wait", func() bool { return waited() >= 20*time.Millisecond })
-	eventually(t, "what comes now has not waited", func() bool {
+	testkit.Eventually(t, "what has come must be seen to wait", func() bool { return waited() >= 20*time.Millisecond })
+	testkit.Eventually(t, "what comes now has not waited", func() bool {
 		c.Write([]byte("x"))
 		return waited() < 20*time.Millisecond
 	})

@@ -26,6 +26,7 @@ import (
 	"github.com/dynobench/dyno/engines/supervise"
 	"github.com/dynobench/dyno/internal/iouring"
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/http1"
 )
@@ -205,7 +206,7 @@ func (p *process) said(prefix string) (rest string, n int) {
 func (p *process) await(what, prefix string, nth int) string {
 	p.t.Helper()
 	var rest string
-	eventually(p.t, what, func() bool {
+	testkit.Eventually(p.t, what, func() bool {
 		s, n := p.said(prefix)
 		rest = s
 		return n >= nth
@@ -234,7 +235,7 @@ func (p *process) freeze() {
 // the thread that takes the signal has a processor, the others go on.
 func stopped(t testing.TB, pid int) {
 	t.Helper()
-	eventually(t, "all threads of the process must stop", func() bool {
+	testkit.Eventually(t, "all threads of the process must stop", func() bool {
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 		for _, name := range threads {
 			b, err := os.ReadFile(name)
@@ -264,7 +265,7 @@ func (p *process) exit() error {
 func (p *process) workers(n int, not ...int) []int {
 	p.t.Helper()
 	var pids []int
-	eventually(p.t, fmt.Sprintf("there must be %d workers", n), func() bool {
+	testkit.Eventually(p.t, fmt.Sprintf("there must be %d workers", n), func() bool {
 		line, _ := p.said("workers ")
 		pids = pids[:0]
 		for _, s := range strings.Fields(line) {
@@ -323,7 +324,7 @@ func TestProcesses(t *testing.T) {
 			c := p.dial()
 			c.send(request("GET", "/wait?ms=300", ""))
 			p.await("the request must reach the app", `time=`, 1)
-			eventually(t, "the request must reach the app", func() bool {
+			testkit.Eventually(t, "the request must reach the app", func() bool {
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				return strings.Contains(strings.Join(p.lines, "\n"), "text=started")
@@ -441,7 +442,7 @@ func TestPreforkSurvivesKilledWorker(t *testing.T) {
 				hello()
 			}
 			asked := 0
-			eventually(t, "Stats must show two processes and a respawn", func() bool {
+			testkit.Eventually(t, "Stats must show two processes and a respawn", func() bool {
 				fmt.Fprintln(p.stdin, "stats")
 				asked++
 				line := p.await("Stats must answer", "stats ", asked)

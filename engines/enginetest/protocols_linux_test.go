@@ -9,6 +9,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/fastcgi"
 	"github.com/dynobench/dyno/protocol/http1"
@@ -31,9 +32,9 @@ func TestProtocols(t *testing.T) {
 		for _, p := range protocols {
 			t.Run(s.spec+"/"+p.Codec.Name(), func(t *testing.T) {
 				needRing(t, s.spec)
-				before := descriptors(t)
+				before := testkit.Descriptors(t)
 				RunProtocol(t, subject(s.spec, s.traits), p)
-				eventually(t, "the engine must leave no descriptor behind", func() bool { return descriptors(t) <= before })
+				testkit.Eventually(t, "the engine must leave no descriptor behind", func() bool { return testkit.Descriptors(t) <= before })
 				goleak.VerifyNone(t, background...)
 			})
 		}

@@ -3,6 +3,8 @@ package enginetest
 import (
 	"syscall"
 	"testing"
+
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // TestSignalToAll asks a supervisor and its workers to end by one signal to all of
@@ -67,7 +69,7 @@ func TestHangupsToAll(t *testing.T) {
 			syscall.Kill(-p.cmd.Process.Pid, syscall.SIGHUP)
 			k.more(t, 1)
 		}
-		eventually(t, "the workers must be reloaded", func() bool { return p.count("supervisor: reloaded") > n })
+		testkit.Eventually(t, "the workers must be reloaded", func() bool { return p.count("supervisor: reloaded") > n })
 	}
 	k.more(t, 20)
 	k.stop()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/engines"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 	"github.com/dynobench/dyno/protocol/http1"
@@ -58,7 +59,7 @@ func Run(t *testing.T, s Subject) {
 
 // patience is how long anything may take that should happen at once, on a
 // machine that has much else to do.
-const patience = time.Minute
+const patience = testkit.Patience
 
 // server is an engine at work.
 type server struct {
@@ -189,16 +190,7 @@ func (s *server) refuses() {
 // eventually waits for a condition; what says which rule is broken if it never holds.
 func (s *server) eventually(what string, cond func() bool) {
 	s.t.Helper()
-	eventually(s.t, what, cond)
-}
-
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
+	testkit.Eventually(s.t, what, cond)
 }
 
 // settled waits until a number does not change any more, and returns it.

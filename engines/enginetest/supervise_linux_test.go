@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -146,7 +147,7 @@ func (k *crowd) stop() {
 func (k *crowd) more(t *testing.T, n int64) {
 	t.Helper()
 	until := k.answered.Load() + n
-	eventually(t, "requests must be answered", func() bool { return k.answered.Load() >= until })
+	testkit.Eventually(t, "requests must be answered", func() bool { return k.answered.Load() >= until })
 }
 
 func (k *crowd) none(t *testing.T) {
@@ -160,7 +161,7 @@ func (k *crowd) none(t *testing.T) {
 func (p *process) contains(what, pattern string) {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
-	eventually(p.t, what, func() bool {
+	testkit.Eventually(p.t, what, func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return re.MatchString(strings.Join(p.lines, "\n"))
@@ -178,7 +179,7 @@ func (p *process) reload() {
 	p.t.Helper()
 	n := p.count("supervisor: reloaded")
 	p.cmd.Process.Signal(syscall.SIGHUP)
-	eventually(p.t, "the workers must be reloaded", func() bool { return p.count("supervisor: reloaded") > n })
+	testkit.Eventually(p.t, "the workers must be reloaded", func() bool { return p.count("supervisor: reloaded") > n })
 }
 
 func (p *process) terminate() {
@@ -272,7 +273,7 @@ func TestReloadProgram(t *testing.T) {
 	}
 	p.cmd.Process.Signal(syscall.SIGHUP)
 	p.contains("a program that does not start must be reported", `reload failed.*worker 1.*old one stays.*exit status 3.*no such luck`)
-	eventually(t, "the old workers must stay", func() bool {
+	testkit.Eventually(t, "the old workers must stay", func() bool {
 		line, _ := p.said("workers ")
 		return line == fmt.Sprint(second[0], second[1])
 	})
@@ -299,7 +300,7 @@ func testKill(t *testing.T, engine string) {
 	p := startProcess(t, "prefork:"+engine+",processes=2,socket=inherited")
 	pids := p.workers(2)
 	at := map[string][]*client{}
-	eventually(t, "both workers must have requests", func() bool {
+	testkit.Eventually(t, "both workers must have requests", func() bool {
 		c := p.dial()
 		pid := c.get("/pid").text()
 		at[pid] = append(at[pid], c)
@@ -312,7 +313,7 @@ func testKill(t *testing.T, engine string) {
 			started++
 		}
 	}
-	eventually(t, "all requests must be in hand", func() bool { return p.count("text=started") == started })
+	testkit.Eventually(t, "all requests must be in hand", func() bool { return p.count("text=started") == started })
 	syscall.Kill(pids[0], syscall.SIGKILL)
 	for pid, all := range at {
 		for _, c := range all {
@@ -425,7 +426,7 @@ func TestBrokenSuccessor(t *testing.T) {
 	p.contains("the failure must be told, with its cause", `a worker is not replaced.*old one stays.*this app cannot start`)
 	k.more(t, 50)
 	os.Remove(broken)
-	eventually(t, "it must be replaced in the end", func() bool {
+	testkit.Eventually(t, "it must be replaced in the end", func() bool {
 		line, _ := p.said("workers ")
 		now, err := strconv.Atoi(line)
 		return err == nil && now != pid && p.count("served its time") > 0
@@ -500,7 +501,7 @@ func TestCrashLoop(t *testing.T) {
 	p := startProcess(t, "prefork:goroutine,processes=1", brokenApp+"="+broken)
 	pids := p.workers(1)
 	served := time.Now()
-	eventually(t, "a worker must be known to serve", func() bool { return time.Since(served) > 1100*time.Millisecond })
+	testkit.Eventually(t, "a worker must be known to serve", func() bool { return time.Since(served) > 1100*time.Millisecond })
 	if err := os.WriteFile(broken, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -559,7 +560,7 @@ func TestFullLog(t *testing.T) {
 			defer cmd.Process.Kill()
 			for range 3 {
 				var conn net.Conn
-				eventually(t, "it must listen", func() bool {
+				testkit.Eventually(t, "it must listen", func() bool {
 					conn, err = net.DialTimeout("unix", path, patience)
 					return err == nil
 				})

@@ -11,6 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // givenBack waits until nobody uses what state tells of, and its goroutine is gone.
@@ -157,7 +159,7 @@ func TestAlarmFails(t *testing.T) {
 }
 
 func TestSleepDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if testkit.Race {
 		t.Log("not looked at: sync.Pool drops what it is given at random under the race detector")
 		return
 	}

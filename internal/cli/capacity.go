@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dynobench/dyno/bench/capacity"
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/file"
 	"github.com/dynobench/dyno/internal/format"
@@ -130,7 +129,7 @@ func (c *cli) survey(ctx context.Context, config plan.Config, f loadFlags, slo c
 	if !given("timeout") {
 		config.Timeout = min(config.Timeout, patience(f.budget, slo))
 	}
-	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, offering(f.tolerate))}
+	s := capacity.Config{Objective: slo, Budget: f.budget, Seed: config.Seed, Probe: prober(config, generating(f.tolerate))}
 	if given("duration") {
 		s.Window = config.Duration
 	}
@@ -208,7 +207,7 @@ func patience(budget time.Duration, slo capacity.Objective) time.Duration {
 }
 
 // prober offers the windows that a survey asks for.
-func prober(config plan.Config, offer func(context.Context, plan.Config) (*results.Load, error)) capacity.Probe {
+func prober(config plan.Config, generate generator) capacity.Probe {
 	return func(ctx context.Context, a capacity.Ask) (*results.Load, error) {
 		probe := config
 		probe.Model, probe.Rate, probe.Schedule, probe.Seed = plan.Open, a.Rate, "", a.Seed
@@ -216,7 +215,7 @@ func prober(config plan.Config, offer func(context.Context, plan.Config) (*resul
 		if a.Rate == 0 {
 			probe.Model, probe.Arrivals, probe.Spin = plan.Closed, "", 0
 		}
-		return offer(ctx, probe)
+		return generate(ctx, probe)
 	}
 }
 
@@ -253,7 +252,7 @@ func watchSurvey(w io.Writer, mode string, budget time.Duration) (seen func(capa
 				}
 			}
 			fmt.Fprintf(w, "%5.1f s  %s requests/s: p50 %s, p99 %s  %s\n", e.Elapsed.Seconds(), format.Significant(p.RateRPS, 3),
-				micros(p.LatencyUS.P50), micros(p.LatencyUS.P99), verdict)
+				format.Latency(p.LatencyUS.P50), format.Latency(p.LatencyUS.P99), verdict)
 		}
 	}, func() {}
 }
@@ -266,7 +265,7 @@ func hold(l *results.Load, slo capacity.Objective) error {
 	}
 	l.Objective = verdict
 	if verdict.Met && slo.BoundsErrors() {
-		l.Excuse(load.CodeErrors, "the objective allows that")
+		l.Excuse(results.CodeErrors, "the objective allows that")
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
@@ -100,7 +101,7 @@ func (c *cli) compare(before, after *results.Run, o compare.Options) error {
 	}
 	switch r.Conclusion {
 	case compare.Regression:
-		return failed(fmt.Errorf("%s for the worse, beyond doubt", count(len(r.Regressions()), "change")))
+		return failed(fmt.Errorf("%s for the worse, beyond doubt", format.Plural(len(r.Regressions()), "change")))
 	case compare.Inconclusive:
 		return &exitError{exitUndecided, fmt.Errorf("inconclusive: %s", strings.Join(r.Reasons, "; "))}
 	}

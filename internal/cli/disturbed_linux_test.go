@@ -14,11 +14,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/internal/cgroup"
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -94,11 +94,11 @@ func TestBusyNeighbour(t *testing.T) {
 	}
 	for _, trial := range run.Trials {
 		invalid, _ := codes(trial)
-		if trial.Valid || !slices.Contains(invalid, bench.CodeForeignLoad) || side(t, trial, "server").ForeignPct < 30 {
+		if trial.Valid || !slices.Contains(invalid, results.CodeForeignLoad) || side(t, trial, "server").ForeignPct < 30 {
 			t.Errorf("trial %d: valid %v, %v, %+v", trial.Trial, trial.Valid, invalid, trial.Host.Sides)
 		}
 		for _, w := range trial.Warnings {
-			if w.Code == bench.CodeForeignLoad && !strings.Contains(w.Hint, "(pid ") {
+			if w.Code == results.CodeForeignLoad && !strings.Contains(w.Hint, "(pid ") {
 				t.Errorf("the hint names nobody: %q", w.Hint)
 			}
 		}
@@ -112,7 +112,7 @@ func TestQuota(t *testing.T) {
 	script := fmt.Sprintf("echo $$ > %s/cgroup.procs && exec dyno serve --engine goroutine --listen {addr}", g.Dir)
 	run := measured(t, "--command", "held=sh -c '"+script+"'", "-n", "1", "-d", "600ms", "--warmup", "100ms")
 	for _, trial := range run.Trials {
-		if invalid, _ := codes(trial); !slices.Contains(invalid, bench.CodeThrottled) || side(t, trial, "server").ThrottledS < 0.1 || side(t, trial, "generator").ThrottledS != 0 {
+		if invalid, _ := codes(trial); !slices.Contains(invalid, results.CodeThrottled) || side(t, trial, "server").ThrottledS < 0.1 || side(t, trial, "generator").ThrottledS != 0 {
 			t.Errorf("the server is held to a tenth of a CPU: %v, %+v", invalid, trial.Host.Sides)
 		}
 	}
@@ -124,7 +124,7 @@ func TestQuota(t *testing.T) {
 	if err := json.Unmarshal(out, &l); err != nil {
 		t.Fatal(err)
 	}
-	if invalid, _ := codes(results.Trial{Load: l}); !slices.Contains(invalid, bench.CodeThrottled) {
+	if invalid, _ := codes(results.Trial{Load: l}); !slices.Contains(invalid, results.CodeThrottled) {
 		t.Errorf("the generator is held to a tenth of a CPU: %v", invalid)
 	}
 }
@@ -138,7 +138,7 @@ func limited(t *testing.T) cgroup.Group {
 			continue
 		}
 		t.Cleanup(func() {
-			waitFor(t, "the end of the group with the quota", func() bool { return g.Remove() == nil })
+			testkit.Eventually(t, "the end of the group with the quota", func() bool { return g.Remove() == nil })
 		})
 		file, value := "cpu.cfs_quota_us", "10000"
 		if g.V2 {
@@ -156,7 +156,11 @@ func limited(t *testing.T) cgroup.Group {
 // where a control group counts it, and else it says that it lacks them. None of
 // them is a worker that came or went.
 func TestForkingServer(t *testing.T) {
-	run := measured(t, "--command", "forks=faulty forks {addr}", "-n", "1", "-d", "500ms", "--warmup", "100ms", "--tolerate", "host")
+	var run *results.Run
+	testkit.Eventually(t, "a run in which the server is given the CPU", func() bool {
+		run = measured(t, "--command", "forks=faulty forks {addr}", "-n", "1", "-d", "500ms", "--warmup", "100ms", "--tolerate", "host")
+		return !slices.ContainsFunc(run.Trials, func(trial results.Trial) bool { return trial.Requests < 20 })
+	})
 	g, err := cgroup.Make(fmt.Sprintf("dyno-test-%d", os.Getpid()))
 	if err == nil {
 		if err := g.Remove(); err != nil {
@@ -165,13 +169,13 @@ func TestForkingServer(t *testing.T) {
 	}
 	for _, trial := range run.Trials {
 		invalid, warned := codes(trial)
-		if slices.Contains(invalid, bench.CodeTreeChanged) {
+		if slices.Contains(invalid, results.CodeTreeChanged) {
 			t.Errorf("its children are taken for workers: %+v", trial.Warnings)
 		}
 		if err == nil && (trial.Server.CPUUSPerRequest < 1500 || trial.Server.CPUUnseenS == 0) {
 			t.Errorf("%.0f µs per request, %.3f s unseen; each child burns 2000 µs", trial.Server.CPUUSPerRequest, trial.Server.CPUUnseenS)
 		}
-		if err != nil && !slices.Contains(warned, bench.CodeCPUAtLeast) {
+		if err != nil && !slices.Contains(warned, results.CodeCPUAtLeast) {
 			t.Errorf("without a control group nothing is said of its children: %v", warned)
 		}
 	}
@@ -191,7 +195,7 @@ func serving(t *testing.T) (url string, stop func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "a server", func() bool {
+	testkit.Eventually(t, "a server", func() bool {
 		b, _ := os.ReadFile(log) //nolint:errcheck // waited for
 		if m := listening.FindSubmatch(b); m != nil {
 			url = string(m[1])
@@ -200,7 +204,7 @@ func serving(t *testing.T) (url string, stop func()) {
 	})
 	return url, func() {
 		cmd.Process.Signal(os.Interrupt) //nolint:errcheck // it may have ended
-		waitFor(t, "its end", func() bool { return cmd.Wait() != nil || cmd.ProcessState != nil })
+		testkit.Eventually(t, "its end", func() bool { return cmd.Wait() != nil || cmd.ProcessState != nil })
 	}
 }
 
@@ -282,7 +286,7 @@ func TestLoadSeesTheServerDie(t *testing.T) {
 				return cmd
 			}
 			first := start("right")
-			waitFor(t, "the server", func() bool {
+			testkit.Eventually(t, "the server", func() bool {
 				pid, ok := meter.Listener("tcp", addr[strings.LastIndexByte(addr, ':')+1:])
 				return ok && pid == first.Process.Pid
 			})
@@ -292,7 +296,7 @@ func TestLoadSeesTheServerDie(t *testing.T) {
 			if err := load.Start(); err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, "the load", func() bool { return established(addr) })
+			testkit.Eventually(t, "the load", func() bool { return established(addr) })
 			first.Process.Kill() //nolint:errcheck // it lives
 			first.Wait()         //nolint:errcheck // killed
 			if successor {
@@ -304,7 +308,7 @@ func TestLoadSeesTheServerDie(t *testing.T) {
 				t.Fatal(err, out.String())
 			}
 			invalid, warned := codes(results.Trial{Load: doc})
-			if died := slices.Contains(invalid, bench.CodeServerDied); died == successor || died && len(invalid)+len(warned) != 1 {
+			if died := slices.Contains(invalid, results.CodeServerDied); died == successor || died && len(invalid)+len(warned) != 1 {
 				t.Errorf("%v, %v", invalid, warned)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/measure"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -33,7 +34,7 @@ func TestInterruptDoctor(t *testing.T) {
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		said.WriteString(lines.Text() + "\n")
 		if len(children) == 0 && strings.Contains(lines.Text(), "ceiling") {
-			waitFor(t, "a server", func() bool { return len(descendants(t, cmd.Process.Pid)) >= 2 })
+			testkit.Eventually(t, "a server", func() bool { return len(descendants(t, cmd.Process.Pid)) >= 2 })
 			children = descendants(t, cmd.Process.Pid)
 			cmd.Process.Signal(syscall.SIGINT) //nolint:errcheck // Wait tells
 		}
@@ -42,7 +43,7 @@ func TestInterruptDoctor(t *testing.T) {
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || !strings.Contains(said.String(), "nothing was stored") {
 		t.Errorf("ended with %v and said %s; want exit code %d", err, said.String(), exitInterrupted)
 	}
-	waitFor(t, "the end of all that it started", func() bool { return noneAlive(children) })
+	testkit.Eventually(t, "the end of all that it started", func() bool { return noneAlive(children) })
 	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) > 0 {
 		t.Errorf("%v is left", files)
 	}

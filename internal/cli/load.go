@@ -16,9 +16,11 @@ import (
 	"github.com/dynobench/dyno/bench/load/phases"
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/file"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/number"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
+	"github.com/dynobench/dyno/results/report"
 	"github.com/dynobench/dyno/scenarios"
 )
 
@@ -164,7 +166,7 @@ func (c *cli) load(cmd *cobra.Command, url string, f loadFlags) error {
 	if err != nil {
 		return usageError(err)
 	}
-	run := offering(f.tolerate)
+	run := generating(f.tolerate)
 	if phase != nil {
 		config.Phase, run = phase, load.Run
 	}
@@ -208,7 +210,7 @@ func (c *cli) writeLoad(result *results.Load, files []loadFile) error {
 	if c.json {
 		err = encode(out, result)
 	} else {
-		err = printLoad(out, result, width(out), plainText())
+		err = report.Load(out, result, width(out), format.PlainTerminal())
 	}
 	for _, file := range files {
 		err = errors.Join(err, file.store(c.stdout, result))

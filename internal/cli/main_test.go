@@ -23,6 +23,7 @@ import (
 
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // TestMain makes the test binary both dyno itself and a server with faults.
@@ -198,7 +199,7 @@ func startRun(t *testing.T, dir string, args []string) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "a stored trial", func() bool {
+	testkit.Eventually(t, "a stored trial", func() bool {
 		files, _ := filepath.Glob(filepath.Join(dir, "*", "run.json"))
 		if len(files) != 1 {
 			return false
@@ -206,7 +207,7 @@ func startRun(t *testing.T, dir string, args []string) *exec.Cmd {
 		b, err := os.ReadFile(files[0])
 		return err == nil && strings.Contains(string(b), `"server_command"`)
 	})
-	waitFor(t, "a server of the next trial", func() bool { return len(descendants(t, cmd.Process.Pid)) >= 3 })
+	testkit.Eventually(t, "a server of the next trial", func() bool { return len(descendants(t, cmd.Process.Pid)) >= 3 })
 	return cmd
 }
 
@@ -228,7 +229,7 @@ func interrupt(t *testing.T, args []string) {
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted {
 		t.Errorf("interrupted run ended with %v, want exit code %d", err, exitInterrupted)
 	}
-	waitFor(t, "the end of all that the run started", func() bool { return noneAlive(children) })
+	testkit.Eventually(t, "the end of all that the run started", func() bool { return noneAlive(children) })
 	run, err := readRun(dir, "latest")
 	if err != nil {
 		t.Fatalf("the run is not readable: %v", err)
@@ -247,8 +248,8 @@ func TestKillLeavesNoOrphan(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Wait() //nolint:errcheck // killed
-	waitFor(t, "the end of all that the run started", func() bool { return noneAlive(children) })
-	waitFor(t, "the end of its control groups", func() bool { return len(controlGroups(cmd.Process.Pid)) == 0 })
+	testkit.Eventually(t, "the end of all that the run started", func() bool { return noneAlive(children) })
+	testkit.Eventually(t, "the end of its control groups", func() bool { return len(controlGroups(cmd.Process.Pid)) == 0 })
 	if _, err := readRun(dir, "latest"); err != nil {
 		t.Errorf("the run is not readable after the kill: %v", err)
 	}
@@ -303,14 +304,4 @@ func noneAlive(all []process) bool {
 		}
 	}
 	return true
-}
-
-// waitFor polls until ok, for a minute at most.
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited a minute for %s", what)
-		}
-	}
 }

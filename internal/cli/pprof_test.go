@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
+
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 func TestPprof(t *testing.T) {
@@ -29,7 +31,7 @@ func TestPprof(t *testing.T) {
 			}
 			all := []string{"/debug/pprof/"}
 			if workers > 0 {
-				waitFor(t, "both workers", func() bool {
+				testkit.Eventually(t, "both workers", func() bool {
 					var running []string
 					if err := json.NewDecoder(open("/workers").Body).Decode(&running); err != nil || len(running) < workers {
 						return false

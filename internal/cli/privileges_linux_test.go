@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // www is the user that Debian's web servers run as. The test is skipped unless it
@@ -127,7 +128,7 @@ func TestUser(t *testing.T) {
 					}
 				}
 				worker := 0
-				waitFor(t, "the server to answer", func() bool { return getUnix(made["listen"]) == nil })
+				testkit.Eventually(t, "the server to answer", func() bool { return getUnix(made["listen"]) == nil })
 				want(l.cmd.Process.Pid)
 				if mode != "goroutine" {
 					worker = l.worker(0)

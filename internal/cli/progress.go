@@ -103,7 +103,7 @@ func watch(w io.Writer, plan *bench.Plan) (seen func(bench.Event), done func()) 
 				}
 				figures := "no right answers"
 				if t.Requests > 0 {
-					figures = fmt.Sprintf("%.0f requests/s, p99%s %s, %.1f µs of CPU per request", t.ThroughputRPS, class, micros(latency.P99), t.Server.CPUUSPerRequest)
+					figures = fmt.Sprintf("%.0f requests/s, p99%s %s, %.1f µs of CPU per request", t.ThroughputRPS, class, format.Latency(latency.P99), t.Server.CPUUSPerRequest)
 				}
 				fmt.Fprintf(out, "%d/%d %s on %s, trial %d: %s (%v left)\n", e.Done, e.Total, t.Scenario, t.Target, t.Trial, figures, e.Left.Round(time.Second))
 			}
@@ -168,7 +168,7 @@ func standing(p plan.Progress) string {
 		text += ", p50 " + format.Duration(p.P50US)
 	}
 	if p.Errors > 0 {
-		text += ", " + counted(p.Errors, "error")
+		text += ", " + format.Plural(p.Errors, "error")
 	}
 	if p.Backlog > 0 {
 		text += ", " + format.Count(p.Backlog) + " waiting"

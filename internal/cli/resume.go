@@ -20,6 +20,7 @@ import (
 	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/scenarios"
 )
@@ -81,7 +82,7 @@ func (c *cli) resume(ctx context.Context, name, folder string, wait bool) error 
 		fmt.Fprintf(c.stderr, "nothing left to measure of run %s: %s\n", run.ID, run.Tally())
 		return c.conclude(store, store.Update(func(r *results.Run) { r.Finished = time.Now().UTC() }))
 	}
-	fmt.Fprintf(c.stderr, "%s of %d left, into %s\n", count(left, "trial"), run.Plan.Planned, store.Dir())
+	fmt.Fprintf(c.stderr, "%s of %d left, into %s\n", format.Plural(left, "trial"), run.Plan.Planned, store.Dir())
 	return c.carryOut(ctx, plan, store)
 }
 

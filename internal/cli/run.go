@@ -20,6 +20,7 @@ import (
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
@@ -178,7 +179,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 		return usageError(err)
 	}
 	c.adapt(o.Targets, o.Scenarios[0])
-	observed(o.Targets, f.profile != "")
+	tellOccupancy(o.Targets, f.profile != "")
 	if o.Dyno, err = os.Executable(); err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ func (c *cli) measure(ctx context.Context, plan *bench.Plan, skipped []results.S
 	defer store.Close() //nolint:errcheck // it is only a lock
 	plan.ProfileDir = store.Dir()
 	fmt.Fprintf(c.stderr, "%s of %s, about %v, seed %d, into %s\n",
-		count(len(plan.Steps), "trial"), count(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
+		format.Plural(len(plan.Steps), "trial"), format.Plural(len(plan.Targets), "target"), plan.Length().Round(time.Second), plan.Seed, store.Dir())
 	switch {
 	case env.CPUsShared:
 		fmt.Fprintln(c.stderr, "warning: one CPU for server and generator: they slow each other down; compare CPU per request only")
@@ -320,7 +321,7 @@ func (c *cli) conclude(store *results.Store, err error) error {
 	case reportErr != nil:
 		return failed(reportErr)
 	case refused > 0:
-		return failed(fmt.Errorf("%s refused, see above", count(refused, "target")))
+		return failed(fmt.Errorf("%s refused, see above", format.Plural(refused, "target")))
 	}
 	return verdict(run)
 }
@@ -363,7 +364,7 @@ func verdict(run *results.Run) error {
 		}
 	}
 	if bad > 0 {
-		return failed(fmt.Errorf("%s failed, see above", count(bad, "trial")))
+		return failed(fmt.Errorf("%s failed, see above", format.Plural(bad, "trial")))
 	}
 	for k, n := range valid {
 		if n == 0 {
@@ -371,14 +372,6 @@ func verdict(run *results.Run) error {
 		}
 	}
 	return nil
-}
-
-// count says how many, in English.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // printPlan prints what would be started, in order.

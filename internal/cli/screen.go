@@ -31,7 +31,7 @@ type screen struct {
 }
 
 func newScreen(w io.Writer, json func() bool) *screen {
-	return &screen{raw: w, plain: plainText(), json: json}
+	return &screen{raw: w, plain: format.PlainTerminal(), json: json}
 }
 
 // document is w for what is no text for people: files in a format of their own.
@@ -137,7 +137,7 @@ func unfolded(w io.Writer) io.Writer {
 // shown is text as the terminal may have it.
 func (s *screen) shown(text string) string {
 	if s.plain && !s.json() {
-		text = ascii.Replace(text)
+		text = format.ASCII.Replace(text)
 	}
 	if !strings.ContainsFunc(text, s.hides) {
 		return text

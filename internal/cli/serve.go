@@ -12,6 +12,7 @@ import (
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/engines/memory"
 	"github.com/dynobench/dyno/engines/supervise"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/internal/systemd"
@@ -213,7 +214,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		}
 		defer context.AfterFunc(ctx, func() { tellManager(svc.Log, systemd.Stopping) })()
 	}
-	defer keepSpareSmall()()
+	defer memory.KeepSmall()()
 	err = engine.Serve(ctx, socket, svc)
 	if errors.Is(err, engines.ErrDrainTimeout) {
 		err = fmt.Errorf("%w: raise --drain, now %v", err, f.drain)

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // startServe runs dyno serve and returns its URL.
@@ -79,7 +81,7 @@ func TestSecondInterruptEndsAtOnce(t *testing.T) {
 	waitIn(t, url, "chunks=1000&size=1&ms=60000")
 	cmd.Process.Signal(syscall.SIGINT) //nolint:errcheck // Wait tells
 	// The first signal is seen when the server takes no more connections.
-	waitFor(t, "the drain", func() bool {
+	testkit.Eventually(t, "the drain", func() bool {
 		_, err := http.Get(url + "/hello")
 		return err != nil
 	})

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // logged is dyno serve with all that it says.
@@ -50,7 +52,7 @@ func serveLogged(t *testing.T, set func(*exec.Cmd), args ...string) *logged {
 			t.Logf("log of the server:\n%s", l.log())
 		}
 	})
-	waitFor(t, "the server to listen", func() bool {
+	testkit.Eventually(t, "the server to listen", func() bool {
 		m := listening.FindStringSubmatch(l.log())
 		if m != nil {
 			l.url = m[1]
@@ -73,7 +75,7 @@ func (l *logged) log() string {
 
 func (l *logged) says(part string) {
 	l.t.Helper()
-	waitFor(l.t, fmt.Sprintf("%q in the log", part), func() bool { return strings.Contains(l.log(), part) })
+	testkit.Eventually(l.t, fmt.Sprintf("%q in the log", part), func() bool { return strings.Contains(l.log(), part) })
 }
 
 func (l *logged) alive() {
@@ -92,7 +94,7 @@ func (l *logged) alive() {
 // worker waits for the only worker, whose process id is not that.
 func (l *logged) worker(not int) (pid int) {
 	l.t.Helper()
-	waitFor(l.t, "the worker", func() bool {
+	testkit.Eventually(l.t, "the worker", func() bool {
 		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", l.cmd.Process.Pid))
 		var children []string
 		for _, file := range tasks {
@@ -222,7 +224,7 @@ func trySignal(t *testing.T, s syscall.Signal, role, effect string) {
 		stays()
 	case "stops":
 		send(s)
-		waitFor(t, "the process to stop", func() bool {
+		testkit.Eventually(t, "the process to stop", func() bool {
 			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			_, state, _ := strings.Cut(string(b), ") ")
 			return strings.HasPrefix(state, "T")
@@ -236,7 +238,7 @@ func trySignal(t *testing.T, s syscall.Signal, role, effect string) {
 				t.Error("it must not end well")
 			}
 			if worker != 0 {
-				waitFor(t, "the worker to end with its supervisor", func() bool {
+				testkit.Eventually(t, "the worker to end with its supervisor", func() bool {
 					b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", worker))
 					_, state, _ := strings.Cut(string(b), ") ")
 					return err != nil || strings.HasPrefix(state, "Z")
@@ -462,7 +464,7 @@ func TestInterruptedWhileReading(t *testing.T) {
 			close(ended)
 		}()
 		var w *os.File
-		waitFor(t, "somebody who reads the pipe", func() bool {
+		testkit.Eventually(t, "somebody who reads the pipe", func() bool {
 			var err error
 			w, err = os.OpenFile(pipe, os.O_WRONLY|unix.O_NONBLOCK, 0) // ENXIO while nobody does
 			select {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -61,7 +62,7 @@ func TestStats(t *testing.T) {
 			}
 			http.DefaultClient.CloseIdleConnections()
 			// An answer is counted when it has been written, which a client may be faster than.
-			waitFor(t, "five requests in the workers", func() bool {
+			testkit.Eventually(t, "five requests in the workers", func() bool {
 				v, err := readPlain("unix", path)
 				if err != nil {
 					t.Fatal(err)
@@ -95,7 +96,7 @@ func TestStatsAreUWSGIs(t *testing.T) {
 	cmd := exec.Command(peer.Find(t, "uwsgi"), "--socket", filepath.Join(dir, "uwsgi"), "--stats", theirs, "--master", "--processes", "1", "--no-orphans", "--die-on-term")
 	peer.Run(t, cmd, theirs)
 	want, got := map[string]bool{}, map[string]bool{}
-	waitFor(t, "uWSGI's stats", func() bool {
+	testkit.Eventually(t, "uWSGI's stats", func() bool {
 		v, err := readPlain("unix", theirs)
 		keys("", v, want)
 		return err == nil && len(v) > 0

@@ -7,7 +7,7 @@ import (
 
 	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/doctor"
-	"github.com/dynobench/dyno/bench/load"
+	"github.com/dynobench/dyno/results"
 )
 
 // findings are the codes under which dyno doctor finds what makes trials invalid.
@@ -16,11 +16,11 @@ func findings(tolerated []string) (codes []string) {
 		switch strings.TrimSpace(code) {
 		case bench.TolerateHost:
 			return []string{doctor.CodeSteal, doctor.CodeOthers, doctor.CodePacing}
-		case bench.CodeSteal:
+		case results.CodeSteal:
 			codes = append(codes, doctor.CodeSteal)
-		case bench.CodeForeignLoad:
+		case results.CodeForeignLoad:
 			codes = append(codes, doctor.CodeOthers)
-		case load.CodeSendLag, load.CodeRateMissed:
+		case results.CodeSendLag, results.CodeRateMissed:
 			codes = append(codes, doctor.CodePacing)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/dynobench/dyno/bench/measure"
 	"github.com/dynobench/dyno/bench/target"
 	"github.com/dynobench/dyno/bench/tune"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -146,7 +147,7 @@ func (c *cli) tuned(ctx context.Context, t *tuning, r *tune.Result, searchErr er
 	} else if len(run.Trials) > 0 {
 		err = cmp.Or(err, r.WriteText(c.stdout, width(c.stdout)))
 	}
-	fmt.Fprintf(c.stderr, "%s stored in %s\n", count(len(run.Trials), "trial"), t.store.Dir())
+	fmt.Fprintf(c.stderr, "%s stored in %s\n", format.Plural(len(run.Trials), "trial"), t.store.Dir())
 	switch {
 	case interrupted:
 		return errInterrupted

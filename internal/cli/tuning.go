@@ -15,6 +15,7 @@ import (
 	"github.com/dynobench/dyno/bench/tune"
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/catalog"
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/internal/secret"
 	"github.com/dynobench/dyno/internal/suggest"
 	"github.com/dynobench/dyno/results"
@@ -110,7 +111,7 @@ func (t *tuning) setRounds() error {
 	for t.length() > t.f.budget {
 		if t.terms.Rounds == tuneLeast {
 			return fmt.Errorf("--budget %v is too short: %s of %s take about %v; a longer one, or fewer settings (--sweep)",
-				t.f.budget, count(tuneLeast, "round"), count(t.terms.Candidates(), "candidate"), t.length().Round(time.Second))
+				t.f.budget, format.Plural(tuneLeast, "round"), format.Plural(t.terms.Candidates(), "candidate"), t.length().Round(time.Second))
 		}
 		t.terms.Rounds--
 	}
@@ -127,8 +128,8 @@ func (t *tuning) length() time.Duration {
 func (t *tuning) describe(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s under %s, for %s: %s of %s and a confirmation, %s at most, about %v, seed %d\n",
-		t.terms.Engine, t.options.Scenarios[0].Name, t.terms.Objective, count(t.terms.Rounds, "round"),
-		count(t.terms.Candidates(), "candidate"), count(t.terms.Trials(), "trial"), t.length().Round(time.Second), t.first.Seed)
+		t.terms.Engine, t.options.Scenarios[0].Name, t.terms.Objective, format.Plural(t.terms.Rounds, "round"),
+		format.Plural(t.terms.Candidates(), "candidate"), format.Plural(t.terms.Trials(), "trial"), t.length().Round(time.Second), t.first.Seed)
 	for _, k := range t.terms.Knobs {
 		fmt.Fprintf(&b, "  %s=%s, and %s\n", k.Key, k.Default, strings.Join(k.Values, ", "))
 	}

@@ -51,6 +51,22 @@ func group(s string) string {
 // Count prints a whole number with commas between the thousands.
 func Count(n int64) string { return group(strconv.FormatInt(n, 10)) }
 
+// Plural prints how many there are of what noun names: 1 trial, 2,400 trials.
+func Plural[N int | int64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return Count(int64(n)) + " " + noun + "s"
+}
+
+// Latency is Duration of a latency, which is 0 where too few samples tell it.
+func Latency(us float64) string {
+	if us == 0 {
+		return None
+	}
+	return Duration(us)
+}
+
 // Duration prints microseconds in the unit that fits: 850 ns, 8.41 µs,
 // 12.3 ms, 1.20 s.
 func Duration(us float64) string {

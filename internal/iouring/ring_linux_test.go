@@ -2,7 +2,6 @@ package iouring
 
 import (
 	"errors"
-	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 )
 
 // A ring that the kernel gives, but not all that belongs to it, is an error
@@ -23,11 +23,11 @@ func TestHalfARing(t *testing.T) {
 		peer.Missing(t, err)
 	}
 	r.Close()
-	before := descriptors(t)
+	before := testkit.Descriptors(t)
 	if _, err := New(64, 256, 3, 1<<10); !errors.Is(err, unix.EINVAL) { // no power of two
 		t.Errorf("three buffers: %v", err)
 	}
-	if after := descriptors(t); after != before {
+	if after := testkit.Descriptors(t); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
@@ -68,14 +68,6 @@ func TestDeadRing(t *testing.T) {
 		t.Errorf("without the kernel's end: %v", r.Err())
 	}
 	r.fd = fd
-}
-
-func descriptors(t *testing.T) int {
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(open)
 }
 
 // What does not wait is complete when Submit returns, whichever thread calls it.

@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,10 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol/conformance"
 )
-
-var update = flag.Bool("update", false, "write the table of rules into docs/gateway.md")
 
 const page = "../../docs/gateway.md"
 
@@ -52,7 +50,7 @@ func TestTable(t *testing.T) {
 	if old == table() {
 		return
 	}
-	if !*update {
+	if !*testkit.Update {
 		t.Fatalf("%s: the table of rules is not that of the code; go test ./protocol/conformance -update writes it", page)
 	}
 	if err := os.WriteFile(page, []byte(before+"<!-- rules -->\n"+table()+"<!-- end of rules -->\n"+after), 0o644); err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/goroutine"
 	"github.com/dynobench/dyno/internal/peer"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/conformance"
 	"github.com/dynobench/dyno/protocol/http1"
@@ -216,7 +217,7 @@ func TestPeers(t *testing.T) {
 			})
 		}
 	})
-	if *update {
+	if *testkit.Update {
 		for key := range reasons { // what is missing here stays as it is
 			server, _, _ := strings.Cut(key, ": ")
 			found[key] = found[key] || !judged[server]

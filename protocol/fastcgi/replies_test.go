@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/fastcgi"
 	"github.com/dynobench/dyno/protocol/gateway"
@@ -108,7 +109,7 @@ func TestSessionAllocatesNothing(t *testing.T) {
 			}
 		}
 	}
-	if n := testing.AllocsPerRun(1000, cycle); n >= 1 && !raceEnabled {
+	if n := testing.AllocsPerRun(1000, cycle); n >= 1 && !testkit.Race {
 		t.Errorf("%v allocations per request, want 0", n)
 	}
 	if n := svc.Counters.Requests.Load(); n != 1001 {

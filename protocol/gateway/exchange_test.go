@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -444,7 +445,7 @@ func exchangeOnce(x *gateway.Exchange, env *gateway.Environ) {
 }
 
 func TestExchangeDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if testkit.Race {
 		t.Skip("under the race detector sync.Pool drops at random, so allocations cannot be counted")
 	}
 	var x gateway.Exchange

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 	"github.com/dynobench/dyno/protocol/http1"
@@ -92,7 +93,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 			t.Fatalf("%s: no answer", name)
 		}
 		allocs := testing.AllocsPerRun(1000, func() { cycle(s, stream) })
-		if allocs != 0 && !raceEnabled {
+		if allocs != 0 && !testkit.Race {
 			t.Errorf("%s: %v allocations per request, want 0", name, allocs)
 		}
 	}

@@ -3,11 +3,9 @@ package compare_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,13 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/compare"
 	"github.com/dynobench/dyno/results/resultstest"
 	"github.com/dynobench/dyno/results/stats"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func must(t *testing.T, old, new *results.Run, o compare.Options) *compare.Result {
 	t.Helper()
@@ -285,7 +282,7 @@ func (l *lab) run(slower float64) *results.Run {
 // often a change is found is what that leaves: it is stated, and bounded.
 func TestFalseAlarms(t *testing.T) {
 	pairs := 300
-	if raceDetector {
+	if testkit.Race {
 		pairs = 30
 	}
 	for _, c := range []struct {
@@ -361,7 +358,7 @@ func TestText(t *testing.T) {
 				t.Errorf("%d columns of %d: %s", w, width, line)
 			}
 		}
-		golden(t, filepath.Join("testdata", map[int]string{80: "narrow.txt", 120: "wide.txt"}[width]), b.Bytes())
+		testkit.Golden(t, filepath.Join("testdata", map[int]string{80: "narrow.txt", 120: "wide.txt"}[width]), b.Bytes())
 	}
 	b, err := json.Marshal(r)
 	if err != nil {
@@ -373,25 +370,6 @@ func TestText(t *testing.T) {
 	}
 	if bytes.Contains(b, []byte(":null")) {
 		t.Error("JSON holds null, where absent is the rule")
-	}
-}
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("%s differs; -update rewrites it:\n%s", path, d)
 	}
 }
 

@@ -14,9 +14,7 @@ import (
 
 // serverFailed are the codes of trials that do not count through the server's
 // doing: a change for the worse where there were none.
-var serverFailed = []string{"errors", "wrong-bytes", "server-died", "tree-changed", "no-answers"}
-
-const stalled = "stalled"
+var serverFailed = []string{results.CodeErrors, results.CodeWrongBytes, results.CodeServerDied, results.CodeTreeChanged, results.CodeNoAnswers}
 
 // failed is what went wrong in some trials.
 type failed struct {
@@ -33,9 +31,9 @@ func failures(trials []*results.Trial) failed {
 	for _, t := range trials {
 		here := false
 		// A standstill is the server's where nothing else was found that may have caused it.
-		alone := !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Code != stalled && (w.Invalid || w.Tolerated) })
+		alone := !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Code != results.CodeStalled && (w.Invalid || w.Tolerated) })
 		for _, w := range t.Warnings {
-			if w.Invalid && (slices.Contains(serverFailed, w.Code) || w.Code == stalled && alone) {
+			if w.Invalid && (slices.Contains(serverFailed, w.Code) || w.Code == results.CodeStalled && alone) {
 				here = true
 				if !slices.Contains(f.codes, w.Code) {
 					f.codes = append(f.codes, w.Code)

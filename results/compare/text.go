@@ -255,7 +255,7 @@ func (r *Result) summary(width int) string {
 		b.WriteString(format.Wrap("Metrics in parentheses inform; --metrics has them judged.", width, "", ""))
 	}
 	b.WriteString(format.Wrap(fmt.Sprintf("The floor is %s %%: a smaller change is never worse or better. The confidence is %g %%: that of each interval alone, and with Holm's correction of all %s together.",
-		format.Percent(r.Floor*100), r.Confidence*100, plural(r.Tests, "judged comparison")), width, "", ""))
+		format.Percent(r.Floor*100), r.Confidence*100, format.Plural(r.Tests, "judged comparison")), width, "", ""))
 	if r.Tests > 0 {
 		b.WriteString(format.Wrap("Noise between runs, as the standard deviation of one run of an unchanged target, is part of every interval: "+r.between()+".", width, "", ""))
 		if slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return c.tested && c.BetweenRunsFrom == Assumed }) {
@@ -264,13 +264,6 @@ func (r *Result) summary(width int) string {
 		b.WriteString(format.Wrap("This comparison detects, four times in five, "+r.couldSee()+".", width, "", ""))
 	}
 	return b.String()
-}
-
-func plural(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }
 
 // informs tells whether anything is shown that is not judged.

@@ -20,10 +20,10 @@ func WriteCapacity(w io.Writer, c *results.Capacity, width int) error {
 	width = max(width, 80)
 	var b strings.Builder
 	b.WriteString(format.Fit(c.URL, width) + "\n")
-	asked := fmt.Sprintf("open loop, %s, %s, %s, %.0f s, %s", c.Arrivals, plural(c.Connections, "connection"),
-		plural(c.Threads, "generator thread"), c.DurationS, plural(len(c.Probes), "window"))
+	asked := fmt.Sprintf("open loop, %s, %s, %s, %.0f s, %s", c.Arrivals, format.Plural(c.Connections, "connection"),
+		format.Plural(c.Threads, "generator thread"), c.DurationS, format.Plural(len(c.Probes), "window"))
 	if c.Arrivals == "" { // ended before the first probe of it
-		asked = fmt.Sprintf("%s, %.0f s", plural(c.Connections, "connection"), c.DurationS)
+		asked = fmt.Sprintf("%s, %.0f s", format.Plural(c.Connections, "connection"), c.DurationS)
 	}
 	if c.TimeoutS > 0 {
 		asked += ", timeout " + format.Duration(1e6*c.TimeoutS)
@@ -43,14 +43,6 @@ func WriteCapacity(w io.Writer, c *results.Capacity, width int) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// micros prints a latency, which is 0 where the samples are too few for it.
-func micros(us float64) string {
-	if us == 0 {
-		return format.None
-	}
-	return format.Duration(us)
 }
 
 // CapacityVerdicts says in sentences what was found.
@@ -87,7 +79,7 @@ func CapacityVerdicts(c *results.Capacity) []string {
 // unseen tells whether a search without a result had nothing to judge.
 func unseen(c *results.Capacity) bool {
 	return slices.ContainsFunc(c.Warnings, func(w results.Warning) bool {
-		return slices.Contains([]string{"too-slow", "no-answers", "all-errors", "died"}, w.Code)
+		return slices.Contains([]string{results.CodeTooSlow, results.CodeNoAnswers, results.CodeAllErrors, results.CodeDied}, w.Code)
 	})
 }
 
@@ -114,10 +106,10 @@ func capacityTable(c *results.Capacity, width int) string {
 	t.Left = make([]bool, len(t.Head))
 	t.Left[len(t.Left)-1] = true
 	for _, p := range c.Points {
-		row := []string{format.Significant(p.RateRPS, 3), format.Significant(p.ThroughputRPS, 3), micros(p.LatencyUS.P50), micros(p.LatencyUS.P99)}
+		row := []string{format.Significant(p.RateRPS, 3), format.Significant(p.ThroughputRPS, 3), format.Latency(p.LatencyUS.P50), format.Latency(p.LatencyUS.P99)}
 		if more {
 			due := p.Requests + p.Errors.Total() - p.Errors.Status - p.Errors.Body
-			row = append(row, micros(p.LatencyUS.P999), micros(p.LatencyUS.Mean), format.Percent(100*float64(p.Errors.Total())/float64(max(due, 1)))+" %")
+			row = append(row, format.Latency(p.LatencyUS.P999), format.Latency(p.LatencyUS.Mean), format.Percent(100*float64(p.Errors.Total())/float64(max(due, 1)))+" %")
 		}
 		t.Add(append(row, keptOf(p), "")...)
 	}
@@ -270,5 +262,5 @@ func CapacityFigure(c *results.Capacity) plot.Figure {
 		title = fmt.Sprintf("%s is kept up to %s%s requests/s", c.Objective, least, format.Significant(c.CapacityRPS, 3))
 	}
 	return plot.LoadCurve(title, fmt.Sprintf("latency from when a request was due, by right answers/s · %s arrivals, %s · %s",
-		c.Arrivals, plural(c.Connections, "connection"), c.URL), v)
+		c.Arrivals, format.Plural(c.Connections, "connection"), c.URL), v)
 }

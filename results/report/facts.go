@@ -19,19 +19,12 @@ func (r *Report) headline() string {
 			targets[r.Scenarios[i].Rows[j].name()] = true
 		}
 	}
-	return fmt.Sprintf("%s under %s", plural(len(targets), "server"), plural(len(r.Scenarios), "scenario"))
+	return fmt.Sprintf("%s under %s", format.Plural(len(targets), "server"), format.Plural(len(r.Scenarios), "scenario"))
 }
 
 // counted says how many trials the figures rest on.
 func (r *Report) counted() string {
 	return sentence(r.Tally.String())
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // environment lists what the figures depend on and a reader cannot see.

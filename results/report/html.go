@@ -80,7 +80,7 @@ type pageFigure struct {
 func (r *Report) WriteHTML(w io.Writer) error {
 	e := r.Run.Environment
 	var where []string
-	for _, s := range []string{e.CPUModel, plural(e.CPUs, "CPU"), strings.TrimSpace(e.OS + " " + e.Kernel)} {
+	for _, s := range []string{e.CPUModel, format.Plural(e.CPUs, "CPU"), strings.TrimSpace(e.OS + " " + e.Kernel)} {
 		if s != "" {
 			where = append(where, s)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -122,7 +123,7 @@ func (n Notice) Text() string {
 		trials += len(w.Trials)
 		parts = append(parts, w.Target+" "+list(w.Trials))
 	}
-	text := fmt.Sprintf("%s, %s (%s)", n.Code, plural(trials, "trial"), strings.Join(parts, "; "))
+	text := fmt.Sprintf("%s, %s (%s)", n.Code, format.Plural(trials, "trial"), strings.Join(parts, "; "))
 	if n.Invalid {
 		text = "does not count: " + text
 		switch {
@@ -190,11 +191,11 @@ func runNotices(run *results.Run, tally results.Tally) []Notice {
 	}
 	switch {
 	case tally.State == results.Interrupted:
-		add("interrupted", fmt.Sprintf("The run was interrupted: %d of %s ran.", ran, plural(tally.Planned, "planned trial")), resume)
+		add("interrupted", fmt.Sprintf("The run was interrupted: %d of %s ran.", ran, format.Plural(tally.Planned, "planned trial")), resume)
 	case tally.State == results.Unfinished && run.Plan.Planned > 0:
-		add("unfinished", fmt.Sprintf("The run did not end: it was killed, or is still under way. %d of %s ran.", ran, plural(tally.Planned, "planned trial")), resume)
+		add("unfinished", fmt.Sprintf("The run did not end: it was killed, or is still under way. %d of %s ran.", ran, format.Plural(tally.Planned, "planned trial")), resume)
 	case tally.State == results.Unfinished: // of an older version, which cannot be resumed
-		add("unfinished", fmt.Sprintf("The run is not complete: %d of %s ran.", ran, plural(tally.Planned, "planned trial")), "")
+		add("unfinished", fmt.Sprintf("The run is not complete: %d of %s ran.", ran, format.Plural(tally.Planned, "planned trial")), "")
 	}
 	if text := lacking(run, tally); text != "" {
 		add("missing", text, "")
@@ -204,7 +205,7 @@ func runNotices(run *results.Run, tally results.Tally) []Notice {
 	}
 	if n := len(run.Resumed); n > 0 {
 		add("resumed", fmt.Sprintf("The run was gone on with %s, at last on %s: what was measured before and after that is of two times, and so may be the trials of one round.",
-			plural(n, "time"), run.Resumed[n-1].UTC().Format("2 January 2006, 15:04 UTC")), "")
+			format.Plural(n, "time"), run.Resumed[n-1].UTC().Format("2 January 2006, 15:04 UTC")), "")
 	}
 	if codes := run.Plan.Tolerate; len(codes) > 0 {
 		add("tolerated", fmt.Sprintf("Trials count in spite of these findings about the host: %s (--tolerate).", strings.Join(codes, ", ")), "measure without it for figures that are to be believed")

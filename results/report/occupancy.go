@@ -91,7 +91,7 @@ func (r *Row) full() string {
 	queue := ""
 	if len(waited) >= fewestToTell {
 		if n := stats.Median(waited); n >= 1 {
-			queue = fmt.Sprintf("%s waited (median)", plural(int(n), "connection"))
+			queue = fmt.Sprintf("%s waited (median)", format.Plural(int(n), "connection"))
 		}
 	}
 	share := float64(full) / float64(max(readings, 1))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -42,7 +43,7 @@ func (s *Scenario) profilesNote(run *results.Run) string {
 	if run.Plan.Profile == "trace" {
 		tool = "trace"
 	}
-	return fmt.Sprintf("%s in the folder profiles beside this report; go tool %s FILE reads one.", sentence(plural(n, run.Plan.Profile+" profile")), tool)
+	return fmt.Sprintf("%s in the folder profiles beside this report; go tool %s FILE reads one.", sentence(format.Plural(n, run.Plan.Profile+" profile")), tool)
 }
 
 func markdownLinks(links []link) string {

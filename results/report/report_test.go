@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"io"
 	"math"
 	"os"
@@ -18,31 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/resultstest"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("%s differs; -update rewrites it:\n%s", path, d)
-	}
-}
 
 func terminal(t *testing.T, r *Report, width int) string {
 	t.Helper()
@@ -59,9 +37,9 @@ var whole = sync.OnceValue(func() *Report { return Build(resultstest.Run(results
 
 func TestTerminal(t *testing.T) {
 	r := whole()
-	golden(t, "terminal-80.txt", []byte(terminal(t, r, 80)))
-	golden(t, "terminal-100.txt", []byte(terminal(t, r, 100)))
-	golden(t, "terminal-200.txt", []byte(terminal(t, r, 200)))
+	testkit.Golden(t, "testdata/terminal-80.txt", []byte(terminal(t, r, 80)))
+	testkit.Golden(t, "testdata/terminal-100.txt", []byte(terminal(t, r, 100)))
+	testkit.Golden(t, "testdata/terminal-200.txt", []byte(terminal(t, r, 200)))
 	long := resultstest.Run(resultstest.Options{Scenarios: []string{"hello"}, Targets: []string{"sync", "nethttp"}, NoInvalid: true})
 	for i := range long.Trials {
 		long.Trials[i].Target += "-with-a-name-that-goes-on-and-on"
@@ -88,7 +66,7 @@ func TestMarkdown(t *testing.T) {
 	if err := whole().WriteMarkdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "report.md", b.Bytes())
+	testkit.Golden(t, "testdata/report.md", b.Bytes())
 }
 
 func TestRowsAreSortedByTheScenariosMetric(t *testing.T) {

@@ -55,16 +55,6 @@ func TrimmedMean(x []float64, trim float64) float64 {
 	return Mean(s[cut : len(s)-cut])
 }
 
-// GeoMean returns the geometric mean of x, NaN when x is empty or holds a
-// value that is not positive and finite.
-func GeoMean(x []float64) float64 {
-	l, ok := logs(x)
-	if !ok || len(x) == 0 {
-		return math.NaN()
-	}
-	return math.Exp(Mean(l))
-}
-
 // Variance returns the unbiased variance of x, NaN for fewer than two values.
 func Variance(x []float64) float64 {
 	if len(x) < 2 {

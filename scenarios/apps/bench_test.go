@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
@@ -178,7 +179,7 @@ func TestBytesAreNotHeld(t *testing.T) {
 }
 
 func TestHelloDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if testkit.Race {
 		t.Skip("under the race detector sync.Pool drops at random, so allocations cannot be counted")
 	}
 	var x gateway.Exchange

@@ -7,7 +7,7 @@ import (
 // alarms is a heap of the slots that want to be woken at a time. It holds each
 // at most once; a slot without an alarm costs nothing.
 type alarms struct {
-	slots []crowdSlot // each with its time (wake) and its place in the heap
+	slots []slot // each with its time (wake) and its place in the heap
 	heap  []int32
 }
 

@@ -12,7 +12,7 @@ import (
 func TestAlarms(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 40).Draw(t, "slots")
-		a := alarms{slots: make([]crowdSlot, n)}
+		a := alarms{slots: make([]slot, n)}
 		want := map[int32]int64{}
 		for i := range a.slots {
 			a.slots[i].init(int32(i), 0)

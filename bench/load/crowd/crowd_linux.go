@@ -1,3 +1,5 @@
+// Package crowd is the connection groups beside the busy connections: idle, slow,
+// or coming and going in storms (workload.Group), on a thread of their own.
 package crowd
 
 import (
@@ -33,7 +35,7 @@ type crowd struct {
 	poll    *netio.Poll
 	dialer  *netio.Dialer
 	members []member
-	slots   []crowdSlot
+	slots   []slot
 	alarms  alarms
 	buf     []byte
 	plain   []byte // https: what has been opened
@@ -61,10 +63,10 @@ type member struct {
 
 	due  int64   // Storm: the next burst
 	free []int32 // Storm: slots at rest
-	rec  record.GroupRecord
+	rec  record.Group
 }
 
-// crowdDescriptors is how many a crowd for c needs.
+// Descriptors is how many a crowd for c needs.
 func Descriptors(c *plan.Config) (n uint64) {
 	for i := range c.Groups {
 		n += uint64(c.Groups[i].Places())
@@ -87,7 +89,7 @@ func New(c *plan.Config, to plan.Endpoint, secure *tls.Config, window *record.Wi
 	}
 	n := int(Descriptors(c))
 	w := &crowd{
-		config: c, tls: secure, window: window, timeout: int64(c.Timeout), tick: min(c.Look(), 20e6), poll: p, dialer: d, members: make([]member, len(c.Groups)), slots: make([]crowdSlot, n),
+		config: c, tls: secure, window: window, timeout: int64(c.Timeout), tick: min(c.Look(), 20e6), poll: p, dialer: d, members: make([]member, len(c.Groups)), slots: make([]slot, n),
 		buf: make([]byte, netio.ReadBuffer), done: make(chan struct{}),
 	}
 	if w.tls != nil {
@@ -129,7 +131,7 @@ func (m *member) init(g *workload.Group, host string, from int32) {
 	}
 }
 
-// threads is how many threads the crowd adds to the busy ones.
+// Threads is how many threads the crowd adds to the busy ones.
 func (w *crowd) Threads() int {
 	if w == nil {
 		return 0
@@ -137,7 +139,7 @@ func (w *crowd) Threads() int {
 	return 1
 }
 
-// open starts the thread and returns once every connection that is to be held
+// Open starts the thread and returns once every connection that is to be held
 // has been tried, or the time for that is over.
 func (w *crowd) Open() {
 	if w == nil {
@@ -149,7 +151,7 @@ func (w *crowd) Open() {
 	<-opened
 }
 
-// end ends the thread and closes what it has open. It may be called again.
+// End ends the thread and closes what it has open. It may be called again.
 func (w *crowd) End() {
 	if w == nil {
 		return
@@ -316,9 +318,9 @@ func (w *crowd) handle(events []unix.EpollEvent) {
 	}
 }
 
-func (w *crowd) member(s *crowdSlot) *member { return &w.members[s.group] }
+func (w *crowd) member(s *slot) *member { return &w.members[s.group] }
 
-// addTo puts the records into m.
+// AddTo puts the records into m.
 func (w *crowd) AddTo(m *record.Reading) {
 	if w == nil {
 		return

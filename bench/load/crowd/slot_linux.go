@@ -11,9 +11,9 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// A crowdSlot is the place of one connection of a group. There may be tens of
+// A slot is the place of one connection of a group. There may be tens of
 // thousands: it is small, and holds no buffer.
-type crowdSlot struct {
+type slot struct {
 	index      int32
 	generation int32 // of the connection, see slot
 	fd         int32 // absent without a connection
@@ -21,8 +21,8 @@ type crowdSlot struct {
 	written    int32 // bytes of the request
 	polled     uint32
 	group      uint8
-	state      crowdState
-	securing   bool  // crowdDialing: TLS is being agreed on
+	state      state
+	securing   bool  // dialing: TLS is being agreed on
 	fails      uint8 // connections in a row that came to nothing
 
 	wake  int64 // the alarm
@@ -36,15 +36,15 @@ type crowdSlot struct {
 	parser http1.ResponseParser
 }
 
-type crowdState uint8
+type state uint8
 
 const (
-	crowdResting crowdState = iota // without a connection
-	crowdQueued                    // likewise, with its turn to open one fixed
-	crowdDialing
-	crowdHeld // a connection without a request
-	crowdSending
-	crowdReceiving
+	resting state = iota // without a connection
+	queued               // likewise, with its turn to open one fixed
+	dialing
+	held // a connection without a request
+	sending
+	receiving
 )
 
 const (
@@ -64,21 +64,21 @@ const (
 	slowReceiveBuffer = 4096
 )
 
-func (s *crowdSlot) init(index int32, group int) {
+func (s *slot) init(index int32, group int) {
 	s.index, s.group, s.fd, s.place = index, uint8(group), absent, absent
 }
 
 // standing tells whether there is a connection.
-func (s *crowdSlot) standing() bool { return s.state >= crowdHeld }
+func (s *slot) standing() bool { return s.state >= held }
 
 // dial begins to open the connection of a slot.
-func (w *crowd) dial(s *crowdSlot, at int64) {
-	s.state, s.since = crowdDialing, at
+func (w *crowd) dial(s *slot, at int64) {
+	s.state, s.since = dialing, at
 	w.dialing++
 	w.attempt(s, at)
 }
 
-func (w *crowd) attempt(s *crowdSlot, at int64) {
+func (w *crowd) attempt(s *slot, at int64) {
 	s.generation++
 	m, receive := w.member(s), 0
 	if m.Kind == workload.SlowRead {
@@ -108,13 +108,13 @@ func (w *crowd) attempt(s *crowdSlot, at int64) {
 }
 
 // refused ends an attempt to connect.
-func (w *crowd) refused(s *crowdSlot, err error, at int64) {
+func (w *crowd) refused(s *slot, err error, at int64) {
 	w.member(s).rec.Refuse(err, w.counting)
 	w.rest(s, at)
 }
 
 // reached goes on with a connection of the transport.
-func (w *crowd) reached(s *crowdSlot, at int64) {
+func (w *crowd) reached(s *slot, at int64) {
 	if w.tls != nil {
 		w.secure(s, at)
 		return
@@ -122,12 +122,12 @@ func (w *crowd) reached(s *crowdSlot, at int64) {
 	w.connected(s, at)
 }
 
-func (w *crowd) connected(s *crowdSlot, at int64) {
+func (w *crowd) connected(s *slot, at int64) {
 	m := w.member(s)
 	w.dialing--
 	w.stoodAt = at
 	s.took, s.since = at-s.since, at
-	s.state = crowdHeld
+	s.state = held
 	w.alarms.cancel(s.index)
 	if w.counting {
 		m.rec.Open(s.took)
@@ -145,14 +145,14 @@ func (w *crowd) connected(s *crowdSlot, at int64) {
 
 // apart is a time for a slot within one gap of its group from now: those of a
 // group are spread evenly, so that not all of them do something at once.
-func (w *crowd) apart(s *crowdSlot, at int64) int64 {
+func (w *crowd) apart(s *slot, at int64) int64 {
 	m := w.member(s)
 	return at + int64(float64(m.every)*float64(s.index-m.from+1)/float64(m.n))
 }
 
 // hold lets an idle connection stand until its next request is due.
-func (w *crowd) hold(s *crowdSlot, at int64) {
-	s.state = crowdHeld
+func (w *crowd) hold(s *slot, at int64) {
+	s.state = held
 	if m := w.member(s); m.every > 0 {
 		if s.due += m.every; s.due <= at {
 			s.due = at + m.every
@@ -164,36 +164,36 @@ func (w *crowd) hold(s *crowdSlot, at int64) {
 }
 
 // wake is called when the slot's alarm is due.
-func (w *crowd) wake(s *crowdSlot, at int64) {
+func (w *crowd) wake(s *slot, at int64) {
 	switch s.state {
-	case crowdResting:
+	case resting:
 		if w.reopenAt > at {
-			s.state = crowdQueued
+			s.state = queued
 			w.alarms.set(s.index, w.reopenAt)
 			w.reopenAt += reopenGap
 			return
 		}
 		w.reopenAt = at + reopenGap
 		w.dial(s, at)
-	case crowdQueued:
+	case queued:
 		w.dial(s, at)
-	case crowdDialing:
+	case dialing:
 		if s.fd == absent {
 			w.attempt(s, at)
 		} else {
 			w.refused(s, os.ErrDeadlineExceeded, at)
 		}
-	case crowdHeld:
+	case held:
 		w.ask(s, at)
-	case crowdSending, crowdReceiving:
+	case sending, receiving:
 		w.goOn(s, at)
 	}
 }
 
 // ready handles an event on a connection.
-func (w *crowd) ready(s *crowdSlot, events uint32, at int64) {
+func (w *crowd) ready(s *slot, events uint32, at int64) {
 	switch s.state {
-	case crowdDialing:
+	case dialing:
 		if s.securing {
 			w.shakeWith(s, at)
 		} else if errno, err := unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_ERROR); err != nil {
@@ -204,22 +204,22 @@ func (w *crowd) ready(s *crowdSlot, events uint32, at int64) {
 			_ = w.watch(s, unix.EPOLLIN)
 			w.reached(s, at)
 		}
-	case crowdHeld:
+	case held:
 		w.look(s, at)
-	case crowdSending:
+	case sending:
 		if events&^unix.EPOLLOUT == 0 || !w.receive(s, at) {
-			if s.state == crowdSending && events&unix.EPOLLOUT != 0 {
+			if s.state == sending && events&unix.EPOLLOUT != 0 {
 				w.send(s, at)
 			}
 		}
-	case crowdReceiving:
+	case receiving:
 		w.receive(s, at)
 	}
 }
 
 // watch sets the events that matter; with none the connection is not looked
 // at, as a slow reader's, which has something to read all the time.
-func (w *crowd) watch(s *crowdSlot, events uint32) error {
+func (w *crowd) watch(s *slot, events uint32) error {
 	op := unix.EPOLL_CTL_MOD
 	switch {
 	case s.polled == events:
@@ -235,15 +235,15 @@ func (w *crowd) watch(s *crowdSlot, events uint32) error {
 
 // rest takes the connection away. A slot that is to hold one gets another one
 // in time, that of a storm is free for the next.
-func (w *crowd) rest(s *crowdSlot, at int64) {
+func (w *crowd) rest(s *slot, at int64) {
 	m := w.member(s)
-	if s.state == crowdDialing {
+	if s.state == dialing {
 		w.dialing--
 	} else if s.standing() && at-s.since >= lasting {
 		s.fails = 0
 	}
 	w.drop(s, m.Abort)
-	s.state = crowdResting
+	s.state = resting
 	if m.Kind == workload.Storm {
 		w.alarms.cancel(s.index)
 		m.free = append(m.free, s.index)
@@ -254,7 +254,7 @@ func (w *crowd) rest(s *crowdSlot, at int64) {
 }
 
 // drop closes the connection, if there is one; abort does it by a reset.
-func (w *crowd) drop(s *crowdSlot, abort bool) {
+func (w *crowd) drop(s *slot, abort bool) {
 	if s.fd == absent {
 		return
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // ask begins a request on a connection that stands.
-func (w *crowd) ask(s *crowdSlot, at int64) {
-	s.state, s.written, s.sent, s.moved = crowdSending, 0, at, at
+func (w *crowd) ask(s *slot, at int64) {
+	s.state, s.written, s.sent, s.moved = sending, 0, at, at
 	s.parser.Reset(false)
 	if m := w.member(s); m.Kind == workload.SlowSend && m.swift == 0 {
 		w.later(s, w.apart(s, at))
@@ -19,23 +19,23 @@ func (w *crowd) ask(s *crowdSlot, at int64) {
 }
 
 // later makes the next piece due at t.
-func (w *crowd) later(s *crowdSlot, t int64) {
+func (w *crowd) later(s *slot, t int64) {
 	s.due = t
 	w.alarms.set(s.index, t)
 }
 
 // nextPiece makes the piece after this one due. A crowd that is late does not
 // make up for it by more than one piece.
-func (w *crowd) nextPiece(s *crowdSlot, at int64) { w.later(s, max(s.due+w.member(s).every, at)) }
+func (w *crowd) nextPiece(s *slot, at int64) { w.later(s, max(s.due+w.member(s).every, at)) }
 
 // goOn is called when a piece is due, or a connection on which nothing moves
 // has to be looked at.
-func (w *crowd) goOn(s *crowdSlot, at int64) {
+func (w *crowd) goOn(s *slot, at int64) {
 	m := w.member(s)
 	switch {
-	case s.state == crowdSending && m.Kind == workload.SlowSend && int(s.written) >= m.swift:
+	case s.state == sending && m.Kind == workload.SlowSend && int(s.written) >= m.swift:
 		w.send(s, at)
-	case s.state == crowdReceiving && m.Kind == workload.SlowRead:
+	case s.state == receiving && m.Kind == workload.SlowRead:
 		w.sip(s, at)
 	case !w.overdue(s, at):
 		w.alarms.set(s.index, s.moved+w.timeout)
@@ -44,7 +44,7 @@ func (w *crowd) goOn(s *crowdSlot, at int64) {
 
 // overdue ends a request that the server has not moved for too long. Its own
 // slowness is not held against a connection.
-func (w *crowd) overdue(s *crowdSlot, at int64) bool {
+func (w *crowd) overdue(s *slot, at int64) bool {
 	if at-s.moved < w.timeout {
 		return false
 	}
@@ -56,7 +56,7 @@ func (w *crowd) overdue(s *crowdSlot, at int64) bool {
 }
 
 // send writes what is due of the request.
-func (w *crowd) send(s *crowdSlot, at int64) {
+func (w *crowd) send(s *slot, at int64) {
 	m := w.member(s)
 	for int(s.written) < len(m.request) {
 		b, slow := m.request[s.written:], false
@@ -114,7 +114,7 @@ func (w *crowd) send(s *crowdSlot, at int64) {
 		}
 		return
 	}
-	s.state = crowdReceiving
+	s.state = receiving
 	if m.Kind == workload.SlowRead {
 		_ = w.watch(s, 0)
 		w.later(s, w.apart(s, at))
@@ -125,7 +125,7 @@ func (w *crowd) send(s *crowdSlot, at int64) {
 }
 
 // sip takes a slow reader's next piece.
-func (w *crowd) sip(s *crowdSlot, at int64) {
+func (w *crowd) sip(s *slot, at int64) {
 	n, errno := netio.Read(int(s.fd), w.buf[:w.member(s).bytes])
 	if errno == unix.EAGAIN {
 		if !w.overdue(s, at) {
@@ -139,7 +139,7 @@ func (w *crowd) sip(s *crowdSlot, at int64) {
 }
 
 // receive takes what has come and tells whether the request has come to its end.
-func (w *crowd) receive(s *crowdSlot, at int64) bool {
+func (w *crowd) receive(s *slot, at int64) bool {
 	for {
 		n, errno := netio.Read(int(s.fd), w.buf)
 		if errno == unix.EAGAIN {
@@ -156,7 +156,7 @@ func (w *crowd) receive(s *crowdSlot, at int64) bool {
 
 // take judges the outcome of a read, the end of the connection where b is empty,
 // and tells whether the request has ended.
-func (w *crowd) take(s *crowdSlot, b []byte, errno unix.Errno, at int64) bool {
+func (w *crowd) take(s *slot, b []byte, errno unix.Errno, at int64) bool {
 	m := w.member(s)
 	switch {
 	case errno != 0:
@@ -191,7 +191,7 @@ func (w *crowd) take(s *crowdSlot, b []byte, errno unix.Errno, at int64) bool {
 
 // answer ends a request whose answer is whole; clean tells that nothing came
 // behind it.
-func (w *crowd) answer(s *crowdSlot, at int64, clean bool) {
+func (w *crowd) answer(s *slot, at int64, clean bool) {
 	m := w.member(s)
 	whole := int(s.written) == len(m.request)
 	right := clean && whole && s.parser.Status()/100 == 2
@@ -222,11 +222,11 @@ func (w *crowd) answer(s *crowdSlot, at int64, clean bool) {
 // lost is for a connection that the server has closed or reset while it was in
 // use. Between two requests it may; where one of an idle connection was on its
 // way just then, nobody is to blame.
-func (w *crowd) lost(s *crowdSlot, at int64) {
+func (w *crowd) lost(s *slot, at int64) {
 	m := w.member(s)
 	if w.counting {
 		m.rec.Close(at - s.since)
-		if s.state != crowdHeld && (m.Kind != workload.Idle || s.parser.Started()) {
+		if s.state != held && (m.Kind != workload.Idle || s.parser.Started()) {
 			m.rec.Errors++
 		}
 	}

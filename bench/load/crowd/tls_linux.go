@@ -16,7 +16,7 @@ import (
 // slow reader takes its few bytes of what is sealed.
 
 // secure begins the handshake of a connection that stands.
-func (w *crowd) secure(s *crowdSlot, at int64) {
+func (w *crowd) secure(s *slot, at int64) {
 	if s.tls == nil {
 		s.tls = new(netio.Session)
 	}
@@ -27,7 +27,7 @@ func (w *crowd) secure(s *crowdSlot, at int64) {
 }
 
 // shake goes on with the handshake.
-func (w *crowd) shake(s *crowdSlot, at int64) {
+func (w *crowd) shake(s *slot, at int64) {
 	c := s.tls
 	done := c.Shake()
 	errno := w.flush(s)
@@ -49,7 +49,7 @@ func (w *crowd) shake(s *crowdSlot, at int64) {
 }
 
 // shakeWith takes what has come of a handshake.
-func (w *crowd) shakeWith(s *crowdSlot, at int64) {
+func (w *crowd) shakeWith(s *slot, at int64) {
 	n, errno := netio.Read(int(s.fd), w.buf)
 	switch {
 	case errno == unix.EAGAIN:
@@ -72,7 +72,7 @@ func (w *crowd) shakeWith(s *crowdSlot, at int64) {
 
 // write sends b, or with TLS what it is sealed to; then all of b is taken where
 // any is.
-func (w *crowd) write(s *crowdSlot, b []byte) (int, unix.Errno) {
+func (w *crowd) write(s *slot, b []byte) (int, unix.Errno) {
 	if s.tls == nil {
 		return netio.Write(int(s.fd), b)
 	}
@@ -89,7 +89,7 @@ func (w *crowd) write(s *crowdSlot, b []byte) (int, unix.Errno) {
 }
 
 // flush sends what is sealed, as far as there is room.
-func (w *crowd) flush(s *crowdSlot) unix.Errno {
+func (w *crowd) flush(s *slot) unix.Errno {
 	if s.tls == nil {
 		return 0
 	}
@@ -104,7 +104,7 @@ func (w *crowd) flush(s *crowdSlot) unix.Errno {
 }
 
 // watchFlushed watches for room where there is something left to send.
-func (w *crowd) watchFlushed(s *crowdSlot) {
+func (w *crowd) watchFlushed(s *slot) {
 	events := uint32(unix.EPOLLIN)
 	if len(s.tls.Out) > 0 {
 		events |= unix.EPOLLOUT
@@ -114,7 +114,7 @@ func (w *crowd) watchFlushed(s *crowdSlot) {
 
 // arrived handles what a read has brought and tells whether the request has
 // ended.
-func (w *crowd) arrived(s *crowdSlot, n int, errno unix.Errno, at int64) bool {
+func (w *crowd) arrived(s *slot, n int, errno unix.Errno, at int64) bool {
 	switch {
 	case s.tls == nil:
 		return w.take(s, w.buf[:max(n, 0)], errno, at)
@@ -131,7 +131,7 @@ func (w *crowd) arrived(s *crowdSlot, n int, errno unix.Errno, at int64) bool {
 
 // opened takes what can be opened and tells whether the request has ended, or the
 // connection.
-func (w *crowd) opened(s *crowdSlot, at int64) bool {
+func (w *crowd) opened(s *slot, at int64) bool {
 	c := s.tls
 	for {
 		n, err := c.Open(w.plain)
@@ -141,7 +141,7 @@ func (w *crowd) opened(s *crowdSlot, at int64) bool {
 		}
 		s.moved = at
 		switch {
-		case n > 0 && s.state == crowdHeld: // to nobody's question
+		case n > 0 && s.state == held: // to nobody's question
 			w.lost(s, at)
 			return true
 		case n > 0 && w.take(s, w.plain[:n], 0, at):
@@ -153,7 +153,7 @@ func (w *crowd) opened(s *crowdSlot, at int64) bool {
 		case err == nil:
 		case err == io.EOF:
 			c.Hung = true
-			if s.state == crowdHeld {
+			if s.state == held {
 				w.lost(s, at)
 				return true
 			}
@@ -168,7 +168,7 @@ func (w *crowd) opened(s *crowdSlot, at int64) bool {
 
 // look takes what comes on a connection that waits for nothing: tickets of TLS,
 // or that the server has had enough.
-func (w *crowd) look(s *crowdSlot, at int64) {
+func (w *crowd) look(s *slot, at int64) {
 	n, errno := netio.Read(int(s.fd), w.buf)
 	switch {
 	case errno == unix.EAGAIN && s.tls != nil:
@@ -186,7 +186,7 @@ func (w *crowd) look(s *crowdSlot, at int64) {
 }
 
 // unsecure ends the TLS of a connection, in form where it is in order.
-func (w *crowd) unsecure(s *crowdSlot, abort bool) {
+func (w *crowd) unsecure(s *slot, abort bool) {
 	c := s.tls
 	if c == nil || c.Conn == nil {
 		return

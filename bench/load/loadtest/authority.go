@@ -20,6 +20,7 @@ type testAuthority struct {
 	Pool *x509.CertPool
 }
 
+// NewAuthority makes the authority, once.
 var NewAuthority = sync.OnceValue(func() *testAuthority {
 	a := &testAuthority{key: newKey(), Pool: x509.NewCertPool()}
 	template := &x509.Certificate{
@@ -46,7 +47,7 @@ func newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-// issue makes a certificate for localhost and 127.0.0.1, as change has it.
+// Issue makes a certificate for localhost and 127.0.0.1, as change has it.
 func (a *testAuthority) Issue(change func(*x509.Certificate)) tls.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "a test"},
@@ -66,11 +67,12 @@ func (a *testAuthority) Issue(change func(*x509.Certificate)) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// certified is what a server with a certificate of the tests' authority needs, and trusting its clients.
+// Certified is what a server with a certificate of the tests' authority needs, and trusting its clients.
 func Certified() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{NewAuthority().Issue(nil)}}
 }
 
+// Trusting is what a client of such a server needs.
 func Trusting() *tls.Config {
 	return &tls.Config{RootCAs: NewAuthority().Pool, ServerName: "localhost"}
 }

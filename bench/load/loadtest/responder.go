@@ -1,3 +1,5 @@
+// Package loadtest is what tests of generators share: a server with knobs, and an
+// authority that signs its certificates.
 package loadtest
 
 import (
@@ -19,7 +21,7 @@ import (
 	"github.com/dynobench/dyno/internal/peer"
 )
 
-// responder is a server with knobs, for everything that a server can do wrong.
+// Responder is a server with knobs, for everything that a server can do wrong.
 type Responder struct {
 	net.Listener
 	URL      string
@@ -44,8 +46,10 @@ type Responder struct {
 	wg    sync.WaitGroup
 }
 
+// Hello is the answer that a Responder gives unless it is told otherwise.
 const Hello = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\n\r\nHello, World!"
 
+// Reply gives the same answer to each request, as fmt.Sprintf makes it.
 func Reply(format string, a ...any) func(io.Writer, int64, []byte) bool {
 	text := fmt.Sprintf(format, a...)
 	return func(w io.Writer, _ int64, _ []byte) bool {
@@ -54,7 +58,7 @@ func Reply(format string, a ...any) func(io.Writer, int64, []byte) bool {
 	}
 }
 
-// closing closes the connection after each answer.
+// Closing closes the connection after each answer.
 func Closing(f func(io.Writer, int64, []byte) bool) func(io.Writer, int64, []byte) bool {
 	return func(w io.Writer, n int64, head []byte) bool {
 		f(w, n, head)
@@ -62,7 +66,7 @@ func Closing(f func(io.Writer, int64, []byte) bool) func(io.Writer, int64, []byt
 	}
 }
 
-// respond serves until the test ends, when it fails unless all is closed.
+// Respond serves until the test ends, when it fails unless all is closed.
 func Respond(t testing.TB, network string, knobs func(*Responder)) *Responder {
 	t.Helper()
 	addr := "127.0.0.1:0"
@@ -91,6 +95,7 @@ func Respond(t testing.TB, network string, knobs func(*Responder)) *Responder {
 	return r
 }
 
+// Stop closes the listener and all connections, and waits for them.
 func (r *Responder) Stop() {
 	r.Listener.Close()
 	r.Mu.Lock()
@@ -170,13 +175,13 @@ func (r *Responder) serve(c net.Conn) {
 	}
 }
 
-// path is what a request head asks for.
+// Path is what a request head asks for.
 func Path(head []byte) string {
 	fields := strings.Fields(string(head[:bytes.IndexByte(head, '\r')]))
 	return fields[1]
 }
 
-// short is a small run against r.
+// Short is a small run against r.
 func Short(r *Responder) plan.Config {
 	return plan.Config{
 		URL: r.URL, Connections: 4, Duration: 150 * time.Millisecond, Timeout: 5 * time.Second,
@@ -184,12 +189,13 @@ func Short(r *Responder) plan.Config {
 	}
 }
 
-// heads counts the request heads that come to a responder.
+// Heads counts the request heads that come to a responder.
 type Heads struct {
 	mu sync.Mutex
 	n  map[string]int64
 }
 
+// Count adds the head of one request.
 func (h *Heads) Count(head []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -199,14 +205,14 @@ func (h *Heads) Count(head []byte) {
 	h.n[string(head)]++
 }
 
-// all are the heads so far; the responder may still get more.
+// All are the heads so far; the responder may still get more.
 func (h *Heads) All() map[string]int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return maps.Clone(h.n)
 }
 
-// of tells how many requests came for the path.
+// Of tells how many requests came for the path.
 func (h *Heads) Of(target string) (n int64) {
 	for head, times := range h.All() {
 		if Path([]byte(head)) == target {

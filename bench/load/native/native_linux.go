@@ -1,3 +1,5 @@
+// Package native is dyno's own generator: locked threads on raw io_uring or epoll,
+// each with its share of the connections, its slots flat and reused.
 package native
 
 import (
@@ -33,6 +35,7 @@ type job struct {
 	begin      chan struct{}
 }
 
+// Run offers the load c to the server at to. Its errors are as load.Run's.
 func Run(ctx context.Context, c *plan.Config, to plan.Endpoint) (*record.Reading, error) {
 	if err := netio.NeedDescriptors(uint64(c.Connections) + uint64(2*c.Threads) + crowd.Descriptors(c) + 32); err != nil {
 		return nil, err

@@ -1,5 +1,6 @@
 //go:build !linux
 
+// Package native is dyno's own generator, which needs Linux.
 package native
 
 import (

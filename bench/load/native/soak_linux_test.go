@@ -184,7 +184,7 @@ func soakOnce(t *testing.T, network, transport string, seed uint64, setup func(*
 	mu.Unlock()
 }
 
-// runThreads is runNative for who wants to see the threads afterwards.
+// runThreads is Run for who wants to see the threads afterwards.
 func runThreads(t *testing.T, c plan.Config) (*record.Recorder, []*thread) {
 	t.Helper()
 	c, err := c.WithDefaults()

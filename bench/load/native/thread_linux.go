@@ -31,7 +31,7 @@ type thread struct {
 	free      ring      // slots that may take a request, the longest free first
 	frames    []frame   // by class
 	rec       *record.Recorder
-	tlsRecord *record.TlsRecord // https
+	tlsRecord *record.TLS // https
 	draws     workload.Source
 	out       []byte // requests that are sent together, or made from templates
 
@@ -73,7 +73,7 @@ func newThread(j *job, i int) (*thread, error) {
 		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.wires)),
 		rec: record.NewRecorder(j.window, len(j.wires), n), mix: plan.NewMix(j.config, uint64(i)<<32),
 		draws:     plan.NewDraws(j.config, i, j.config.Threads),
-		tlsRecord: record.NewTLSRecord(j.window),
+		tlsRecord: record.NewTLS(j.window),
 		nap:       min(max(netio.BackoffMin, int64(n)*napPerSlot), j.tick),
 	}
 	for i := range t.slots {

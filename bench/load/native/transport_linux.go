@@ -59,10 +59,10 @@ const (
 	TransportUring = "io_uring"
 )
 
-// preferred is the transport where nobody says which; tests change it.
+// Preferred is the transport where nobody says which; tests change it.
 var Preferred = TransportUring
 
-// chooseTransport is the transport for the whole run: io_uring where the
+// ChooseTransport is the transport for the whole run: io_uring where the
 // kernel has what it takes and lets us, unless another one is asked for.
 func ChooseTransport(c *plan.Config) error {
 	if c.Transport == TransportEpoll || c.Transport == "" && Preferred == TransportEpoll {

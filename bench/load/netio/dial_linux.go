@@ -11,7 +11,7 @@ import (
 	"github.com/dynobench/dyno/bench/load/plan"
 )
 
-// A dialer opens connections to one address. It is for one thread.
+// A Dialer opens connections to one address. It is for one thread.
 //
 // An address pair has some 28,000 local ports, fewer where closed connections
 // keep theirs for a minute. When they run out, connections come from the next
@@ -35,6 +35,7 @@ const loopbackSources = 40
 // by timeouts alone.
 const networkSegment = 1460
 
+// NewDialer makes one for to, from the source addresses of c.
 func NewDialer(c *plan.Config, to plan.Endpoint) (*Dialer, error) {
 	d := &Dialer{sources: []netip.Addr{{}}}
 	switch ip := to.Addr.Addr(); {
@@ -82,7 +83,7 @@ func zoneID(zone string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// dial returns a socket that is connected or, with unix.EINPROGRESS, about to
+// Dial returns a socket that is connected or, with unix.EINPROGRESS, about to
 // be. Other errors come without a socket; unix.EAGAIN is a Unix socket with a
 // full backlog. The socket's receive buffer has the size in bytes, or with 0
 // what the system thinks best.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A session is the TLS of one connection: a tls.Conn over memory, which the
+// A Session is the TLS of one connection: a tls.Conn over memory, which the
 // loop feeds with what has come and empties of what is to be sent.
 //
 // crypto/tls wants a connection that blocks. The handshake gets one: it runs in
@@ -43,7 +43,7 @@ type Session struct {
 	Err   error // of the handshake
 }
 
-// errDrained is what a Read fails with that would have to wait.
+// ErrDrained is what a Read fails with that would have to wait.
 var ErrDrained net.Error = drained{}
 
 type drained struct{}
@@ -52,7 +52,7 @@ func (drained) Error() string   { return "nothing more has come" }
 func (drained) Timeout() bool   { return true }
 func (drained) Temporary() bool { return true }
 
-// begin makes s ready for a new connection.
+// Begin makes s ready for a new connection.
 func (s *Session) Begin(config *tls.Config, at int64) {
 	s.Forget()
 	s.Began = at
@@ -64,18 +64,18 @@ func (s *Session) Begin(config *tls.Config, at int64) {
 	})
 }
 
-// forget leaves its memory only.
+// Forget leaves its memory only.
 func (s *Session) Forget() {
 	*s = Session{Out: s.Out[:0], Spare: s.Spare, Lent: s.Lent, Kept: s.Kept[:0]}
 }
 
-// shake goes on with the handshake and tells whether it has ended.
+// Shake goes on with the handshake and tells whether it has ended.
 func (s *Session) Shake() bool {
 	_, more := s.next()
 	return !more
 }
 
-// open decrypts into b what has come. It fails with errDrained when all is
+// Open decrypts into b what has come. It fails with errDrained when all is
 // taken, n bytes may have come all the same.
 func (s *Session) Open(b []byte) (n int, err error) {
 	for n < len(b) && err == nil {

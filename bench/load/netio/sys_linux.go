@@ -11,7 +11,7 @@ import (
 	"github.com/dynobench/dyno/bench/load/record"
 )
 
-// sleepUntil sleeps until t without the coarseness of Go's timers. The thread
+// SleepUntil sleeps until t without the coarseness of Go's timers. The thread
 // is blocked meanwhile, so it is for short sleeps only.
 func SleepUntil(t int64) {
 	for left := t - record.Now(); left > 0; left = t - record.Now() {
@@ -20,7 +20,7 @@ func SleepUntil(t int64) {
 	}
 }
 
-// threadCPU is the CPU time of the calling thread, in ns.
+// ThreadCPU is the CPU time of the calling thread, in ns.
 func ThreadCPU() int64 {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) != nil {
@@ -29,11 +29,11 @@ func ThreadCPU() int64 {
 	return ts.Nano()
 }
 
-// setTimerSlack lets the timers of the calling thread expire when they are
+// SetTimerSlack lets the timers of the calling thread expire when they are
 // due, and not up to 50 µs later to save wake-ups.
 func SetTimerSlack() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) }
 
-// A poll is an epoll instance.
+// A Poll is an epoll instance.
 type Poll struct {
 	fd     int
 	events [256]unix.EpollEvent
@@ -42,6 +42,7 @@ type Poll struct {
 	wake   Wake
 }
 
+// NewPoll makes an epoll instance that stays awake for spin before it is to wake.
 func NewPoll(spin time.Duration) (*Poll, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -50,15 +51,16 @@ func NewPoll(spin time.Duration) (*Poll, error) {
 	return &Poll{fd: fd, spin: int64(spin)}, nil
 }
 
+// Close gives the descriptor back.
 func (p *Poll) Close() { unix.Close(p.fd) }
 
-// control registers interest in events on fd. What comes back with them is
+// Control registers interest in events on fd. What comes back with them is
 // slot and its generation.
 func (p *Poll) Control(op, fd int, events uint32, slot, generation int32) error {
 	return unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: slot, Pad: generation})
 }
 
-// wait returns the events that are there, having waited for the first one
+// Wait returns the events that are there, having waited for the first one
 // until the time t. It is exact to some microseconds, as far as the kernel is
 // predictable, and with spin the thread is awake by then.
 func (p *Poll) Wait(t int64) []unix.EpollEvent {
@@ -95,7 +97,7 @@ func (p *Poll) look() ([]unix.EpollEvent, unix.Errno) {
 // processor away from one that sleeps for 20 µs, and keep itself awake for that,
 // at a third of the CPU of a slow open loop, on the CPU that the thread is to
 // wake up on. To stop a thread the scheduler interrupts its sleep. The threads
-// have processors beyond those of the rest of the process: see runNative.
+// have processors beyond those of the rest of the process: see native.Run.
 func (p *Poll) sleep(left int64) ([]unix.EpollEvent, unix.Errno) {
 	var n uintptr
 	var errno unix.Errno
@@ -120,7 +122,7 @@ func (p *Poll) sleep(left int64) ([]unix.EpollEvent, unix.Errno) {
 // read and write are for nonblocking sockets, whose calls return at once: the
 // Go scheduler need not be told, which saves a tenth of their cost.
 
-// read is recvfrom, which is some per cent cheaper on a socket than read is.
+// Read is recvfrom, which is some per cent cheaper on a socket than read is.
 func Read(fd int, b []byte) (int, unix.Errno) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
@@ -130,7 +132,7 @@ func Read(fd int, b []byte) (int, unix.Errno) {
 	}
 }
 
-// write sends without SIGPIPE, which Go would take for a reason to die only on
+// Write sends without SIGPIPE, which Go would take for a reason to die only on
 // the standard descriptors, but which costs a signal each time.
 func Write(fd int, b []byte) (int, unix.Errno) {
 	for {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processCPU is the CPU time of this process, in ns.
+// ProcessCPU is the CPU time of this process, in ns.
 func ProcessCPU() int64 {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
@@ -17,7 +17,7 @@ func ProcessCPU() int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-// needDescriptors raises the soft limit of open descriptors to n where it is lower.
+// NeedDescriptors raises the soft limit of open descriptors to n where it is lower.
 func NeedDescriptors(n uint64) error {
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil || l.Cur >= n {

@@ -2,9 +2,10 @@ package netio
 
 import "strconv"
 
+// StatusRequestTimeout is what a server may say unasked before it closes a connection that idles (RFC 9110 section 15.5.9).
 const StatusRequestTimeout = 408
 
-// emptyLines is how many bytes at the beginning of b are line ends. A server
+// EmptyLines is how many bytes at the beginning of b are line ends. A server
 // may send some behind an answer, and a client discards them (RFC 9112 section
 // 9.2).
 func EmptyLines(b []byte) int {
@@ -15,7 +16,7 @@ func EmptyLines(b []byte) int {
 	return n
 }
 
-// idleFarewell tells whether b, which came though nothing was asked, is what
+// IdleFarewell tells whether b, which came though nothing was asked, is what
 // some servers say before they close an idle connection: a 408 (RFC 9110 section
 // 15.5.9).
 func IdleFarewell(b []byte) bool {

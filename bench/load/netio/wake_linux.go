@@ -1,6 +1,6 @@
 package netio
 
-// A wake knows how late the kernel wakes this thread, nine times out of ten at
+// A Wake knows how late the kernel wakes this thread, nine times out of ten at
 // the least, and sets its alarms earlier by as much: some tens of µs on an idle
 // CPU of a virtual machine. The tenth time the thread is awake early, and looks
 // for events for the few µs that are left. The zero value expects the kernel in
@@ -19,10 +19,10 @@ const (
 	learns = int64(200)
 )
 
-// alarm is for when to set the alarm to be awake at t.
+// Alarm is for when to set the alarm to be awake at t.
 func (w *Wake) Alarm(t int64) int64 { return t - w.usual }
 
-// woke is told when the thread came back to life after an alarm.
+// Woke is told when the thread came back to life after an alarm.
 func (w *Wake) Woke(alarm, at int64) {
 	if at-alarm < w.usual {
 		w.usual = max(w.usual-9*learns, 0)
@@ -31,6 +31,6 @@ func (w *Wake) Woke(alarm, at int64) {
 	}
 }
 
-// dozes tells whether there is so little time until t that it is not worth
+// Dozes tells whether there is so little time until t that it is not worth
 // falling asleep again.
 func (w *Wake) Dozes(t, at int64) bool { return at < t && t-at <= w.usual }

@@ -9,7 +9,7 @@ import (
 	"github.com/dynobench/dyno/bench/load/record"
 )
 
-// A conductor sets the window of a running load and announces its edges.
+// A Conductor sets the window of a running load and announces its edges.
 type Conductor struct {
 	Config   *plan.Config
 	Window   *record.Window
@@ -22,10 +22,10 @@ type Conductor struct {
 	progress progress
 }
 
-// interruptGrace is how long an interrupted run waits for what is outstanding.
+// InterruptGrace is how long an interrupted run waits for what is outstanding.
 const InterruptGrace = 250 * time.Millisecond
 
-// prepare is called before the load begins.
+// Prepare is called before the load begins.
 func (d *Conductor) Prepare() {
 	for _, r := range d.Window.Recorders {
 		if d.Config.Progress != nil {
@@ -46,7 +46,7 @@ func (d *Conductor) openAt(start int64) {
 	d.Window.Start.Store(start)
 }
 
-// run is called once the load has begun and returns when the window has ended,
+// Run is called once the load has begun and returns when the window has ended,
 // by the clock or with ctx.
 func (d *Conductor) Run(ctx context.Context) *record.Reading {
 	d.progress = progress{config: d.Config, window: d.Window, answers: d.Answers, began: d.released}

@@ -1,3 +1,6 @@
+// Package phases leads a running load through its phases: the warm-up, until the
+// rate is steady and the queue has settled, the measured window, and its end,
+// which it announces to whoever meters the server.
 package phases
 
 import (

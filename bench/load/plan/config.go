@@ -24,6 +24,7 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return e.Msg }
 
+// Errorf makes a *ConfigError about a field.
 func Errorf(field, format string, a ...any) error {
 	return &ConfigError{Field: field, Msg: fmt.Sprintf(format, a...)}
 }
@@ -39,7 +40,7 @@ const (
 
 const defaultDuration = 10 * time.Second
 
-// withDefaults returns c with the defaults filled in, or what is wrong with it.
+// WithDefaults returns c with the defaults filled in, or what is wrong with it.
 func (c Config) WithDefaults() (Config, error) {
 	c.Model = cmp.Or(c.Model, Closed)
 	c.Connections = cmp.Or(c.Connections, 64)
@@ -194,7 +195,7 @@ func (r *Request) complete(field string) error {
 	return nil
 }
 
-// closes tells whether the request ends its connection (RFC 9112 section 9.6).
+// Closes tells whether the request ends its connection (RFC 9112 section 9.6).
 func (r *Request) Closes() bool {
 	for _, h := range r.Header {
 		if !IsField(h[0], "Connection") {
@@ -213,7 +214,7 @@ func isSHA256(s string) bool {
 	return len(s) == 64 && !strings.ContainsFunc(s, func(c rune) bool { return !strings.ContainsRune("0123456789abcdef", c) })
 }
 
-// endpoint is where the server is.
+// Endpoint is where the server is.
 type Endpoint struct {
 	Protocol *client.Protocol
 	Tls      bool
@@ -228,6 +229,7 @@ type Endpoint struct {
 // base is what a URL begins with, up to its path.
 func (to Endpoint) base() string { return to.Scheme() + "://" + to.Host }
 
+// Scheme is that of the address: http, https, or a gateway protocol.
 func (to Endpoint) Scheme() string {
 	if to.Tls {
 		return "https"
@@ -254,10 +256,10 @@ func parseURL(raw string) (Endpoint, error) {
 	}, nil
 }
 
-// lookup is a variable for tests.
+// Lookup is a variable for tests.
 var Lookup = net.DefaultResolver.LookupNetIP
 
-// resolve looks the host up, once: a run talks to one address, whatever the
+// Resolve looks the host up, once: a run talks to one address, whatever the
 // name server does meanwhile. Among several addresses of a name, such as those
 // of localhost, the first that accepts a connection is taken.
 func (c *Config) Resolve(ctx context.Context) (Endpoint, error) {
@@ -287,5 +289,5 @@ func (c *Config) Resolve(ctx context.Context) (Endpoint, error) {
 	return to, nil
 }
 
-// connectTimeout is how long the first connections may take.
+// ConnectTimeout is how long the first connections may take.
 func ConnectTimeout(c *Config) time.Duration { return min(c.Timeout, 5*time.Second) }

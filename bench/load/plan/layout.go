@@ -8,7 +8,7 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// layOut makes a rate that changes, or a trace, into what the schedule goes
+// LayOut makes a rate that changes, or a trace, into what the schedule goes
 // by, and fills in what follows: the mean rate, and the window of a trace. It
 // may be called again.
 func (c *Config) LayOut() error {
@@ -71,10 +71,10 @@ func (c *Config) layOutTrace() error {
 	return nil
 }
 
-// changes tells whether the offered rate is not the same all the time.
+// Changes tells whether the offered rate is not the same all the time.
 func (c *Config) Changes() bool { return c.curve != nil || c.Trace != nil }
 
-// expected is how many requests are due in the window before t; of Poisson
+// Expected is how many requests are due in the window before t; of Poisson
 // arrivals on average.
 func (c *Config) Expected(t time.Duration) float64 {
 	switch {
@@ -86,7 +86,7 @@ func (c *Config) Expected(t time.Duration) float64 {
 	return c.Rate * t.Seconds()
 }
 
-// warmupRate is the rate of the warm-up, which does not change, so that it can
+// WarmupRate is the rate of the warm-up, which does not change, so that it can
 // become steady. It is that with which the window begins: with another the
 // first answers of the window would show the step from one to the other. What
 // begins with nothing is warmed up with its mean.

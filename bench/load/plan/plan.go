@@ -1,3 +1,7 @@
+// Package plan says what a load asks for, and when: Config, checked and completed;
+// the requests and how they look on the wire; the timetable of an open loop; and
+// the one address that all of it goes to. It knows no socket but for the probe
+// that finds out, before any load is offered, whether a server can be reached.
 package plan
 
 import (
@@ -124,6 +128,7 @@ type Progress struct {
 	Backlog        int64         // open model: due and not yet sent
 }
 
+// RightStatus tells whether an answer may have the status.
 func (r *Request) RightStatus(status int) bool {
 	if r.Status == 0 {
 		return status/100 == 2
@@ -131,13 +136,14 @@ func (r *Request) RightStatus(status int) bool {
 	return status == r.Status
 }
 
+// RightDigest tells whether a body of which sum is the SHA-256 is right.
 func (r *Request) RightDigest(sum []byte) bool {
 	var text [2 * sha256.Size]byte
 	hex.Encode(text[:], sum)
 	return string(text[:]) == r.SHA256
 }
 
-// checkVegeta refuses what net/http's client does not send as it is.
+// CheckVegeta refuses what net/http's client does not send as it is.
 func (r *Request) CheckVegeta(field string) error {
 	cannot := func(what string) error {
 		return Errorf(field, "%s of %s: the vegeta generator cannot send it as it is, the native one can", what, r.Class)
@@ -173,7 +179,7 @@ func isToken(s string) bool {
 	})
 }
 
-// beginJournal tells the Journal what is asked for.
+// BeginJournal tells the Journal what is asked for.
 func (c *Config) BeginJournal() error {
 	to, err := parseURL(c.URL)
 	if err != nil {
@@ -189,15 +195,15 @@ func (c *Config) BeginJournal() error {
 	return nil
 }
 
-// look is how often a thread looks for timeouts, at least, in ns.
+// Look is how often a thread looks for timeouts, at least, in ns.
 func (c *Config) Look() int64 { return min(max(int64(c.Timeout)/50, 1e6), 200e6) }
 
-// oneClass tells whether all requests are of one class.
+// OneClass tells whether all requests are of one class.
 func (c *Config) OneClass() bool {
 	return !slices.ContainsFunc(c.Requests, func(r Request) bool { return r.Class != c.Requests[0].Class })
 }
 
-// sampleEvery is which answers are compared by their digest beyond the first.
+// SampleEvery is which answers are compared by their digest beyond the first.
 const SampleEvery = 64
 
 // ManyClosed is how many connections a server may close after their first

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// unreachable says what to do about a server that took no connection at all.
+// Unreachable says what to do about a server that took no connection at all.
 func Unreachable(url string, err error) error {
 	hint := ""
 	switch {
@@ -26,7 +26,7 @@ func Unreachable(url string, err error) error {
 	return fmt.Errorf("%s: %w%s", url, err, hint)
 }
 
-// dialTo connects to the one address, whatever it is asked for.
+// DialTo connects to the one address, whatever it is asked for.
 func DialTo(c *Config, to Endpoint) DialFunc {
 	network, addr := "tcp", to.Addr.String()
 	if to.Unix != "" {
@@ -39,9 +39,10 @@ func DialTo(c *Config, to Endpoint) DialFunc {
 	return func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, network, addr) }
 }
 
+// DialFunc is that of net.Dialer.
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// probe makes one connection to see whether there is a server and, where secure
+// Probe makes one connection to see whether there is a server and, where secure
 // is not nil, whether TLS can be agreed on: what keeps every connection from
 // being made is found before any load is offered.
 func Probe(ctx context.Context, c *Config, secure *tls.Config, dial DialFunc) error {

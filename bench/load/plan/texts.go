@@ -9,14 +9,14 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// texts are those parts of a request that may hold placeholders.
+// Texts are those parts of a request that may hold placeholders.
 type Texts struct {
 	path   workload.Template
 	values []workload.Template // of Request.Header
 	body   workload.Template
 }
 
-// parse parses the texts of r. field is what r is called in an error.
+// Parse parses the texts of r. field is what r is called in an error.
 func (r *Request) Parse(field string, data *workload.Data) (*Texts, error) {
 	if r.Verbatim {
 		return r.verbatim(field)
@@ -74,14 +74,14 @@ func (r *Request) bad(field, what string, err error) error {
 	return Errorf(field, "%s of %s: %v", what, r.Class, err)
 }
 
-// message is a request with its texts rendered.
+// Message is a request with its texts rendered.
 type Message struct {
 	Method, Path string
 	Header       [][2]string
 	Body         []byte
 }
 
-// fixed returns the message if it is the same for every draw.
+// Fixed returns the message if it is the same for every draw.
 func (t *Texts) Fixed(r *Request) (Message, bool) {
 	_, fixed := t.path.Fixed()
 	for _, v := range t.values {
@@ -94,6 +94,7 @@ func (t *Texts) Fixed(r *Request) (Message, bool) {
 	return t.Render(r, workload.Draw{}), true
 }
 
+// Render makes the request of the draw d.
 func (t *Texts) Render(r *Request, d workload.Draw) Message {
 	m := Message{Method: r.Method, Path: string(t.path.Append(nil, d)), Body: t.body.Append(nil, d)}
 	for i, v := range t.values {
@@ -133,6 +134,7 @@ func (c *Config) checkTemplates() error {
 	return nil
 }
 
+// IsField tells whether two header fields have the same name.
 func IsField(name, of string) bool { return strings.EqualFold(name, of) }
 
 // cutTemplate cuts the path off a URL that holds placeholders, of which

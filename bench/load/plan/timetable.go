@@ -7,7 +7,7 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// A schedule is the sequence of arrivals of the open model: when each is due
+// A Timetable is the sequence of arrivals of the open model: when each is due
 // and of which class it is. It is a pure function of rate, arrivals and seed,
 // or of a trace; it knows no clock and no server. Several threads share one by
 // each taking every stride-th arrival, so that the sequence as a whole does not
@@ -46,7 +46,7 @@ const (
 	StreamWarmup // plus the others
 )
 
-// newSchedule returns the schedule whose current arrival is the first that
+// NewTimetable returns the timetable whose current arrival is the first that
 // belongs to thread i of n. The rate of a warm-up does not change.
 func NewTimetable(c *Config, stream uint64, i, n int) *Timetable {
 	s := &Timetable{
@@ -67,10 +67,10 @@ func NewTimetable(c *Config, stream uint64, i, n int) *Timetable {
 	return s
 }
 
-// due is the current arrival: ns from the start of the schedule, and class.
+// Due is the current arrival: ns from the start of the schedule, and class.
 func (s *Timetable) Due() (ns int64, class int) { return s.at, s.class }
 
-// next goes on to the thread's next arrival.
+// Next goes on to the thread's next arrival.
 func (s *Timetable) Next() { s.skip(int(s.stride)) }
 
 func (s *Timetable) skip(n int) {
@@ -121,12 +121,13 @@ func exponential(bits uint64) float64 {
 	return -math.Log(u)
 }
 
-// A mix chooses classes at random by weight.
+// A Mix chooses classes at random by weight.
 type Mix struct {
 	bounds []uint64 // sums of the weights so far
 	bits   rand.PCG
 }
 
+// NewMix makes the mix of c's classes; streams of different numbers are independent.
 func NewMix(c *Config, stream uint64) Mix {
 	return Mix{
 		bits:   *rand.NewPCG(c.Seed, stream+streamClasses),
@@ -147,6 +148,7 @@ func bounds(requests []Request, belongs func(*Request) bool) []uint64 {
 	return all
 }
 
+// Draw returns the class of the next request.
 func (m *Mix) Draw() int { return m.among(m.bounds) }
 
 // among draws by other bounds. It takes as many bits whatever they are.

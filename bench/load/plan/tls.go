@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// secure is Config.TLS made complete, or nil without https.
+// Secure is Config.TLS made complete, or nil without https.
 func (c *Config) Secure(to Endpoint) *tls.Config {
 	if !to.Tls {
 		return nil
@@ -71,7 +71,7 @@ func probeTLS(ctx context.Context, config *tls.Config, conn net.Conn) error {
 	return nil
 }
 
-// handshakeError says of a handshake that failed what to do about it.
+// HandshakeError says of a handshake that failed what to do about it.
 func HandshakeError(err error) error {
 	var record tls.RecordHeaderError
 	switch {
@@ -85,7 +85,7 @@ func HandshakeError(err error) error {
 	return TlsError(fmt.Errorf("TLS handshake: %w", err))
 }
 
-// tlsError adds to an error of crypto/tls what to do about it.
+// TlsError adds to an error of crypto/tls what to do about it.
 func TlsError(err error) error {
 	if advice := TLSAdvice(err); advice != "" {
 		return fmt.Errorf("%w: %s", err, advice)
@@ -137,10 +137,11 @@ func TLSAdvice(err error) string {
 	return ""
 }
 
-// spokenTLS tells whether what a server of http has sent is an alert of TLS, or
+// SpokenTLS tells whether what a server of http has sent is an alert of TLS, or
 // its handshake.
 func SpokenTLS(b []byte) bool {
 	return len(b) >= 3 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 3 && b[2] <= 4
 }
 
+// ErrSpokenTLS says that an http server turned out to be an https one.
 var ErrSpokenTLS = errors.New("the server speaks TLS there: use https://")

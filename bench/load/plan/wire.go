@@ -8,7 +8,7 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// A wire is one class of requests as it goes onto the wire: bytes formatted
+// A Wire is one class of requests as it goes onto the wire: bytes formatted
 // once where all its requests are the same, templates where they are not.
 type Wire struct {
 	bytes []byte            // of the fixed ones
@@ -18,7 +18,7 @@ type Wire struct {
 	told  *told             // not http
 }
 
-// newWire formats r, which complete has checked, for the server at to.
+// NewWire formats r, which complete has checked, for the server at to.
 func NewWire(c *Config, r *Request, to Endpoint) (Wire, error) {
 	t, err := r.Parse("Requests", c.Data)
 	if err != nil {
@@ -62,11 +62,11 @@ func (t *Texts) wire(r *Request, host string) Wire {
 	return Wire{head: workload.Concat(head...)}
 }
 
-// fixed returns the request if it is always the same, otherwise nil. It must
+// Fixed returns the request if it is always the same, otherwise nil. It must
 // not be changed.
 func (w *Wire) Fixed() []byte { return w.bytes }
 
-// append appends the request of a draw to dst; it allocates nothing where dst
+// Append appends the request of a draw to dst; it allocates nothing where dst
 // has room. Of a fixed class the draw makes no difference.
 func (w *Wire) Append(dst []byte, d workload.Draw) []byte {
 	if w.bytes != nil {
@@ -92,7 +92,7 @@ func (w *Wire) Append(dst []byte, d workload.Draw) []byte {
 	return dst
 }
 
-// newDraws returns what thread i of n draws its templates from.
+// NewDraws returns what thread i of n draws its templates from.
 func NewDraws(c *Config, i, n int) workload.Source {
 	return workload.NewSource(c.Seed, c.Data, c.DataOrder, len(c.Requests), i, n)
 }

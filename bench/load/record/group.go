@@ -7,8 +7,8 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// A groupRecord counts what the connections of one group saw in the window.
-type GroupRecord struct {
+// A Group counts what the connections of one group saw in the window.
+type Group struct {
 	Group                             *workload.Group
 	opened, Refused, Unopened, closed int64
 	Standing                          int64 // at the end of the window
@@ -18,29 +18,34 @@ type GroupRecord struct {
 	Refusal                           error // the last one, also of before the window
 }
 
-func (r *GroupRecord) Init(g *workload.Group) {
+// Init makes the record ready for g.
+func (r *Group) Init(g *workload.Group) {
 	r.Group = g
 	r.latency, r.connect, r.held = results.NewHistogram(), results.NewHistogram(), results.NewHistogram()
 }
 
-func (r *GroupRecord) Open(took int64) {
+// Open records a connection that took so many ns to make.
+func (r *Group) Open(took int64) {
 	r.opened++
 	results.RecordNS(r.connect, took)
 }
 
-func (r *GroupRecord) Refuse(err error, counting bool) {
+// Refuse records a connection that could not be made, and counts it where counting.
+func (r *Group) Refuse(err error, counting bool) {
 	r.Refusal = err
 	if counting {
 		r.Refused++
 	}
 }
 
-func (r *GroupRecord) Close(held int64) {
+// Close records the end of a connection that was held for so many ns.
+func (r *Group) Close(held int64) {
 	r.closed++
 	results.RecordNS(r.held, held)
 }
 
-func (r *GroupRecord) Answer(latency int64, right bool) {
+// Answer records an answer.
+func (r *Group) Answer(latency int64, right bool) {
 	r.requests++
 	if !right {
 		r.Errors++
@@ -48,8 +53,8 @@ func (r *GroupRecord) Answer(latency int64, right bool) {
 	results.RecordNS(r.latency, latency)
 }
 
-// result is the record as it is stored.
-func (r *GroupRecord) Result() results.Group {
+// Result is the record as it is stored.
+func (r *Group) Result() results.Group {
 	g := r.Group
 	return results.Group{
 		Name: g.Name, Kind: string(g.Kind), Spec: g.String(), Connections: g.Connections,

@@ -64,7 +64,7 @@ const (
 	kindBits     = 4
 )
 
-// add returns the part of one thread out of n.
+// Add returns the part of one thread out of n.
 func (j *Journal) Add(n int) *diary {
 	d := &diary{left: cmp.Or(j.Limit, DefaultJournalLimit) / int64(n)}
 	j.threads = append(j.threads, d)
@@ -92,7 +92,7 @@ func (d *diary) keep(o *Outcome) {
 	})
 }
 
-// begin is called before the load begins.
+// Begin is called before the load begins.
 func (j *Journal) Begin(classes []Asked) error {
 	if j.classes != nil {
 		return errors.New("a Journal is for one run: use a new one")
@@ -107,7 +107,7 @@ func (j *Journal) Begin(classes []Asked) error {
 	return nil
 }
 
-// end is called once nothing is added any more.
+// End is called once nothing is added any more.
 func (j *Journal) End() {
 	for _, d := range j.threads {
 		j.lost += d.lost

@@ -34,11 +34,11 @@ func (l *live) publish(r *Recorder, at int64) {
 	}
 }
 
-// A recentLatency is asked again and again for the latency of what was answered
+// A RecentLatency is asked again and again for the latency of what was answered
 // in the ten newest steps, on all threads of a window.
 type RecentLatency struct{ fine []uint32 }
 
-// percentiles are p50 and p99 in µs at t ns into the window w, 0 where too few tell.
+// Percentiles are p50 and p99 in µs at t ns into the window w, 0 where too few tell.
 func (p *RecentLatency) Percentiles(w *Window, t int64) (p50, p99 float64) {
 	answers, buckets := p.merged(w, t)
 	return percentile(buckets, answers, 50), percentile(buckets, answers, 99)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A quiet is a stretch in which nobody was answered. Only the part of it counts
+// A Quiet is a stretch in which nobody was answered. Only the part of it counts
 // in which a request was under way, and in which the generator was awake.
 type Quiet struct {
 	From, To int64 // between two answers
@@ -15,9 +15,10 @@ type Quiet struct {
 	Held     int   // requests that were under way for half of it or more
 }
 
+// Length is how long of it somebody waited for the server, in ns.
 func (q Quiet) Length() int64 { return max(0, q.To-q.Busy-q.Away) }
 
-// minStall is the shortest stretch without an answer that may ever be too long, in ns.
+// MinStall is the shortest stretch without an answer that may ever be too long, in ns.
 const MinStall = int64(100 * time.Millisecond)
 
 // quietLeast is the shortest stretch that is remembered, in ns: half of what may
@@ -107,7 +108,7 @@ func (s *quietness) both(o *quietness) {
 	s.Stretches, s.Last = common, max(s.Last, o.Last)
 }
 
-// longest is the longest stretch, of no length where there is none.
+// Longest is the longest stretch, of no length where there is none.
 func (s *quietness) Longest() Quiet {
 	if len(s.Stretches) == 0 {
 		return Quiet{}
@@ -126,7 +127,7 @@ func (o *octaves) merge(from *octaves) {
 	}
 }
 
-// median is in ns, interpolated within its octave; 0 of nothing.
+// Median is in ns, interpolated within its octave; 0 of nothing.
 func (o *octaves) Median() float64 {
 	all := int64(0)
 	for _, n := range o {

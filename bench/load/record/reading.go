@@ -2,7 +2,7 @@ package record
 
 import "github.com/dynobench/dyno/results"
 
-// A reading is what a generator has to tell.
+// A Reading is what a generator has to tell.
 type Reading struct {
 	Warmup      int64   // ns
 	Start, End  int64   // of the window
@@ -12,13 +12,13 @@ type Reading struct {
 	Interrupted bool
 	Short       float64 // ns that the warm-up was too short by
 
-	Recorders []*Recorder    // one for each thread
-	Tls       *results.TLS   // https, native
-	Groups    []*GroupRecord // native
-	GroupsCPU int64          // ns that their thread used in the window
+	Recorders []*Recorder  // one for each thread
+	Tls       *results.TLS // https, native
+	Groups    []*Group     // native
+	GroupsCPU int64        // ns that their thread used in the window
 }
 
-// merged is the record of all threads together. It is called once.
+// Merged is the record of all threads together. It is called once.
 func (m *Reading) Merged() *Recorder {
 	for _, one := range m.Recorders {
 		one.Quiet.finish(m.Start, m.End, one.gaveUp)

@@ -1,3 +1,8 @@
+// Package record keeps what a generator sees: each request's end, counted and in
+// histograms by its three clocks, the series over time, stretches without an
+// answer, what groups and handshakes came to and, where asked for, each request
+// by itself. Its Window says which requests count, its clock is that of a run.
+// It judges nothing.
 package record
 
 import (
@@ -6,7 +11,7 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// kind is how a request ended.
+// Kind is how a request ended.
 type Kind uint8
 
 const (
@@ -22,7 +27,7 @@ const (
 	kinds
 )
 
-// An outcome is one request that has ended, with its clocks.
+// An Outcome is one request that has ended, with its clocks.
 type Outcome struct {
 	Kind  Kind
 	Class int
@@ -38,7 +43,7 @@ type Outcome struct {
 	Resent   bool  // sent a second time, on a new connection
 }
 
-// A recorder counts what the requests of one thread came to: those that are
+// A Recorder counts what the requests of one thread came to: those that are
 // due in the window, and by connection and in the series all that are answered
 // in it. It allocates as the window goes on, not as
 // requests do.
@@ -77,6 +82,7 @@ type classRecord struct {
 	Service         octaves
 }
 
+// NewRecorder makes that of one thread, of so many request classes and connections; w knows it from then on.
 func NewRecorder(w *Window, classes, conns int) *Recorder {
 	r := &Recorder{
 		Window: w, Conns: make([]int64, conns), Classes: make([]classRecord, classes),
@@ -91,7 +97,7 @@ func NewRecorder(w *Window, classes, conns int) *Recorder {
 	return r
 }
 
-// record counts o. What has failed by losing its connection has no latency:
+// Record counts o. What has failed by losing its connection has no latency:
 // a server that refuses is not a fast one. A request that timed out or was
 // never sent has been waited for, and counts with its age, which is the least
 // that its latency would have been.
@@ -212,7 +218,7 @@ func (r *Recorder) countRun(o *Outcome) {
 	}
 }
 
-// starving counts a request that was due before the window and still had no
+// Starving counts a request that was due before the window and still had no
 // answer at its end: no failure yet, but a wait, and the longest there is. It
 // enters the latency, with its age where it never got one, or a server that serves a few connections
 // and forgets the others would look like one that serves a few.
@@ -258,6 +264,7 @@ func (r *Recorder) add(from *Recorder) {
 	}
 }
 
+// Errors are the failures by kind.
 func (r *Recorder) Errors() results.Errors {
 	return results.Errors{
 		Connect: r.Kinds[FailedConnect], Read: r.Kinds[FailedRead], Write: r.Kinds[FailedWrite],
@@ -266,7 +273,7 @@ func (r *Recorder) Errors() results.Errors {
 	}
 }
 
-// answers is the number of requests answered, rightly or not.
+// Answers is the number of requests answered, rightly or not.
 func (r *Recorder) Answers() int64 {
 	return r.Kinds[Answered] + r.Kinds[WrongStatus] + r.Kinds[WrongBody]
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// seriesStep is the length of a step of the series, in ns.
+// SeriesStep is the length of a step of the series, in ns.
 const SeriesStep = int64(100 * time.Millisecond)
 
 // A series is the window in steps. Each step has a histogram of its own,
@@ -180,7 +180,7 @@ func (s *series) add(from *series) {
 	*s = merged
 }
 
-// points returns the steps within a window of length ns: with the backlog,
+// Points returns the steps within a window of length ns: with the backlog,
 // where requests are due by the clock, and with histograms, where they are
 // wanted.
 func (s *series) Points(length int64, backlog, histograms bool) ([]results.Point, error) {

@@ -11,8 +11,8 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// A tlsRecord is what one thread's connections agreed on.
-type TlsRecord struct {
+// A TLS is what one thread's connections agreed on.
+type TLS struct {
 	window     *Window
 	agreements []agreement // few, where not all are alike
 	handshakes int64       // within the window, and
@@ -25,10 +25,11 @@ type agreement struct {
 	curve          tls.CurveID
 }
 
-func NewTLSRecord(w *Window) *TlsRecord { return &TlsRecord{window: w, took: results.NewHistogram()} }
+// NewTLS makes the record of one thread.
+func NewTLS(w *Window) *TLS { return &TLS{window: w, took: results.NewHistogram()} }
 
-// agreed records a handshake.
-func (r *TlsRecord) Agreed(s *tls.ConnectionState, took, at int64) {
+// Agreed records a handshake.
+func (r *TLS) Agreed(s *tls.ConnectionState, took, at int64) {
 	a := agreement{s.Version, s.CipherSuite, s.CurveID}
 	if !slices.Contains(r.agreements, a) {
 		r.agreements = append(r.agreements, a)
@@ -43,7 +44,8 @@ func (r *TlsRecord) Agreed(s *tls.ConnectionState, took, at int64) {
 	results.RecordNS(r.took, took)
 }
 
-func (r *TlsRecord) Add(from *TlsRecord) {
+// Add adds what another thread has recorded.
+func (r *TLS) Add(from *TLS) {
 	r.handshakes += from.handshakes
 	r.resumed += from.resumed
 	r.took.Merge(from.took)
@@ -54,8 +56,8 @@ func (r *TlsRecord) Add(from *TlsRecord) {
 	}
 }
 
-// result is what is reported of it.
-func (r *TlsRecord) Result(config *tls.Config) *results.TLS {
+// Result is what is reported of it.
+func (r *TLS) Result(config *tls.Config) *results.TLS {
 	t := &results.TLS{Verified: !config.InsecureSkipVerify, Handshakes: r.handshakes, Resumed: r.resumed}
 	if net.ParseIP(config.ServerName) == nil {
 		t.ServerName = config.ServerName

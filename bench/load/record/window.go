@@ -10,12 +10,13 @@ import (
 // All times within a run are nanoseconds of the monotonic clock since clockBase.
 var ClockBase = time.Now()
 
+// Now is the time of the run: ns of the monotonic clock since ClockBase.
 func Now() int64 { return int64(time.Since(ClockBase)) }
 
-// wall is a variable for tests.
+// Wall is a variable for tests.
 var Wall = time.Now
 
-// skew is how far the wall clock has been moved against the monotonic one since
+// Skew is how far the wall clock has been moved against the monotonic one since
 // clockBase, in ns. Both are slewed alike, so that it changes when somebody sets
 // the clock. Between the two readings the thread may lose its CPU: the median of
 // three is free of that.
@@ -28,10 +29,10 @@ func Skew() int64 {
 	return seen[1]
 }
 
-// never is a time that does not come.
+// Never is a time that does not come.
 const Never = math.MaxInt64
 
-// A window is when requests count: from start, before end. Its edges are set
+// A Window is when requests count: from start, before end. Its edges are set
 // while the load is running, always a little ahead of the clock (lead), so
 // that everyone knows them when they come.
 type Window struct {
@@ -41,6 +42,7 @@ type Window struct {
 	Recorders []*Recorder // of the run; all are there before the load begins
 }
 
+// NewWindow makes one whose edges nobody knows yet.
 func NewWindow() *Window {
 	w := new(Window)
 	w.Start.Store(Never)
@@ -57,7 +59,8 @@ func WindowOf(start, end int64) *Window {
 	return w
 }
 
+// Holds tells whether t is within the window.
 func (w *Window) Holds(t int64) bool { return t >= w.Start.Load() && t < w.End.Load() }
 
-// lead is longer than a thread of a generator sleeps at a time, see tick.
+// Lead is longer than a thread of a generator sleeps at a time, see tick.
 const Lead = 25 * time.Millisecond

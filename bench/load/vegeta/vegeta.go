@@ -1,3 +1,5 @@
+// Package vegeta offers a load by the well-known library of that name, as a second
+// opinion on the native generator.
 package vegeta
 
 import (
@@ -73,6 +75,7 @@ type hit struct {
 // mostBody bounds what is read of a body whose length nobody has stated.
 const mostBody = 64 << 20
 
+// Run offers the load c to the server at to. Its errors are as load.Run's.
 func Run(ctx context.Context, c *plan.Config, to plan.Endpoint) (*record.Reading, error) {
 	if err := netio.NeedDescriptors(uint64(c.Connections) + 32); err != nil {
 		return nil, err

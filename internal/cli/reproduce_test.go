@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dynobench/dyno/bench/target"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 )
 
@@ -95,7 +96,7 @@ func TestToReproduceReproduces(t *testing.T) {
 		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, server, func() bool {
+		testkit.Eventually(t, server, func() bool {
 			c, err := net.Dial("tcp", moved[1])
 			if err == nil {
 				c.Close()

@@ -4,29 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dynobench/dyno/bench/load"
 	"github.com/dynobench/dyno/results"
-)
-
-// Codes of the validity gates that need to see the server or the host; those
-// of the generator are in bench/load. docs/validity.md explains every one.
-const (
-	CodeSteal       = "steal"           // the hypervisor took the CPUs away
-	CodeServerDied  = "server-died"     // the process ended in the trial
-	CodeTreeChanged = "tree-changed"    // worker processes ended or came in the window
-	CodeCPUAtLeast  = "cpu-at-least"    // children of the server that nobody waits for are not in its CPU time
-	CodeGenerator   = "generator"       // the generator failed, or could not reach the server
-	CodeNear        = "generator-near"  // the generator was nearly at its end, the server not
-	CodeNullCeiling = "null-ceiling"    // as fast as the generator is on this host, the server not at its end
-	CodePacing      = "pacing"          // requests left later than the generator paces here by itself
-	CodeMeterLate   = "meter-late"      // the meters were not read at the window's edges
-	CodeForeignLoad = "foreign-load"    // other processes used the CPUs
-	CodeRunDelay    = "run-delay"       // server or generator waited for a CPU that others had
-	CodePressure    = "memory-pressure" // tasks of the host waited for memory
-	CodeThrottled   = "throttled"       // a quota of a control group held server or generator up
-	CodeKilled      = "killed"          // the server did not end when asked
-	CodeProfiled    = "profiled"        // a profile was taken in the window, and costs
-	CodeNotProfiled = "not-profiled"    // one was asked for and could not be had
 )
 
 // Bounds of the gates.
@@ -58,15 +36,15 @@ const (
 // hostCodes are the reasons that a noisy host gives by itself: CPU time taken
 // away from server, generator or harness. A trial that is invalid for these
 // alone is worth running again.
-var hostCodes = []string{CodeSteal, CodeForeignLoad, CodeRunDelay, CodeThrottled, CodePressure, CodeMeterLate, load.CodeSendLag, load.CodeRateMissed, load.CodeClockStepped}
+var hostCodes = []string{results.CodeSteal, results.CodeForeignLoad, results.CodeRunDelay, results.CodeThrottled, results.CodePressure, results.CodeMeterLate, results.CodeSendLag, results.CodeRateMissed, results.CodeClockStepped}
 
 // limitCodes are findings about the pair of server and generator rather than
 // failures: the trial does not count, and the report says why.
-var limitCodes = []string{load.CodeGeneratorBound, load.CodeGroupsBound, CodeNullCeiling, load.CodeLittle, load.CodeStarvation, load.CodeInterrupted}
+var limitCodes = []string{results.CodeGeneratorBound, results.CodeGroupsBound, results.CodeNullCeiling, results.CodeLittle, results.CodeStarvation, results.CodeInterrupted}
 
 // consequences are what a disturbed host may bring about as well. By themselves
 // they are the server's doing: one that froze must not be taken for disturbed.
-var consequences = []string{load.CodeStalled}
+var consequences = []string{results.CodeStalled}
 
 // Disturbed tells whether a trial is invalid through the host's doing alone.
 func Disturbed(t *results.Trial) bool { return !t.Valid && !hasOther(t, hostsDoing(&t.Load)) }

@@ -1,4 +1,5 @@
-package cli
+// Package memory gives back what a load has left behind in the heap.
+package memory
 
 import (
 	"context"
@@ -43,8 +44,8 @@ type spare struct {
 	patience int    // as many before one is forced
 }
 
-// keepSpareSmall looks after the process's memory until stop is called.
-func keepSpareSmall() (stop func()) {
+// KeepSmall looks after the process's memory until stop is called.
+func KeepSmall() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

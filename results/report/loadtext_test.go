@@ -1,24 +1,17 @@
-package cli
+package report
 
 import (
 	"bytes"
-	"flag"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/format"
+	"github.com/dynobench/dyno/internal/testkit"
 	"github.com/dynobench/dyno/results"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // sample is a result with all that a summary can show.
 func sample(t *testing.T, answers int) *results.Load {
@@ -81,10 +74,10 @@ func TestLoadTextGolden(t *testing.T) {
 		{"load-80", 100000, 80, false}, {"load-200", 100000, 200, false}, {"load-80-ascii", 100000, 80, true},
 	} {
 		var b bytes.Buffer
-		if err := printLoad(&b, sample(t, c.answers), c.width, c.plain); err != nil {
+		if err := Load(&b, sample(t, c.answers), c.width, c.plain); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, filepath.Join("testdata", c.name+".txt"), b.String())
+		testkit.Golden(t, filepath.Join("testdata", c.name+".txt"), []byte(b.String()))
 		for line := range strings.Lines(b.String()) {
 			if format.Width(strings.TrimRight(line, "\n")) > c.width {
 				t.Errorf("%s: wider than the terminal: %s", c.name, line)
@@ -96,23 +89,6 @@ func TestLoadTextGolden(t *testing.T) {
 	}
 }
 
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-update rewrites it): %s", path, diff)
-	}
-}
-
 // A short run has no figures where the samples run out, and no plot.
 func TestLoadTextOfLittle(t *testing.T) {
 	l := &results.Load{URL: "unix:/run/s.sock", Model: "closed", Connections: 1, Threads: 1, DurationS: 1, Requests: 2, LatencyUS: results.Quantiles{Max: 12}}
@@ -120,7 +96,7 @@ func TestLoadTextOfLittle(t *testing.T) {
 	results.RecordNS(h, 12000)
 	l.Histogram, _ = results.EncodeHistogram(h)
 	var b bytes.Buffer
-	if err := printLoad(&b, l, 80, false); err != nil {
+	if err := Load(&b, l, 80, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"closed loop, 1 connection, 1 thread", "no errors", "p99.9", "–"} {
@@ -137,11 +113,11 @@ func TestLoadTextOfLittle(t *testing.T) {
 
 // What a closed loop's percentiles lack is said once.
 func TestLoadTextCaveat(t *testing.T) {
-	for model, want := range map[plan.Model]int{plan.Closed: 1, plan.Open: 0} {
+	for model, want := range map[string]int{"closed": 1, "open": 0} {
 		l := sample(t, 5000)
-		l.Model = string(model)
+		l.Model = model
 		var b bytes.Buffer
-		if err := printLoad(&b, l, 80, false); err != nil {
+		if err := Load(&b, l, 80, false); err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(b.String(), "a stall counts once"); n != want {
@@ -155,7 +131,7 @@ func TestLoadTextOfNothing(t *testing.T) {
 	l := &results.Load{URL: "https://127.0.0.1/", Model: "closed", Connections: 2, Threads: 1, DurationS: 1, Errors: results.Errors{Read: 7}, GeneratorCPUUtilisation: 0.41}
 	l.Histogram, _ = results.EncodeHistogram(results.NewHistogram())
 	var b bytes.Buffer
-	if err := printLoad(&b, l, 80, false); err != nil {
+	if err := Load(&b, l, 80, false); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), "errors: read 7") || !strings.Contains(b.String(), "generator    busiest thread 41 % busy") {
@@ -208,47 +184,6 @@ func TestLatencyTicksHoldTheRange(t *testing.T) {
 			if len(ticks) < 2 || ticks[0] > lo*(1+1e-9) || ticks[len(ticks)-1] < lo*ratio*(1-1e-9) || len(ticks) > 9 {
 				t.Errorf("%v to %v: %v", lo, lo*ratio, ticks)
 			}
-		}
-	}
-}
-
-func TestPlainText(t *testing.T) {
-	for _, c := range []struct {
-		term, all, ctype, lang string
-		want                   bool
-	}{
-		{"xterm", "", "", "en_GB.UTF-8", false}, {"xterm", "C", "", "en_GB.UTF-8", true}, {"xterm", "", "C.utf8", "C", false},
-		{"dumb", "", "", "en_GB.UTF-8", true}, {"", "", "", "", false}, {"xterm", "", "", "POSIX", true},
-	} {
-		t.Setenv("TERM", c.term)
-		t.Setenv("LC_ALL", c.all)
-		t.Setenv("LC_CTYPE", c.ctype)
-		t.Setenv("LANG", c.lang)
-		if got := plainText(); got != c.want {
-			t.Errorf("%+v: %v", c, got)
-		}
-	}
-}
-
-func TestPlainProgress(t *testing.T) {
-	var b bytes.Buffer
-	seen := plainProgress(&b)
-	for s := 0.25; s <= 12; s += 0.25 {
-		seen(plan.Progress{
-			Elapsed: time.Duration(s * 1e9), Total: 12 * time.Second, RPS: 98765.4, Measuring: s > 6,
-			P99US: 1234, Errors: int64(s / 8), Backlog: int64(s/10) * 2345,
-		})
-	}
-	want := "5s of 12s: 98,800 requests/s, warming up\n10s of 12s: 98,800 requests/s, p99 1.23 ms, 1 error, 2,345 waiting\n"
-	if b.String() != want {
-		t.Errorf("got\n%swant\n%s", b.String(), want)
-	}
-	b.Reset()
-	for _, mode := range []string{"auto", "none"} {
-		seen, done := watchLoad(&b, mode)
-		done()
-		if seen != nil || b.Len() > 0 {
-			t.Errorf("%s shows something where nobody watches", mode)
 		}
 	}
 }

@@ -18,14 +18,14 @@ import (
 // readHost is a variable for tests.
 var readHost = meter.ReadHost
 
-// An offer runs the generator.
-type offer func(context.Context, plan.Config) (*results.Load, error)
+// A generator offers a load and returns what was seen.
+type generator func(context.Context, plan.Config) (*results.Load, error)
 
-// offering runs the generator by itself, and judges what it can see of the host
+// generating runs the generator by itself, and judges what it can see of the host
 // but for the codes that are tolerated. Under dyno run the harness does that.
-func offering(tolerate []string) offer {
+func generating(tolerate []string) generator {
 	return func(ctx context.Context, config plan.Config) (*results.Load, error) {
-		l, err := offerAlone(ctx, config)
+		l, err := watched(ctx, config)
 		if err == nil {
 			bench.Tolerate(l, tolerate)
 		}
@@ -33,8 +33,8 @@ func offering(tolerate []string) offer {
 	}
 }
 
-// offerAlone watches the host within the window.
-func offerAlone(ctx context.Context, config plan.Config) (*results.Load, error) {
+// watched watches the host within the window.
+func watched(ctx context.Context, config plan.Config) (*results.Load, error) {
 	local, server := serverOf(config.URL)
 	watch := measure.WatchAlone(local, server, readHost)
 	config.Phase = func(plan.Phase) { watch.Edge() }

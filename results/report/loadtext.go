@@ -1,14 +1,11 @@
-package cli
+package report
 
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/dynobench/dyno/bench/load"
-	"github.com/dynobench/dyno/bench/load/plan"
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
 )
@@ -22,8 +19,8 @@ type loadText struct {
 	plain bool // ASCII only
 }
 
-// printLoad writes the summary.
-func printLoad(w io.Writer, l *results.Load, width int, plain bool) error {
+// Load writes the summary.
+func Load(w io.Writer, l *results.Load, width int, plain bool) error {
 	t := &loadText{load: l, width: max(width, 80), plain: plain}
 	t.alarm()
 	t.title()
@@ -39,28 +36,10 @@ func printLoad(w io.Writer, l *results.Load, width int, plain bool) error {
 	return err
 }
 
-// ascii writes what the summary is made of without the signs that an old
-// terminal lacks.
-var ascii = strings.NewReplacer("µ", "u", "·", "-", "–", "-", "−", "-", "×", "x", "…", "~", "→", "->", "✓", "ok ", "✗", "no ", "≥", ">=", "≤", "<=", "±", "+-", "⚠", "!", "▸", ">", "†", "*", "‡", "**", "²", "^2", "√", "sqrt ", "│", "|", "─", "-")
-
-// plainText tells whether what reads w may not know more than ASCII.
-func plainText() bool {
-	if os.Getenv("TERM") == "dumb" {
-		return true
-	}
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := os.Getenv(name); v != "" {
-			v = strings.ToLower(v)
-			return !strings.Contains(v, "utf-8") && !strings.Contains(v, "utf8")
-		}
-	}
-	return false // nothing is said, as in a container: UTF-8 is what there is
-}
-
 // sign replaces the signs of text that the terminal lacks.
 func (t *loadText) sign(text string) string {
 	if t.plain {
-		return ascii.Replace(text)
+		return format.ASCII.Replace(text)
 	}
 	return text
 }
@@ -82,7 +61,7 @@ func (t *loadText) fact(name, text string) {
 // had worked.
 func (t *loadText) alarm() {
 	for _, w := range t.load.Warnings {
-		if w.Code == load.CodeNoAnswers || w.Code == load.CodeStalled {
+		if w.Code == results.CodeNoAnswers || w.Code == results.CodeStalled {
 			t.wrap(fmt.Sprintf("%s [%s]", w.Message, w.Code), "! ", "  ")
 		}
 	}
@@ -90,7 +69,7 @@ func (t *loadText) alarm() {
 
 // caveat says what percentiles of a closed loop do not show.
 func (t *loadText) caveat() {
-	if t.load.Model == string(plan.Closed) && t.load.LatencyUS.Max > 0 {
+	if t.load.Model == "closed" && t.load.LatencyUS.Max > 0 {
 		t.line("Closed loop: a stall counts once per connection, however long it lasts. The requests that would have come during it are not in these percentiles; an open loop (--rate) has them.")
 	}
 }
@@ -98,13 +77,13 @@ func (t *loadText) caveat() {
 func (t *loadText) title() {
 	l := t.load
 	t.WriteString(format.Wrap(l.URL, t.width, "", "  "))
-	loop := fmt.Sprintf("closed loop, %s", count(l.Connections, "connection"))
-	if l.Model == string(plan.Open) {
+	loop := fmt.Sprintf("closed loop, %s", format.Plural(l.Connections, "connection"))
+	if l.Model == "open" {
 		rate := fmt.Sprintf("%s requests/s", offered(l.RateRPS))
 		if l.RateProfile != "" {
 			rate = l.RateProfile + " requests/s, " + offered(l.RateRPS) + " on average,"
 		}
-		loop = fmt.Sprintf("open loop, %s %s, %s", rate, l.Arrivals, count(l.Connections, "connection"))
+		loop = fmt.Sprintf("open loop, %s %s, %s", rate, l.Arrivals, format.Plural(l.Connections, "connection"))
 	}
 	switch {
 	case l.Fresh:
@@ -117,7 +96,7 @@ func (t *loadText) title() {
 		by += " on " + l.Transport
 	}
 	t.wrap(fmt.Sprintf("%s, %s, %.2f s after %.2f s of warm-up (%s)",
-		loop, count(l.Threads, "thread"), l.DurationS, l.WarmupS, by), "", "  ")
+		loop, format.Plural(l.Threads, "thread"), l.DurationS, l.WarmupS, by), "", "  ")
 }
 
 func (t *loadText) rate() {
@@ -156,7 +135,7 @@ func (t *loadText) table() {
 		q    results.Quantiles
 	}
 	rows := []row{{"latency (from due)", l.LatencyUS}, {"service (from sent)", l.ServiceUS}}
-	if l.Model == string(plan.Open) {
+	if l.Model == "open" {
 		rows = append(rows, row{"send lag", l.SendLagUS})
 	}
 	if len(l.Classes) > 1 {
@@ -188,7 +167,7 @@ func (t *loadText) table() {
 	for _, r := range rows {
 		cells := []string{format.Fit(r.name, t.width-2-len(columns)*figures)}
 		for _, c := range columns {
-			cells = append(cells, micros(c.of(r.q)))
+			cells = append(cells, format.Latency(c.of(r.q)))
 		}
 		table.Add(cells...)
 	}
@@ -219,11 +198,11 @@ func (t *loadText) connections() {
 			text += fmt.Sprintf(", Jain's index %.3f", f.Jain)
 		}
 		if f.Starved > 0 {
-			text += fmt.Sprintf("; %s without any", count(f.Starved, "connection"))
+			text += fmt.Sprintf("; %s without any", format.Plural(f.Starved, "connection"))
 		}
 		t.fact("fairness", text)
 	}
-	if l.Model == string(plan.Open) {
+	if l.Model == "open" {
 		peak, at, end := int64(0), 0.0, int64(0)
 		for _, p := range l.Series {
 			if end = p.Backlog; p.Backlog > peak {
@@ -243,7 +222,7 @@ func (t *loadText) connections() {
 			text += "; the certificate was not verified"
 		}
 		if s.Handshakes > 0 {
-			text += fmt.Sprintf("; %s in the window, median %s", counted(s.Handshakes, "handshake"), format.Duration(s.HandshakeUS.P50))
+			text += fmt.Sprintf("; %s in the window, median %s", format.Plural(s.Handshakes, "handshake"), format.Duration(s.HandshakeUS.P50))
 			if s.Resumed > 0 {
 				text += ", " + format.Count(s.Resumed) + " of them resumed a session"
 			}
@@ -251,14 +230,14 @@ func (t *loadText) connections() {
 		t.fact("TLS", text)
 	}
 	if l.Reconnects > 0 || l.Resent > 0 {
-		text := counted(l.Reconnects, "connection") + " made again"
+		text := format.Plural(l.Reconnects, "connection") + " made again"
 		if l.Resent > 0 {
-			text += ", " + counted(l.Resent, "request") + " sent again"
+			text += ", " + format.Plural(l.Resent, "request") + " sent again"
 		}
 		t.fact("reconnected", text)
 	}
 	if n := l.Cut; n > 0 {
-		t.fact("cut short", counted(n, "request")+" under way when the run was interrupted")
+		t.fact("cut short", format.Plural(n, "request")+" under way when the run was interrupted")
 	}
 	if w := l.WholeRun; w.Sent > 0 {
 		t.fact("whole run", wholeRun(w))
@@ -272,7 +251,7 @@ func (t *loadText) connections() {
 
 // wholeRun is what the server can have counted, warm-up and all.
 func wholeRun(w results.WholeRun) string {
-	text := counted(w.Sent, "request") + " sent, " + format.Count(w.Answered) + " answered"
+	text := format.Plural(w.Sent, "request") + " sent, " + format.Count(w.Answered) + " answered"
 	for _, part := range []struct {
 		n    int64
 		what string
@@ -293,14 +272,6 @@ func offered(rps float64) string {
 	return text
 }
 
-// counted is count with commas between the thousands.
-func counted(n int64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return format.Count(n) + " " + noun + "s"
-}
-
 func (t *loadText) groups() {
 	if len(t.load.Groups) == 0 {
 		return
@@ -308,7 +279,7 @@ func (t *loadText) groups() {
 	table := format.Table{Head: []string{"beside them", "kind", "connections", "opened", "refused", "closed", "requests", "errors", "p50", "p99"}, Left: []bool{true, true}}
 	for _, g := range t.load.Groups {
 		table.Add(format.Fit(g.Name, 16), g.Kind, format.Count(int64(g.Connections)), format.Count(g.Opened), format.Count(g.Refused), format.Count(g.Closed),
-			format.Count(g.Requests), format.Count(g.Errors), micros(g.LatencyUS.P50), micros(g.LatencyUS.P99))
+			format.Count(g.Requests), format.Count(g.Errors), format.Latency(g.LatencyUS.P50), format.Latency(g.LatencyUS.P99))
 	}
 	if t.width < 100 { // the latency goes first, it is nobody's question about idle connections
 		table.Head = table.Head[:8]
@@ -372,12 +343,4 @@ func (t *loadText) warnings() {
 			t.wrap(warning.Hint, "    → ", "      ")
 		}
 	}
-}
-
-// micros prints a percentile, which is 0 where the samples are too few for it.
-func micros(us float64) string {
-	if us == 0 {
-		return format.None
-	}
-	return format.Duration(us)
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/dynobench/dyno/bench/target"
 )
 
-// observed has dyno's own servers tell how full they are while they are
+// tellOccupancy has dyno's own servers tell how full they are while they are
 // measured and, if they are to be profiled, serve their profiles.
-func observed(targets []target.Target, profiled bool) {
+func tellOccupancy(targets []target.Target, profiled bool) {
 	for i := range targets {
 		t := &targets[i]
 		if t.Kind == target.Outside {

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dynobench/dyno/bench"
 	"github.com/dynobench/dyno/bench/meter"
 	"github.com/dynobench/dyno/results"
 )
@@ -39,7 +38,7 @@ func TestLoadJudgesSteal(t *testing.T) {
 		}
 		steals := false
 		for _, w := range l.Warnings {
-			steals = steals || w.Code == bench.CodeSteal && w.Invalid
+			steals = steals || w.Code == results.CodeSteal && w.Invalid
 		}
 		if steals != c.steals || steals && (l.Valid || code != exitFailed) {
 			t.Errorf("%v stolen, %v: valid %v, exit code %d, %+v", c.stolen, c.err, l.Valid, code, l.Warnings)

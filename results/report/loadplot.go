@@ -1,4 +1,4 @@
-package cli
+package report
 
 import (
 	"fmt"
@@ -32,7 +32,7 @@ func percentilePlot(h *hdrhistogram.Histogram, width int, plain bool) string {
 		return ""
 	}
 	far := math.Log10(n / 10) // ten samples beyond
-	grid := newDots(width-plotLeft-2, plotRows, plain)
+	grid := newBraille(width-plotLeft-2, plotRows, plain)
 	values := make([]float64, grid.width)
 	lo, hi := math.Inf(1), 0.0
 	for i := range values {
@@ -90,8 +90,8 @@ func latencyTicks(lo, hi float64) []float64 {
 	return nil
 }
 
-// frame puts axes around the dots.
-func frame(g *dots, ticks []float64, y func(float64) int, far float64, plain bool) string {
+// frame puts axes around the picture.
+func frame(g *braille, ticks []float64, y func(float64) int, far float64, plain bool) string {
 	corner, wall, notch, floor, mark := "└", "│", "┤", "─", "┴"
 	if plain {
 		corner, wall, notch, floor, mark = "+", "|", "+", "-", "+"
@@ -146,16 +146,16 @@ func roundTime(us float64) string {
 	return value + " " + unit
 }
 
-// dots is a picture of dots in letters: eight to a letter of braille, or one.
-type dots struct {
+// braille is a picture of dots in letters: eight to a letter of braille, or one.
+type braille struct {
 	columns       int
 	width, height int // in dots
 	plain         bool
 	at            [][]bool // by row of dots, the lowest first
 }
 
-func newDots(columns, rows int, plain bool) *dots {
-	d := &dots{columns: columns, width: columns, height: rows, plain: plain}
+func newBraille(columns, rows int, plain bool) *braille {
+	d := &braille{columns: columns, width: columns, height: rows, plain: plain}
 	if !plain {
 		d.width, d.height = 2*columns, 4*rows
 	}
@@ -166,10 +166,10 @@ func newDots(columns, rows int, plain bool) *dots {
 	return d
 }
 
-func (d *dots) set(x, y int) { d.at[min(max(y, 0), d.height-1)][min(max(x, 0), d.width-1)] = true }
+func (d *braille) set(x, y int) { d.at[min(max(y, 0), d.height-1)][min(max(x, 0), d.width-1)] = true }
 
 // row is the row of letters that a row of dots is in.
-func (d *dots) row(y int) int {
+func (d *braille) row(y int) int {
 	if d.plain {
 		return y
 	}
@@ -177,7 +177,7 @@ func (d *dots) row(y int) int {
 }
 
 // line is one row of letters.
-func (d *dots) line(row int) string {
+func (d *braille) line(row int) string {
 	var b strings.Builder
 	for c := range d.columns {
 		if d.plain {
