@@ -49,17 +49,13 @@ func DefaultObjective(model string) Objective {
 	return Throughput
 }
 
-// Of is the objective's figure of a trial, 0 if it has none.
-func (o Objective) Of(t *results.Trial) float64 {
-	switch o {
-	case CPU:
-		return t.Server.CPUUSPerRequest
-	case Throughput:
-		return t.ThroughputRPS
-	}
-	_, latency := t.Main()
-	return latency.P99
+// Metric is the objective's figure.
+func (o Objective) Metric() results.Metric {
+	return map[Objective]results.Metric{CPU: results.CPU, Throughput: results.Throughput, P99: results.P99}[o]
 }
+
+// Of is the objective's figure of a trial, 0 if it has none.
+func (o Objective) Of(t *results.Trial) float64 { return o.Metric().Of(t, "") }
 
 // Knob is a setting and what to try.
 type Knob struct {

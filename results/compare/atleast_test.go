@@ -25,7 +25,7 @@ func TestLowerBounds(t *testing.T) {
 		"faster than a lower bound":  {short(1, change(1, true)), short(2, change(5, false)), compare.CannotTell},
 		"slower than even the bound": {short(1, change(1, true)), short(2, change(0.2, false)), compare.Worse},
 	} {
-		got := find(t, must(t, test.old, test.new, o), "hello", "sync", compare.Throughput)
+		got := find(t, must(t, test.old, test.new, o), "hello", "sync", results.Throughput)
 		if got.Verdict != test.want || (test.want == compare.CannotTell) != (got.Reason != "") {
 			t.Errorf("%s: %s (%s), want %s", name, got.Verdict, got.Reason, test.want)
 		}

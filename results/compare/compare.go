@@ -37,7 +37,7 @@ type Options struct {
 
 	// BetweenRuns is the standard deviation of a run on the log scale, by
 	// metric, for a machine that is known. It takes the place of an estimate.
-	BetweenRuns map[string]float64
+	BetweenRuns map[results.Metric]float64
 	// History are other runs, from which the noise between runs is estimated
 	// where they are of the same target on the same host.
 	History []*results.Run
@@ -95,19 +95,19 @@ const (
 
 // Result is the document dyno.compare/1.
 type Result struct {
-	Schema      string             `json:"schema"`
-	Old         Side               `json:"old"`
-	New         Side               `json:"new"`
-	Floor       float64            `json:"floor"`
-	Tolerance   float64            `json:"tolerance"`
-	Confidence  float64            `json:"confidence"`
-	BetweenRuns map[string]float64 `json:"between_runs_sd"` // by metric, on the log scale: assumed where nothing shows it
-	Comparisons []Comparison       `json:"comparisons"`
-	Warnings    []results.Warning  `json:"warnings,omitempty"`
-	Counts      map[Verdict]int    `json:"counts"` // of what is judged
-	Tests       int                `json:"tests"`  // comparisons that were tested, the family of Holm's correction
-	Conclusion  Conclusion         `json:"conclusion"`
-	Reasons     []string           `json:"reasons,omitempty"` // why it is inconclusive
+	Schema      string                     `json:"schema"`
+	Old         Side                       `json:"old"`
+	New         Side                       `json:"new"`
+	Floor       float64                    `json:"floor"`
+	Tolerance   float64                    `json:"tolerance"`
+	Confidence  float64                    `json:"confidence"`
+	BetweenRuns map[results.Metric]float64 `json:"between_runs_sd"` // by metric, on the log scale: assumed where nothing shows it
+	Comparisons []Comparison               `json:"comparisons"`
+	Warnings    []results.Warning          `json:"warnings,omitempty"`
+	Counts      map[Verdict]int            `json:"counts"` // of what is judged
+	Tests       int                        `json:"tests"`  // comparisons that were tested, the family of Holm's correction
+	Conclusion  Conclusion                 `json:"conclusion"`
+	Reasons     []string                   `json:"reasons,omitempty"` // why it is inconclusive
 
 	scenarios map[string]results.PlanScenario
 }
@@ -125,19 +125,19 @@ type Side struct {
 // Comparison is one metric of one target under one scenario. Ratios are
 // new/old.
 type Comparison struct {
-	Scenario  string  `json:"scenario"`
-	Target    string  `json:"target"`
-	Metric    string  `json:"metric,omitempty"` // absent where the target as a whole cannot be compared
-	Class     string  `json:"class,omitempty"`  // of the requests, for latencies
-	Judged    bool    `json:"judged"`           // false: it informs, and is not part of the conclusion
-	Old       float64 `json:"old,omitempty"`    // median over the valid trials; of failures, over all trials
-	New       float64 `json:"new,omitempty"`
-	OldTrials int     `json:"old_trials"` // valid ones that have the metric
-	NewTrials int     `json:"new_trials"`
-	Ratio     float64 `json:"ratio,omitempty"`
-	RatioLo   float64 `json:"ratio_lo,omitempty"` // the interval of this comparison alone, noise between runs included
-	RatioHi   float64 `json:"ratio_hi,omitempty"`
-	PAdjusted float64 `json:"p_adjusted,omitempty"` // Holm's; of what is not judged, its own
+	Scenario  string         `json:"scenario"`
+	Target    string         `json:"target"`
+	Metric    results.Metric `json:"metric,omitempty"` // absent where the target as a whole cannot be compared
+	Class     string         `json:"class,omitempty"`  // of the requests, for latencies
+	Judged    bool           `json:"judged"`           // false: it informs, and is not part of the conclusion
+	Old       float64        `json:"old,omitempty"`    // median over the valid trials; of failures, over all trials
+	New       float64        `json:"new,omitempty"`
+	OldTrials int            `json:"old_trials"` // valid ones that have the metric
+	NewTrials int            `json:"new_trials"`
+	Ratio     float64        `json:"ratio,omitempty"`
+	RatioLo   float64        `json:"ratio_lo,omitempty"` // the interval of this comparison alone, noise between runs included
+	RatioHi   float64        `json:"ratio_hi,omitempty"`
+	PAdjusted float64        `json:"p_adjusted,omitempty"` // Holm's; of what is not judged, its own
 
 	// The noise between runs that was added: of one run on the log scale, where
 	// it is known from, and the degrees of freedom of an estimate.
@@ -151,7 +151,6 @@ type Comparison struct {
 	Verdict       Verdict `json:"verdict"`
 	Reason        string  `json:"reason,omitempty"` // what else there is to say of it
 
-	higher  bool // is better
 	tested  bool
 	lost    bool // the old run, or its plan, tells of what the new one does not
 	welch   stats.Ratio
@@ -320,8 +319,8 @@ func (r *Result) compareTarget(k key, before, after map[key][]*results.Trial, ol
 	}
 	for _, m := range metricsOf(a[0], o.Metrics) {
 		c := c // one for each metric
-		c.Metric, c.Class, c.Judged, c.higher = m.name, m.class, m.judged, m.higher
-		x, y := figures(a, m), figures(b, m)
+		c.Metric, c.Class, c.Judged = m.Metric, m.class, m.judged
+		x, y := m.Values(valid(a), m.class), m.Values(valid(b), m.class)
 		if len(x)+len(y) == 0 && !c.Judged {
 			continue
 		}
@@ -339,7 +338,7 @@ func (r *Result) compareTarget(k key, before, after map[key][]*results.Trial, ol
 			c.Verdict, c.lost = TooFewTrials, len(x) >= stats.MinTrials
 			c.Reason = fmt.Sprintf("%d valid trials against %d; an interval needs %d on each side", len(x), len(y), stats.MinTrials)
 		}
-		if m.name == Throughput {
+		if m.Metric == results.Throughput {
 			c.bounded = [2]string{lowerBound("new", b), lowerBound("old", a)}
 		}
 		c.welch = stats.Welch(y, x, o.Confidence, stats.Noise{})
@@ -362,17 +361,6 @@ func valid(trials []*results.Trial) []*results.Trial {
 		}
 	}
 	return v
-}
-
-// figures returns m of the trials that count and have it.
-func figures(trials []*results.Trial, m metric) []float64 {
-	var x []float64
-	for _, t := range valid(trials) {
-		if v := m.of(t); v > 0 {
-			x = append(x, v)
-		}
-	}
-	return x
 }
 
 // lowerBound says that the throughput of a side is at least what was seen.
@@ -433,7 +421,7 @@ func (c *Comparison) judge(p float64, of int, o Options) {
 	c.PAdjusted = max(p, math.SmallestNonzeroFloat64) // 0 would be absent
 	// Found means beyond doubt and above the floor.
 	d := max(c.welch.Detectable(alpha/float64(of), power), math.Expm1(floor+c.welch.Above(power)))
-	if c.higher {
+	if c.Metric.HigherIsBetter() {
 		d = d / (1 + d) // growing by a factor is what shrinking by it looks like from the other side
 	}
 	if !math.IsInf(d, 1) {
@@ -445,7 +433,7 @@ func (c *Comparison) judge(p float64, of int, o Options) {
 	switch {
 	case p <= alpha && moved:
 		c.Verdict = Worse
-		if (mean > 0) == c.higher {
+		if (mean > 0) == c.Metric.HigherIsBetter() {
 			c.Verdict = Better
 		}
 		if bounded := c.bounded[one(mean > 0)]; bounded != "" { // the smaller side may be as large

@@ -30,7 +30,7 @@ func must(t *testing.T, old, new *results.Run, o compare.Options) *compare.Resul
 	return r
 }
 
-func find(t *testing.T, r *compare.Result, scenario, target, metric string) compare.Comparison {
+func find(t *testing.T, r *compare.Result, scenario, target string, metric results.Metric) compare.Comparison {
 	t.Helper()
 	for _, c := range r.Comparisons {
 		if c.Scenario == scenario && c.Target == target && c.Metric == metric {
@@ -54,13 +54,13 @@ func TestPlantedSlowdownIsFound(t *testing.T) {
 	old := resultstest.Run(resultstest.Options{Seed: 1, NoInvalid: true})
 	new := resultstest.Run(resultstest.Options{Seed: 2, NoInvalid: true, Slower: map[string]float64{"eventloop": 1.5, "nethttp": 1 / 1.5}})
 	r := must(t, old, new, compare.Defaults())
-	if c := find(t, r, "hello", "eventloop", compare.CPU); c.Verdict != compare.Worse || c.Ratio < 1.4 || c.Ratio > 1.6 || c.RatioLo > 1.5 || c.RatioHi < 1.5 || c.BetweenRunsFrom != compare.FromTargets {
+	if c := find(t, r, "hello", "eventloop", results.CPU); c.Verdict != compare.Worse || c.Ratio < 1.4 || c.Ratio > 1.6 || c.RatioLo > 1.5 || c.RatioHi < 1.5 || c.BetweenRunsFrom != compare.FromTargets {
 		t.Errorf("half as much again: %+v", c)
 	}
-	if c := find(t, r, "hello", "nethttp", compare.CPU); c.Verdict != compare.Better {
+	if c := find(t, r, "hello", "nethttp", results.CPU); c.Verdict != compare.Better {
 		t.Errorf("a third less: %+v", c)
 	}
-	if c := find(t, r, "mixed", "goroutine", compare.P99); c.Class != "fast" {
+	if c := find(t, r, "mixed", "goroutine", results.P99); c.Class != "fast" {
 		t.Errorf("the latency of mixed is that of its fast class: %+v", c)
 	}
 	for _, c := range r.Regressions() {
@@ -86,12 +86,13 @@ func TestEveryVerdict(t *testing.T) {
 	}
 	r := must(t, old, new, compare.Defaults())
 	for _, c := range []struct {
-		scenario, target, metric string
-		want                     compare.Verdict
-		reason                   string
+		scenario, target string
+		metric           results.Metric
+		want             compare.Verdict
+		reason           string
 	}{
-		{"hello", "eventloop", compare.CPU, compare.CannotTell, ""},
-		{"hello", "goroutine", compare.CPU, compare.TooFewTrials, "3 valid trials against 2"},
+		{"hello", "eventloop", results.CPU, compare.CannotTell, ""},
+		{"hello", "goroutine", results.CPU, compare.TooFewTrials, "3 valid trials against 2"},
 		{"hello", "sync", "", compare.Missing, "old run only: switched off"},
 		{"hello", "pool", "", compare.Missing, "new run only"},
 		{"wait", "eventloop", "", compare.NotComparable, "connections differs: 256, now 128"},
@@ -107,18 +108,18 @@ func TestEveryVerdict(t *testing.T) {
 	}
 
 	calm := compare.Defaults()
-	calm.BetweenRuns = map[string]float64{compare.CPU: 0, compare.Throughput: 0}
+	calm.BetweenRuns = map[results.Metric]float64{results.CPU: 0, results.Throughput: 0}
 	a := resultstest.Run(resultstest.Options{Seed: 1, NoInvalid: true, Noise: 0.004, Trials: 5, Scenarios: []string{"hello"}, Targets: []string{"eventloop"}})
 	b := resultstest.Run(resultstest.Options{Seed: 2, NoInvalid: true, Noise: 0.004, Trials: 5, Scenarios: []string{"hello"}, Targets: []string{"eventloop"}})
-	if c := find(t, must(t, a, b, calm), "hello", "eventloop", compare.CPU); c.Verdict != compare.Same {
+	if c := find(t, must(t, a, b, calm), "hello", "eventloop", results.CPU); c.Verdict != compare.Same {
 		t.Errorf("equal, on a machine whose runs are alike: %+v", c)
 	}
-	if c := find(t, must(t, a, b, compare.Defaults()), "hello", "eventloop", compare.CPU); c.Verdict != compare.CannotTell || c.DetectablePct < 15 {
+	if c := find(t, must(t, a, b, compare.Defaults()), "hello", "eventloop", results.CPU); c.Verdict != compare.CannotTell || c.DetectablePct < 15 {
 		t.Errorf("equal, on a machine like ours: %+v", c)
 	}
 	b = resultstest.Run(resultstest.Options{Seed: 2, NoInvalid: true, Noise: 0.0001, Trials: 5, Scenarios: []string{"hello"}, Targets: []string{"eventloop"}, Slower: map[string]float64{"eventloop": 1.01}})
 	a = resultstest.Run(resultstest.Options{Seed: 1, NoInvalid: true, Noise: 0.0001, Trials: 5, Scenarios: []string{"hello"}, Targets: []string{"eventloop"}})
-	if c := find(t, must(t, a, b, calm), "hello", "eventloop", compare.CPU); c.Verdict != compare.Same || c.PAdjusted > 0.01 {
+	if c := find(t, must(t, a, b, calm), "hello", "eventloop", results.CPU); c.Verdict != compare.Same || c.PAdjusted > 0.01 {
 		t.Errorf("one per cent beyond doubt is below the floor: %+v", c)
 	}
 }
@@ -222,7 +223,7 @@ func TestCommonShift(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	run := &results.Run{}
 	for _, o := range []compare.Options{{Floor: -1}, {Floor: math.NaN()}, {Tolerance: -1}, {Confidence: 1}, {Confidence: 0.3},
-		{BetweenRuns: map[string]float64{compare.CPU: -0.1}}} {
+		{BetweenRuns: map[results.Metric]float64{results.CPU: -0.1}}} {
 		if _, err := compare.Compare(run, run, o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}
@@ -251,14 +252,14 @@ type lab struct {
 func (l *lab) run(slower float64) *results.Run {
 	l.n++
 	run := &results.Run{ID: fmt.Sprint(l.n), Plan: results.Plan{Scenarios: []results.PlanScenario{{Name: "hello", Model: "closed"}}}}
-	common := map[string]float64{compare.CPU: l.r.NormFloat64(), compare.Throughput: l.r.NormFloat64()}
-	off := func(metric string) float64 {
+	common := map[results.Metric]float64{results.CPU: l.r.NormFloat64(), results.Throughput: l.r.NormFloat64()}
+	off := func(metric results.Metric) float64 {
 		z := math.Sqrt(l.shared)*common[metric] + math.Sqrt(1-l.shared)*l.r.NormFloat64()
 		return math.Exp(z * l.noise * compare.BetweenRuns[metric])
 	}
 	for i := range l.targets {
 		name := string(rune('a' + i))
-		cpu, rate := 10*off(compare.CPU), 1e5*off(compare.Throughput)
+		cpu, rate := 10*off(results.CPU), 1e5*off(results.Throughput)
 		if i == 0 {
 			cpu *= slower
 			rate /= slower
@@ -320,7 +321,7 @@ func TestFalseAlarms(t *testing.T) {
 							trusting++
 						}
 					}
-					if find(t, must(t, old, l.run(c.slower), o), "hello", "a", compare.CPU).Verdict == compare.Worse {
+					if find(t, must(t, old, l.run(c.slower), o), "hello", "a", results.CPU).Verdict == compare.Worse {
 						found++
 					}
 				}
@@ -564,12 +565,12 @@ func TestSilenceIsNoPass(t *testing.T) {
 // judged where it is asked for.
 func TestWhatIsJudged(t *testing.T) {
 	for metric, c := range map[string]struct {
-		name  string
+		name  results.Metric
 		plant func(*results.Trial)
 	}{
-		"memory": {compare.RSS, func(t *results.Trial) { t.Server.RSSPeakBytes *= 20 }}, // the runs have no PSS
-		"p99":    {compare.P99, func(t *results.Trial) { t.LatencyUS.P99 *= 50 }},
-		"p50":    {compare.P50, func(t *results.Trial) { t.LatencyUS.P50 *= 50 }},
+		"memory": {results.RSS, func(t *results.Trial) { t.Server.RSSPeakBytes *= 20 }}, // the runs have no PSS
+		"p99":    {results.P99, func(t *results.Trial) { t.LatencyUS.P99 *= 50 }},
+		"p50":    {results.P50, func(t *results.Trial) { t.LatencyUS.P50 *= 50 }},
 	} {
 		old, new := short(1, nil), short(2, only("sync", c.plant))
 		if metric != "p50" {
@@ -584,7 +585,7 @@ func TestWhatIsJudged(t *testing.T) {
 		if got := find(t, r, "hello", "sync", c.name); got.Verdict != compare.Worse || !got.Judged || r.Conclusion != compare.Regression {
 			t.Errorf("%s judged: %+v, %s", metric, got, r.Conclusion)
 		}
-		if got := find(t, r, "hello", "sync", compare.Throughput); got.Judged {
+		if got := find(t, r, "hello", "sync", results.Throughput); got.Judged {
 			t.Errorf("--metrics cpu,%s judges %+v", metric, got)
 		}
 	}
@@ -598,10 +599,10 @@ func TestWhatIsJudged(t *testing.T) {
 	o := compare.Defaults()
 	o.Metrics = []string{"memory"}
 	r := must(t, pss(short(1, nil), 1), pss(short(2, nil), 20), o)
-	if got := find(t, r, "hello", "sync", compare.Memory); got.Verdict != compare.Worse || !got.Judged {
+	if got := find(t, r, "hello", "sync", results.PSS); got.Verdict != compare.Worse || !got.Judged {
 		t.Errorf("20 times the PSS: %+v", got)
 	}
-	if got := find(t, r, "hello", "sync", compare.RSS); got.Verdict == compare.Worse || got.Judged {
+	if got := find(t, r, "hello", "sync", results.RSS); got.Verdict == compare.Worse || got.Judged {
 		t.Errorf("RSS beside PSS: %+v", got)
 	}
 	mixed := resultstest.Run(resultstest.Options{NoInvalid: true, Scenarios: []string{"mixed"}, Targets: []string{"pool"}})
@@ -651,7 +652,7 @@ func TestWhereTheNoiseIsKnownFrom(t *testing.T) {
 			c.change(r)
 			o.History = append(o.History, r)
 		}
-		got := find(t, must(t, old, new, o), "hello", "pool", compare.CPU)
+		got := find(t, must(t, old, new, o), "hello", "pool", results.CPU)
 		if got.BetweenRunsFrom != c.want || (c.want == compare.FromRuns) != (got.BetweenRunsDF == 3) {
 			t.Errorf("%s: from %s with %v degrees of freedom, want %s", c.name, got.BetweenRunsFrom, got.BetweenRunsDF, c.want)
 		}
@@ -665,9 +666,9 @@ func TestTheFloorIsHonoured(t *testing.T) {
 	}
 	for floor, want := range map[float64]compare.Verdict{0: compare.Worse, 0.005: compare.Worse, 0.02: compare.Same} {
 		o := compare.Defaults()
-		o.Floor, o.BetweenRuns = floor, map[string]float64{compare.CPU: 0, compare.Throughput: 0}
+		o.Floor, o.BetweenRuns = floor, map[results.Metric]float64{results.CPU: 0, results.Throughput: 0}
 		r := must(t, make(1), make(1.01), o)
-		if got := find(t, r, "hello", "sync", compare.CPU); got.Verdict != want || r.Floor != floor {
+		if got := find(t, r, "hello", "sync", results.CPU); got.Verdict != want || r.Floor != floor {
 			t.Errorf("a floor of %v: %s with %v, want %s", floor, got.Verdict, r.Floor, want)
 		}
 	}

@@ -6,28 +6,22 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// The metrics by their names in the documents.
-const (
-	CPU        = "cpu_us_per_request"
-	Throughput = "throughput_rps"
-	P50        = "latency_p50_us"
-	P99        = "latency_p99_us"
-	Memory     = string(results.PSS)
-	RSS        = string(results.RSS) // beside it, and in its place where PSS was not read
-	Failures   = "failed_pct"        // of all requests; always judged
-)
+// Failures is the share of all requests that failed, in per cent, over the trials
+// of a side; always judged.
+const Failures results.Metric = "failed_pct"
 
 // MetricNames are what can be judged, as options name it.
 var MetricNames = []string{"cpu", "throughput", "p50", "p99", "memory"}
 
-// metric is how a figure is taken from a trial, and which way is up.
+// metric is one figure that is compared.
 type metric struct {
-	name   string
+	results.Metric
 	class  string // of the requests, for a latency
-	higher bool   // is better
 	judged bool   // else it informs
-	of     func(*results.Trial) float64
 }
+
+// of is the figure of a trial.
+func (m metric) of(t *results.Trial) float64 { return m.Of(t, m.class) }
 
 // metricsOf returns what is compared of trials like t: what was asked for, or
 // what the load model is about, and beside it what informs.
@@ -37,16 +31,14 @@ type metric struct {
 // that stalls is asked less. The throughput of an open loop is the rate that was
 // asked for. Memory is cheap for some and dear for others.
 func metricsOf(t *results.Trial, asked []string) []metric {
-	cpu := metric{name: CPU, of: func(t *results.Trial) float64 { return t.Server.CPUUSPerRequest }}
-	throughput := metric{name: Throughput, higher: true, of: func(t *results.Trial) float64 { return t.ThroughputRPS }}
+	cpu, throughput := metric{Metric: results.CPU}, metric{Metric: results.Throughput}
 	var memory []metric
-	for _, kind := range []results.MemoryKind{results.PSS, results.RSS} {
-		if kind.Of(t) > 0 {
-			memory = append(memory, metric{name: string(kind), of: func(t *results.Trial) float64 { return float64(kind.Of(t)) }})
+	for _, m := range []results.Metric{results.PSS, results.RSS} {
+		if m.Of(t, "") > 0 {
+			memory = append(memory, metric{Metric: m})
 		}
 	}
-	p50 := latencies(P50, t, func(q results.Quantiles) float64 { return q.P50 })
-	p99 := latencies(P99, t, func(q results.Quantiles) float64 { return q.P99 })
+	p50, p99 := latencies(results.P50, t), latencies(results.P99, t)
 
 	judged, informs := []metric{cpu, throughput}, slices.Concat(p99, memory)
 	if t.Model == "open" {
@@ -62,7 +54,7 @@ func metricsOf(t *results.Trial, asked []string) []metric {
 			}
 		}
 		informs = slices.DeleteFunc(all, func(m metric) bool {
-			return slices.ContainsFunc(judged, func(j metric) bool { return j.name == m.name && j.class == m.class })
+			return slices.ContainsFunc(judged, func(j metric) bool { return j.Metric == m.Metric && j.class == m.class })
 		})
 	}
 	for i := range judged {
@@ -73,21 +65,13 @@ func metricsOf(t *results.Trial, asked []string) []metric {
 
 // latencies are the metrics of a percentile, one for each class of requests, the
 // main one first.
-func latencies(name string, t *results.Trial, take func(results.Quantiles) float64) []metric {
+func latencies(m results.Metric, t *results.Trial) []metric {
 	main, _ := t.Main()
-	all := []metric{{name: name, class: main, of: func(t *results.Trial) float64 { _, q := t.Main(); return take(q) }}}
+	all := []metric{{Metric: m, class: main}}
 	for _, c := range t.Classes {
-		if c.Class == main || main == "" {
-			continue
+		if c.Class != main && main != "" {
+			all = append(all, metric{Metric: m, class: c.Class})
 		}
-		all = append(all, metric{name: name, class: c.Class, of: func(t *results.Trial) float64 {
-			for _, own := range t.Classes {
-				if own.Class == c.Class {
-					return take(own.LatencyUS)
-				}
-			}
-			return 0
-		}})
 	}
 	return all
 }

@@ -22,7 +22,7 @@ import (
 // of two bounds: of what is assumed where nothing shows the noise (a throughput
 // three times as high minutes later was seen), and of the least that is believed
 // of targets that happened to agree.
-var BetweenRuns = map[string]float64{CPU: 0.05, Throughput: 0.08, P50: 0.08, P99: 0.15, Memory: 0.05, RSS: 0.05}
+var BetweenRuns = map[results.Metric]float64{results.CPU: 0.05, results.Throughput: 0.08, results.P50: 0.08, results.P99: 0.15, results.PSS: 0.05, results.RSS: 0.05}
 
 const (
 	mostNoise  = 4.0 // times the typical noise is assumed where nothing shows it
@@ -43,8 +43,8 @@ const (
 )
 
 // assumed is the noise by metric where nothing shows it.
-func assumed(o Options) map[string]float64 {
-	sd := map[string]float64{}
+func assumed(o Options) map[results.Metric]float64 {
+	sd := map[results.Metric]float64{}
 	for metric, typical := range BetweenRuns {
 		sd[metric] = mostNoise * typical
 		if given, ok := o.BetweenRuns[metric]; ok {
@@ -137,7 +137,7 @@ func newHistory(old, new *results.Run, o Options) *history {
 // metric returns how the figure of c is taken from trials like t.
 func (c *Comparison) metricOf(t *results.Trial) (metric, bool) {
 	for _, m := range metricsOf(t, MetricNames) {
-		if m.name == c.Metric && m.class == c.Class {
+		if m.Metric == c.Metric && m.class == c.Class {
 			return m, true
 		}
 	}
@@ -154,7 +154,7 @@ func (h *history) figures(run *results.Run, c *Comparison) []float64 {
 	if !ok {
 		return nil
 	}
-	return figures(trials, m)
+	return m.Values(valid(trials), m.class)
 }
 
 // noise estimates the noise of c from the means of the runs that measured the

@@ -11,28 +11,33 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// names are the metrics in words.
-var names = map[string]string{CPU: "CPU per request", Throughput: "throughput", P50: "p50 latency", P99: "p99 latency", Memory: "PSS memory", RSS: "RSS memory", Failures: "failures"}
+// name is a metric in words.
+func name(m results.Metric) string {
+	if m == Failures {
+		return "failures"
+	}
+	return m.Name()
+}
 
-// short are the metrics in a column.
-var short = map[string]string{CPU: "CPU/req", Throughput: "req/s", P50: "p50", P99: "p99", Memory: "PSS", RSS: "RSS", Failures: "failed"}
+// short is a metric in a column.
+func short(m results.Metric) string {
+	if m == Failures {
+		return "failed"
+	}
+	return m.Short()
+}
 
 // figure prints a value of a metric with its unit.
-func figure(metric string, v float64) string {
+func figure(m results.Metric, v float64) string {
 	switch {
-	case metric == Failures && v == 0:
+	case m == Failures && v == 0:
 		return "none"
-	case metric == Failures:
+	case m == Failures:
 		return format.Percent(v) + " %"
-	case v == 0:
-		return format.None
-	case metric == Memory, metric == RSS:
-		return format.Bytes(int64(v))
-	case metric == Throughput:
-		return format.Significant(v, 3) + "/s"
-	default:
-		return format.Duration(v)
+	case m == results.Throughput && v > 0:
+		return m.Figure(v) + "/s"
 	}
+	return m.Figure(v)
 }
 
 // interval prints the bounds of a ratio as changes.
@@ -143,17 +148,17 @@ func (r *Result) section(comparisons []Comparison, width int) string {
 		if c.Ratio != 0 {
 			change = format.Change(c.Ratio)
 		}
-		name := short[c.Metric]
+		what := short(c.Metric)
 		if wide {
-			name = names[c.Metric]
+			what = name(c.Metric)
 		}
 		if c.Class != "" {
-			name += " " + format.Fit(c.Class, 8)
+			what += " " + format.Fit(c.Class, 8)
 		}
 		if !c.Judged {
-			name = "(" + name + ")"
+			what = "(" + what + ")"
 		}
-		row := []string{target, name, strings.TrimSuffix(figure(c.Metric, c.Old), "/s"), strings.TrimSuffix(figure(c.Metric, c.New), "/s"), change, interval(c), mark(c)}
+		row := []string{target, what, strings.TrimSuffix(figure(c.Metric, c.Old), "/s"), strings.TrimSuffix(figure(c.Metric, c.New), "/s"), change, interval(c), mark(c)}
 		if wide {
 			row = append(row, see(c), fmt.Sprintf("%d, %d", c.OldTrials, c.NewTrials))
 		}
@@ -165,7 +170,7 @@ func (r *Result) section(comparisons []Comparison, width int) string {
 		case c.Metric == Failures:
 			notes.WriteString(format.Wrap(fmt.Sprintf("%s: %s", c.Target, c.Reason), width, "  ", "    "))
 		case c.Verdict == CannotTell && c.Reason != "":
-			notes.WriteString(format.Wrap(fmt.Sprintf("%s, %s: %s", c.Target, names[c.Metric], c.Reason), width, "  ", "    "))
+			notes.WriteString(format.Wrap(fmt.Sprintf("%s, %s: %s", c.Target, name(c.Metric), c.Reason), width, "  ", "    "))
 		}
 	}
 	if len(table.Rows) > 0 {
@@ -191,7 +196,7 @@ func see(c Comparison) string {
 		return format.None
 	}
 	sign := "+"
-	if c.Metric == Throughput {
+	if c.Metric == results.Throughput {
 		sign = "−"
 	}
 	return sign + seen(c.DetectablePct) + " %"
@@ -239,7 +244,7 @@ func (r *Result) summary(width int) string {
 	for _, c := range r.Regressions() {
 		text := fmt.Sprintf("%s, %s: %s", c.Scenario, c.Target, c.Reason)
 		if c.Metric != Failures {
-			what := names[c.Metric]
+			what := name(c.Metric)
 			if c.Class != "" {
 				what += " of " + c.Class + " requests"
 			}
@@ -272,8 +277,8 @@ func (r *Result) informs() bool {
 }
 
 // used returns the metrics that were tested, in the table's order.
-func (r *Result) used(judged bool) []string {
-	var m []string
+func (r *Result) used(judged bool) []results.Metric {
+	var m []results.Metric
 	for _, c := range r.Comparisons {
 		if c.tested && (c.Judged || !judged) && !slices.Contains(m, c.Metric) {
 			m = append(m, c.Metric)
@@ -294,7 +299,7 @@ func (r *Result) between() string {
 				}
 			}
 			if len(sd) > 0 {
-				parts = append(parts, fmt.Sprintf("%s %s %% (%s)", names[m], ranged(sd, format.Percent), from.words(df)))
+				parts = append(parts, fmt.Sprintf("%s %s %% (%s)", name(m), ranged(sd, format.Percent), from.words(df)))
 			}
 		}
 	}
@@ -338,14 +343,14 @@ func (r *Result) couldSee() string {
 			}
 		}
 		verb := "growing"
-		if m == Throughput {
+		if m == results.Throughput {
 			verb = "falling"
 		}
 		amount := seen(lo) + " %"
 		if seen(lo) != seen(hi) {
 			amount = seen(lo) + " to " + seen(hi) + " %"
 		}
-		parts = append(parts, fmt.Sprintf("%s %s by %s", names[m], verb, amount))
+		parts = append(parts, fmt.Sprintf("%s %s by %s", name(m), verb, amount))
 	}
 	return join(parts)
 }

@@ -171,7 +171,10 @@ func leftOut(side string, run *results.Run) []results.Warning {
 // and nearly all of them moved the same way by more than the floor: a change of
 // one server does not do that, a change of the machine's mood does.
 func (r *Result) commonShift() []results.Warning {
-	type family struct{ scenario, metric string }
+	type family struct {
+		scenario string
+		metric   results.Metric
+	}
 	moved := map[family][]float64{}
 	var order []family
 	for _, c := range r.Comparisons {
@@ -199,7 +202,7 @@ func (r *Result) commonShift() []results.Warning {
 		}
 		if math.Abs(middle) > math.Log1p(r.Tolerance) && same*10 >= len(x)*9 {
 			w = append(w, results.Warning{Code: CodeCommonShift,
-				Message: fmt.Sprintf("%s: the %s of %d of %d targets moved the same way, by %s in the middle", f.scenario, names[f.metric], same, len(x), format.Change(math.Exp(middle))),
+				Message: fmt.Sprintf("%s: the %s of %d of %d targets moved the same way, by %s in the middle", f.scenario, name(f.metric), same, len(x), format.Change(math.Exp(middle))),
 				Hint:    "the machine, the kernel or something that all of them share changed: measure both versions interleaved in one run"})
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dynobench/dyno/results/compare"
+	"github.com/dynobench/dyno/results"
 	"github.com/dynobench/dyno/results/resultstest"
 )
 
@@ -30,7 +30,7 @@ func TestLowerBounds(t *testing.T) {
 		t.Fatalf("%s is not behind: %s", last, text)
 	}
 	s, text := build(last)
-	if v := s.Verdicts[0]; v.Metric != compare.Throughput || slices.Contains(v.Leads, last) || !slices.Contains(v.Unranked, last) || !strings.Contains(text, "The throughput of "+last+" is a lower bound") {
+	if v := s.Verdicts[0]; v.Metric != results.Throughput || slices.Contains(v.Leads, last) || !slices.Contains(v.Unranked, last) || !strings.Contains(text, "The throughput of "+last+" is a lower bound") {
 		t.Errorf("%s, a lower bound, is behind: %s", last, text)
 	}
 	for i := range s.Rows {

@@ -12,16 +12,16 @@ import (
 
 // TargetFigures is a row of a scenario's table.
 type TargetFigures struct {
-	Target          string             `json:"target"`
-	Ran             int                `json:"ran"`
-	Valid           int                `json:"valid"`
-	Missing         int                `json:"missing"` // planned trials that did not run
-	Throughput      *Figure            `json:"throughput_rps,omitempty"`
-	CPU             *Figure            `json:"cpu_us_per_request,omitempty"`
-	Latency         []LatencyFigures   `json:"latency"` // of each class; the verdicts are about the first
-	MemoryPeakBytes int64              `json:"memory_peak_bytes,omitempty"`
-	MemoryKind      results.MemoryKind `json:"memory_kind,omitempty"` // the field of the trials that it is the peak of
-	Errors          int64              `json:"errors"`                // over all trials that ran
+	Target          string           `json:"target"`
+	Ran             int              `json:"ran"`
+	Valid           int              `json:"valid"`
+	Missing         int              `json:"missing"` // planned trials that did not run
+	Throughput      *Figure          `json:"throughput_rps,omitempty"`
+	CPU             *Figure          `json:"cpu_us_per_request,omitempty"`
+	Latency         []LatencyFigures `json:"latency"` // of each class; the verdicts are about the first
+	MemoryPeakBytes int64            `json:"memory_peak_bytes,omitempty"`
+	MemoryKind      results.Metric   `json:"memory_kind,omitempty"` // the field of the trials that it is the peak of
+	Errors          int64            `json:"errors"`                // over all trials that ran
 }
 
 // Figure is the median over the valid trials, and the lowest and the highest of

@@ -35,9 +35,9 @@ func (s *Scenario) figures() []figure {
 	var full []plot.Fullness
 	for i := range s.Rows {
 		r := &s.Rows[i]
-		throughput = append(throughput, plot.Bar{Target: r.name(), Points: figures(r.Valid, throughputOf)})
-		p99 = append(p99, plot.Bar{Target: r.name(), Points: figures(r.Valid, p99Of)})
-		cpu = append(cpu, plot.Bar{Target: r.name(), Points: figures(r.Valid, cpuOf)})
+		throughput = append(throughput, plot.Bar{Target: r.name(), Points: results.Throughput.Values(r.Valid, "")})
+		p99 = append(p99, plot.Bar{Target: r.name(), Points: results.P99.Values(r.Valid, "")})
+		cpu = append(cpu, plot.Bar{Target: r.name(), Points: results.CPU.Values(r.Valid, "")})
 		curves = append(curves, plot.Curve{Target: r.name(), Points: percentiles(r.main())})
 		panel := plot.Panel{Target: r.name()}
 		for _, t := range r.Valid {

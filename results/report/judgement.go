@@ -41,15 +41,15 @@ const (
 
 // Verdict ranks the targets of a scenario by one metric.
 type Verdict struct {
-	Metric   string     `json:"metric"`          // throughput_rps, cpu_us_per_request or latency_p99_us
-	Class    string     `json:"class,omitempty"` // of the requests that the latency is of, where there are several
-	Outcome  Outcome    `json:"outcome"`
-	Leads    []string   `json:"leads"`    // the targets that may be the best: a winner, or those that are tied
-	Rounds   int        `json:"rounds"`   // of trials that the targets were compared within
-	Targets  []Standing `json:"targets"`  // those that were ranked, in the table's order
-	Erratic  []string   `json:"erratic"`  // too noisy beside the others to be ranked
-	Unranked []string   `json:"unranked"` // with too few valid trials in the rounds of the others
-	Text     string     `json:"text"`     // all of it in a sentence or two
+	Metric   results.Metric `json:"metric"`          // throughput_rps, cpu_us_per_request or latency_p99_us
+	Class    string         `json:"class,omitempty"` // of the requests that the latency is of, where there are several
+	Outcome  Outcome        `json:"outcome"`
+	Leads    []string       `json:"leads"`    // the targets that may be the best: a winner, or those that are tied
+	Rounds   int            `json:"rounds"`   // of trials that the targets were compared within
+	Targets  []Standing     `json:"targets"`  // those that were ranked, in the table's order
+	Erratic  []string       `json:"erratic"`  // too noisy beside the others to be ranked
+	Unranked []string       `json:"unranked"` // with too few valid trials in the rounds of the others
+	Text     string         `json:"text"`     // all of it in a sentence or two
 
 	// DetectablePct is the minimum detectable effect in per cent: a target so
 	// much worse than the best is told from it with the probability Power. It is

@@ -42,9 +42,9 @@ type Report struct {
 // Scenario is what a run says about one scenario.
 type Scenario struct {
 	Plan     results.PlanScenario
-	memory   results.MemoryKind // that all of the run's trials have
-	Rows     []Row              // best first; those without a figure and the null target last
-	Verdicts []Verdict          // the scenario's main metric first
+	memory   results.Metric // that all of the run's trials have
+	Rows     []Row          // best first; those without a figure and the null target last
+	Verdicts []Verdict      // the scenario's main metric first
 	Notices  []Notice
 }
 
@@ -246,7 +246,7 @@ func (s *Scenario) score(r Row) float64 {
 }
 
 // summarise fills in the figures from the trials.
-func (r *Row) summarise(memory results.MemoryKind) {
+func (r *Row) summarise(memory results.Metric) {
 	slices.SortStableFunc(r.Trials, func(a, b *results.Trial) int { return cmp.Compare(a.Trial, b.Trial) })
 	slices.SortStableFunc(r.Valid, func(a, b *results.Trial) int { return cmp.Compare(a.Trial, b.Trial) })
 	for _, t := range r.Trials {
@@ -256,7 +256,7 @@ func (r *Row) summarise(memory results.MemoryKind) {
 	classes := []Latency{}
 	for _, t := range r.Valid {
 		ok := merge(all, t.Histogram)
-		r.MemoryBytes = max(r.MemoryBytes, memory.Of(t))
+		r.MemoryBytes = max(r.MemoryBytes, int64(memory.Of(t, "")))
 		if len(t.Classes) > 1 {
 			for _, c := range t.Classes {
 				at := slices.IndexFunc(classes, func(l Latency) bool { return l.Class == c.Class })
@@ -278,15 +278,11 @@ func (r *Row) summarise(memory results.MemoryKind) {
 		l.Trials = rangesOf(r.Valid, func(t *results.Trial) results.Quantiles { return ofClassIn(t, c.Class) })
 		r.Classes = append(r.Classes, l)
 	}
-	r.Throughput = stats.Centre(figures(r.Valid, throughputOf))
+	r.Throughput = stats.Centre(results.Throughput.Values(r.Valid, ""))
 	r.AtLeast = slices.ContainsFunc(r.Valid, func(t *results.Trial) bool { return t.AtLeast })
-	r.CPU = stats.Centre(figures(r.Valid, cpuOf))
-	r.MainP99 = stats.Centre(figures(r.Valid, p99Of))
+	r.CPU = stats.Centre(results.CPU.Values(r.Valid, ""))
+	r.MainP99 = stats.Centre(results.P99.Values(r.Valid, ""))
 }
-
-func throughputOf(t *results.Trial) float64 { return t.ThroughputRPS }
-func cpuOf(t *results.Trial) float64        { return t.Server.CPUUSPerRequest }
-func p99Of(t *results.Trial) float64        { _, q := t.Main(); return q.P99 }
 
 // figures returns what trials have of a metric; 0 is not known.
 func figures(trials []*results.Trial, of func(*results.Trial) float64) []float64 {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/compare"
 	"github.com/dynobench/dyno/results/stats"
 )
 
@@ -43,7 +42,7 @@ func (s *Scenario) longer(need, least int64) string {
 // no figure, if it is for the want of answers that targets are not compared: as
 // trials they would do.
 func (s *Scenario) answers(q question) (least, most int64, ok bool) {
-	if q.metric != compare.P99 {
+	if q.metric != results.P99 {
 		return 0, 0, false
 	}
 	enough := 0
@@ -54,7 +53,7 @@ func (s *Scenario) answers(q question) (least, most int64, ok bool) {
 		}
 		enough++
 		for _, t := range r.Valid {
-			if q.of(t) > 0 {
+			if q.metric.Of(t, "") > 0 {
 				continue
 			}
 			n := answersOf(t)
@@ -80,7 +79,7 @@ func (s *Scenario) notRanked(q question, names []string) string {
 	var text string
 	short := func(name string) bool {
 		i := slices.IndexFunc(s.Rows, func(r Row) bool { return r.name() == name })
-		return i >= 0 && len(s.Rows[i].Valid) >= stats.MinTrials && len(figures(s.Rows[i].Valid, q.of)) < stats.MinTrials
+		return i >= 0 && len(s.Rows[i].Valid) >= stats.MinTrials && len(q.metric.Values(s.Rows[i].Valid, "")) < stats.MinTrials
 	}
 	var few, rest []string
 	for _, name := range names {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/compare"
 	"github.com/dynobench/dyno/results/resultstest"
 )
 
@@ -45,7 +44,7 @@ func TestAShortOpenLoopIsJudgedByCPU(t *testing.T) {
 	run := resultstest.Run(o)
 	shorten(run, 400)
 	verdicts := Build(run).Scenarios[0].Verdicts
-	if len(verdicts) != 2 || verdicts[0].Outcome != NoRanking || verdicts[1].Metric != compare.CPU || !slices.Equal(verdicts[1].Leads, []string{"eventloop"}) {
+	if len(verdicts) != 2 || verdicts[0].Outcome != NoRanking || verdicts[1].Metric != results.CPU || !slices.Equal(verdicts[1].Leads, []string{"eventloop"}) {
 		t.Fatalf("%+v", verdicts)
 	}
 	if want := "No ranking by p99 of fast requests: p99 of fast requests needs 1,000 answers in each trial, and these have 400 (--duration 14s would do)."; verdicts[0].Text != want {

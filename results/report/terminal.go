@@ -52,7 +52,7 @@ func (r *Report) counts() string {
 
 // basis says what the figures of a table are.
 func (r *Report) basis() string {
-	basis := "Rate and CPU per request are medians over the valid trials, and ± is half of their range. Percentiles are of the merged histograms; the ± or the range beside one is that of single trials, and the merged one is no surer than these agree. " + results.MemoryOf(r.Run).Explain()
+	basis := "Rate and CPU per request are medians over the valid trials, and ± is half of their range. Percentiles are of the merged histograms; the ± or the range beside one is that of single trials, and the merged one is no surer than these agree. " + results.ExplainMemory(results.MemoryOf(r.Run))
 	ranked := func(s Scenario) bool {
 		return slices.ContainsFunc(s.Verdicts, func(v Verdict) bool { return v.Outcome == Winner || v.Outcome == Tied })
 	}

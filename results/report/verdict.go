@@ -8,16 +8,13 @@ import (
 
 	"github.com/dynobench/dyno/internal/format"
 	"github.com/dynobench/dyno/results"
-	"github.com/dynobench/dyno/results/compare"
 	"github.com/dynobench/dyno/results/stats"
 )
 
 // question is what a verdict answers, in words.
 type question struct {
-	metric string
+	metric results.Metric
 	class  string // of a latency, where there are several
-	of     func(*results.Trial) float64
-	higher bool // is better
 	value  func(*Row) float64
 	print  func(float64) string
 	unit   string
@@ -60,11 +57,11 @@ func (s *Scenario) blocks(q question) (rows []*Row, b *stats.Blocks, unranked []
 		}
 		x, n := []float64{}, 0
 		for _, t := range r.Valid {
-			v := q.of(t)
+			v := q.metric.Of(t, "")
 			if v <= 0 {
 				continue
 			}
-			if q.higher {
+			if q.metric.HigherIsBetter() {
 				v = 1 / v
 			}
 			at, ok := columns[t.Trial]
@@ -103,14 +100,14 @@ func (s *Scenario) blocks(q question) (rows []*Row, b *stats.Blocks, unranked []
 
 // questions returns what the scenario is mainly about, and the CPU.
 func (s *Scenario) questions() (first, cpu question) {
-	cpu = question{metric: compare.CPU, of: cpuOf, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration,
+	cpu = question{metric: results.CPU, value: func(r *Row) float64 { return r.CPU.Centre }, print: format.Duration,
 		best: "the lowest CPU time per request", behind: "higher", by: "CPU time per request"}
-	first = question{metric: compare.Throughput, of: throughputOf, higher: true, value: func(r *Row) float64 { return r.Throughput.Centre },
+	first = question{metric: results.Throughput, value: func(r *Row) float64 { return r.Throughput.Centre },
 		print: func(v float64) string { return format.Significant(v, 3) }, unit: " requests/s",
 		best: "the highest throughput", behind: "lower", by: "throughput"}
 	if s.Open() {
 		class, name := ofClass(s.class()), s.class().Class
-		first = question{metric: compare.P99, class: name, of: p99Of, value: (*Row).mainP99, print: format.Duration,
+		first = question{metric: results.P99, class: name, value: (*Row).mainP99, print: format.Duration,
 			best: "the lowest p99" + class, behind: "higher", by: "p99" + class}
 	}
 	return first, cpu
@@ -121,7 +118,7 @@ func (s *Scenario) answer(q question) Verdict {
 	rows, blocks, unranked := s.blocks(q)
 	v := Verdict{Metric: q.metric, Class: q.class, Outcome: NoRanking, Leads: []string{}, Targets: []Standing{}, Erratic: []string{}, Unranked: append([]string{}, unranked...)}
 	for _, r := range rows {
-		v.Targets = append(v.Targets, Standing{Target: r.name(), Trials: len(figures(r.Valid, q.of)), Value: q.value(r)})
+		v.Targets = append(v.Targets, Standing{Target: r.name(), Trials: len(q.metric.Values(r.Valid, "")), Value: q.value(r)})
 	}
 	switch len(rows) {
 	case 0:
@@ -138,7 +135,7 @@ func (s *Scenario) answer(q question) Verdict {
 	// is neither behind nor tied.
 	var bounded []int
 	for i := range rows {
-		if q.metric == compare.Throughput && rows[i].AtLeast && i != lead {
+		if q.metric == results.Throughput && rows[i].AtLeast && i != lead {
 			bounded = append(bounded, i)
 		}
 	}
@@ -218,7 +215,7 @@ func (s *Scenario) answer(q question) Verdict {
 	if depends {
 		v.Text += fmt.Sprintf(" Successive rounds are correlated (%s): the confidence intervals are wider for it, and hold less surely.", format.Significant(v.Dependence, 1))
 	}
-	if len(unranked) > 0 && q.metric != compare.CPU { // said once; the trials are the same ones
+	if len(unranked) > 0 && q.metric != results.CPU { // said once; the trials are the same ones
 		v.Text += s.notRanked(q, unranked)
 	}
 	return v
@@ -243,7 +240,7 @@ func (q question) sight(best stats.Ranking) string {
 // worse is a growth of the samples by the share d as a change of the metric for
 // the worse, in per cent.
 func (q question) worse(d float64) float64 {
-	if q.higher {
+	if q.metric.HigherIsBetter() {
 		d = 1 - 1/(1+d)
 	}
 	return d * 100
@@ -251,7 +248,7 @@ func (q question) worse(d float64) float64 {
 
 // ratio returns a ratio of the samples as one of the metric, with its interval.
 func (q question) ratio(w stats.Ratio) (ratio, lo, hi float64) {
-	if q.higher { // the samples are reciprocals
+	if q.metric.HigherIsBetter() { // the samples are reciprocals
 		return 1 / w.Ratio, 1 / w.Hi, 1 / w.Lo
 	}
 	return w.Ratio, w.Lo, w.Hi
@@ -292,7 +289,7 @@ func (q question) among(rows []*Row, which []int) string {
 // price returns what to add about the one that needs least CPU if it pays for
 // that: with less than half of the best rate, or more than twice the best p99.
 func (s *Scenario) price(q question, rows []*Row, lead *Row) string {
-	if q.metric != compare.CPU {
+	if q.metric != results.CPU {
 		return ""
 	}
 	own := lead.main()
@@ -325,13 +322,13 @@ func ofClass(l Latency) string {
 func (q question) gap(what string, r *Row, w stats.Ratio, than string) string {
 	ratio, lo, hi := q.ratio(w)
 	share := func(v float64) float64 {
-		if q.higher {
+		if q.metric.HigherIsBetter() {
 			return (1 - v) * 100
 		}
 		return (v - 1) * 100
 	}
 	low, high := share(lo), share(hi)
-	if q.higher {
+	if q.metric.HigherIsBetter() {
 		low, high = high, low
 	}
 	if ratio >= 3 { // "twelve times" is easier to grasp than "+1,100 %"

@@ -13,8 +13,8 @@ func TestMemoryOf(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		trials []Trial
-		kind   MemoryKind
-		of     int64 // the first
+		kind   Metric
+		of     float64 // the first
 	}{
 		"all have PSS":                {[]Trial{trial(true, 3), trial(true, 4)}, PSS, 3},
 		"one lacks it":                {[]Trial{trial(true, 3), trial(true, 0)}, RSS, 7},
@@ -22,8 +22,8 @@ func TestMemoryOf(t *testing.T) {
 		"an older run, with RSS only": {[]Trial{trial(true, 0)}, RSS, 7},
 	} {
 		kind := MemoryOf(&Run{Trials: test.trials})
-		if got := kind.Of(&test.trials[0]); kind != test.kind || got != test.of || !strings.Contains(kind.Explain(), strings.ToUpper(string(kind[:3]))) {
-			t.Errorf("%s: %s, %d; want %s, %d", name, kind, got, test.kind, test.of)
+		if got := kind.Of(&test.trials[0], ""); kind != test.kind || got != test.of || !strings.Contains(ExplainMemory(kind), strings.ToUpper(string(kind[:3]))) {
+			t.Errorf("%s: %s, %v; want %s, %v", name, kind, got, test.kind, test.of)
 		}
 	}
 }
