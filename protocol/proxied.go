@@ -26,7 +26,7 @@ func (s *Session) unwrap() bool {
 	if size == 0 {
 		return false
 	}
-	s.proxied = false
+	s.client = firstDue
 	if h.Source.IsValid() {
 		a := new(addresses)
 		a.serverName, a.serverPort = addrPort(h.Destination)
@@ -47,7 +47,7 @@ func (s *Session) unwrap() bool {
 func (s *Session) turnAway(err error) {
 	s.svc.Log.Debug("connection refused", "reason", err)
 	s.svc.Counters.failed(&s.svc.Counters.BadRequests)
-	s.closing = true
+	s.conn = closing
 	if s.w != nil {
 		s.w.forget()
 		s.letGo()

@@ -57,10 +57,10 @@ func (s *Session) settle() {
 // parse looks at what has been received, unless a request is there already.
 func (s *Session) parse() {
 	w := s.w
-	if s.phase != receiving || s.closing || w.start == w.end {
+	if s.phase != receiving || s.conn != open || w.start == w.end {
 		return
 	}
-	if s.proxied && !s.unwrap() {
+	if s.client == proxyDue && !s.unwrap() {
 		return
 	}
 	o, err := w.parser.Parse(w.in[w.start:w.end])
@@ -73,12 +73,16 @@ func (s *Session) parse() {
 		s.refuse(err)
 		return
 	case o.Ends:
-		s.closing, s.linger = true, true
+		s.conn = closing
+		s.talksOn()
 		w.forget()
 		return
 	case o.State == Done:
 		w.reqEnd = w.start + o.Size
-		s.phase, s.state, s.begun, s.first = ready, Done, false, false
+		s.phase, s.state = ready, Done
+		if s.client == firstDue {
+			s.client = sending
+		}
 		if s.svc.Timed {
 			w.came = time.Now()
 		}
@@ -86,13 +90,12 @@ func (s *Session) parse() {
 	}
 	w.end, w.need = w.start+o.Size, o.Need
 	w.seen = true
-	if o.Size > 0 && (!s.begun || s.state != o.State) {
-		if !s.first || o.State != InHead {
+	if o.Size > 0 && s.state != o.State {
+		if s.client != firstDue || o.State != InHead {
 			s.since = time.Now()
 		}
-		s.begun = true
+		s.state = o.State
 	}
-	s.state = o.State
 	if !w.room(s.svc) {
 		s.refuse(errFull)
 	}
@@ -115,7 +118,8 @@ func (s *Session) refuse(err error) {
 	}
 	s.svc.Counters.failed(kind)
 	s.reply(e, header, false)
-	s.closing, s.linger = true, true
+	s.conn = closing
+	s.talksOn()
 	s.w.forget()
 }
 
@@ -137,12 +141,11 @@ func (s *Session) putHead(keep bool) {
 	w := s.w
 	s.wrote = time.Now()
 	w.out, s.keep = w.enc.Head(w.out, &w.head, keep, s.wrote)
-	s.headOut = true
 }
 
 // wish tells whether the server would keep the connection after this answer.
 func (s *Session) wish() bool {
-	if s.w.reqEnd == s.w.end && (s.eof || s.svc.LastCall() > 0) {
+	if s.w.reqEnd == s.w.end && (s.client == finished || s.svc.LastCall() > 0) {
 		return false // requests that are here already are still answered
 	}
 	return !s.svc.NoKeepAlive && !s.draining.Load()
@@ -158,7 +161,7 @@ func (s *Session) Run() {
 	if s.phase == ready {
 		s.begin()
 	}
-	if s.ended { // the last piece has been written from where the app has it
+	if s.phase == ending { // the last piece has been written from where the app has it
 		s.finish()
 		return
 	}
@@ -176,15 +179,19 @@ func (s *Session) Run() {
 		s.fail(err)
 		return
 	}
-	s.ended = err != nil
-	if !s.headOut {
+	if s.phase == running {
 		w.head = w.x.Head()
 		s.putHead(s.wish())
+		s.phase = answering
 	} else {
 		s.wrote = time.Now()
 	}
 	w.piece(chunk)
-	if s.ended && len(w.big) == 0 {
+	switch {
+	case err == nil:
+	case len(w.big) > 0:
+		s.phase = ending
+	default:
 		s.finish()
 	}
 }
@@ -192,7 +199,7 @@ func (s *Session) Run() {
 // begin calls the app.
 func (s *Session) begin() {
 	w := s.w
-	s.phase, s.headOut, s.ended = running, false, false
+	s.phase = running
 	if s.addresses == nil {
 		a := new(addresses)
 		a.local = s.peer.Local
@@ -249,14 +256,17 @@ func (s *Session) fail(err error) {
 	}
 	s.svc.Counters.failed(&s.svc.Counters.AppFailed)
 	s.closeBody()
-	if !s.headOut && !aborted {
+	begun := s.phase >= answering
+	if !begun && !aborted {
 		s.answer(errFailed, s.wish())
 		s.answered()
 		return
 	}
 	// The client must not take what it has got for the whole: no end, a cut.
-	s.phase, s.closing, s.broken = receiving, true, s.headOut
-	s.linger = !s.headOut && s.w.end > s.w.reqEnd
+	s.phase, s.conn, s.broken = receiving, closing, begun
+	if !begun && s.w.end > s.w.reqEnd {
+		s.talksOn()
+	}
 	s.w.forget()
 }
 
@@ -282,9 +292,12 @@ func (s *Session) answered() {
 // next turns to the next request.
 func (s *Session) next() {
 	w := s.w
-	s.phase, s.state = receiving, InHead
+	s.phase = receiving
 	if !s.keep {
-		s.closing, s.linger = true, w.end > w.reqEnd
+		s.conn = closing
+		if w.end > w.reqEnd {
+			s.talksOn()
+		}
 		w.forget()
 		return
 	}

@@ -65,7 +65,10 @@ func (s *Service) NewSession(peer Peer) *Session {
 	if s.pool == nil {
 		panic("protocol: a Service is made by NewService")
 	}
-	t := &Session{svc: s, peer: peer, since: time.Now(), proxied: s.Proxied, first: true}
+	t := &Session{svc: s, peer: peer, since: time.Now(), state: Done, client: firstDue}
+	if s.Proxied {
+		t.client = proxyDue
+	}
 	t.ctx.parent = peer.Context
 	return t
 }

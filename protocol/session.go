@@ -86,19 +86,12 @@ type Session struct {
 	ctx  connContext
 	w    *work // nil while idle
 
+	conn     connState
+	client   clientState
 	phase    phase
-	state    State // of the request that is being received
-	begun    bool  // since is about it
+	state    State // how far the request that is being received has come; Done where nothing of it has
 	keep     bool  // agreed for the answer that is being made
-	headOut  bool  // its head is in the output
-	ended    bool  // its body has been pulled to the end
-	closing  bool  // close once the output is written
-	lost     bool  // aborted, or released
 	broken   bool  // an answer has begun that will not be whole
-	eof      bool
-	linger   bool
-	proxied  bool // the PROXY header has yet to come
-	first    bool // so has the first request, of which nothing counts as idle
 	draining atomic.Bool
 
 	since     time.Time // start of the present wait for the client's bytes
@@ -107,12 +100,38 @@ type Session struct {
 	addresses *addresses
 }
 
+// A Session has one state for the connection as a whole and one for each side,
+// as h11 has (github.com/python-hyper/h11).
+
+// connState is whether the connection goes on.
+type connState uint8
+
+const (
+	open    connState = iota
+	closing           // to be closed once the output is written: nothing more is looked at
+	lost              // aborted, or released
+)
+
+// clientState is what is to come from the client.
+type clientState uint8
+
+const (
+	proxyDue clientState = iota // the PROXY header
+	firstDue                    // the first request: it is waited for since the connection began
+	sending                     // further requests
+	talking                     // more than will be looked at
+	finished                    // nothing: it has said so
+)
+
+// phase is what becomes of the request at hand.
 type phase uint8
 
 const (
-	receiving phase = iota
-	ready           // a request is whole and has not begun to run
-	running         // the app has been called and its Body not been closed
+	receiving phase = iota // it is not whole
+	ready                  // it is, and has not begun to run
+	running                // the app has been called
+	answering              // the head of the answer is in the output
+	ending                 // the app has no more to say, and what it said last is being written from where it has it
 )
 
 // addresses are a connection's, as CGI has them: made at its first request.
@@ -136,7 +155,7 @@ type Peer struct {
 // is written before the next one is pulled (PEP 3333: a server does not
 // delay a block).
 func (s *Session) Next() Action {
-	if s.lost {
+	if s.conn == lost {
 		return Close
 	}
 	if w := s.w; w != nil && w.pending() {
@@ -150,7 +169,7 @@ func (s *Session) Next() Action {
 	switch {
 	case s.phase != receiving:
 		return Run
-	case s.closing, s.eof, s.draining.Load() && s.Idle():
+	case s.conn == closing, s.client == finished, s.draining.Load() && s.Idle():
 		return Close
 	}
 	return Read
@@ -169,7 +188,7 @@ func (s *Session) Buffer() []byte {
 
 // Received says that n bytes have been put into Buffer; with 0 an idle Session takes it back.
 func (s *Session) Received(n int) {
-	if s.lost || s.w == nil {
+	if s.conn == lost || s.w == nil {
 		return
 	}
 	if n <= 0 {
@@ -188,8 +207,8 @@ func (s *Session) Received(n int) {
 func (s *Session) Feed(p []byte) int {
 	taken := 0
 	for taken < len(p) {
-		if s.lost || s.closing || s.eof {
-			s.linger = true
+		if s.conn != open || s.client == finished {
+			s.talksOn()
 			return len(p) // nobody will look at it
 		}
 		if s.phase == receiving && s.w != nil && s.w.pending() {
@@ -211,16 +230,16 @@ func (s *Session) Feed(p []byte) int {
 // EOF says that the client will send no more. Requests that are whole are still answered, and their
 // Context goes on: the client may have closed only its half.
 func (s *Session) EOF() {
-	if s.lost || s.eof {
+	if s.conn == lost || s.client == finished {
 		return
 	}
-	s.eof = true
+	s.client = finished
 	s.checkEOF()
 }
 
 // checkEOF drops a request that will never be whole.
 func (s *Session) checkEOF() {
-	if s.eof && s.phase == receiving && !s.closing && s.w != nil {
+	if s.client == finished && s.phase == receiving && s.conn == open && s.w != nil {
 		if s.w.end > s.w.start {
 			s.svc.Counters.failed(&s.svc.Counters.ClientGone)
 			s.w.forget()
@@ -232,7 +251,7 @@ func (s *Session) checkEOF() {
 // Abort says that the connection is lost: the request's Context ends with cause, the app's Body is closed,
 // output is dropped and Next is Close.
 func (s *Session) Abort(cause error) {
-	if s.lost {
+	if s.conn == lost {
 		return
 	}
 	if s.phase != receiving || s.w != nil && (s.w.pending() || s.w.end > s.w.start) {
@@ -242,13 +261,13 @@ func (s *Session) Abort(cause error) {
 }
 
 func (s *Session) lose(cause error) {
-	s.broken = s.broken || s.phase == running && s.headOut || s.w != nil && s.w.pending()
-	s.lost = true
+	s.broken = s.broken || s.phase >= answering || s.w != nil && s.w.pending()
+	s.conn = lost
 	s.ctx.end(cause)
 	if s.w == nil {
 		return
 	}
-	if s.phase == running {
+	if s.Busy() {
 		s.closeBody()
 	}
 	s.phase = receiving
@@ -277,13 +296,13 @@ func (s *Session) Shed() {
 }
 
 // Busy tells whether a request has begun to run and its answer is not yet completely in Output.
-func (s *Session) Busy() bool { return s.phase == running }
+func (s *Session) Busy() bool { return s.phase >= running }
 
 // Output is what is to be written: the Session's, valid until Sent.
 func (s *Session) Output() []byte {
 	w := s.w
 	switch {
-	case w == nil || s.lost:
+	case w == nil || s.conn == lost:
 		return nil
 	case w.sent < len(w.out):
 		return w.out[w.sent:]
@@ -293,7 +312,7 @@ func (s *Session) Output() []byte {
 
 // Sent says that the first n bytes of Output have been taken.
 func (s *Session) Sent(n int) {
-	if n <= 0 || s.w == nil || s.lost {
+	if n <= 0 || s.w == nil || s.conn == lost {
 		return
 	}
 	s.w.took(n)
@@ -324,8 +343,8 @@ func (s *Session) Deadline() time.Time {
 		return after(s.wrote, l.WriteTime, 60*time.Second)
 	case Read:
 		switch {
-		case s.proxied: // since it has been accepted
-		case s.first && s.Idle(): // likewise: to say nothing must not hold a slot for longer than to say little
+		case s.client == proxyDue: // since it has been accepted
+		case s.client == firstDue && s.Idle(): // likewise: to say nothing must not hold a slot for longer than to say little
 			return earlier(after(s.since, l.HeaderTime, 10*time.Second), after(s.since, l.IdleTime, 75*time.Second))
 		case s.Idle():
 			return after(s.since, l.IdleTime, 75*time.Second)
@@ -347,10 +366,10 @@ func (s *Session) Expire(now time.Time) {
 	switch {
 	case s.Next() == Write:
 		s.Abort(ErrWriteTimeout)
-	case s.proxied:
+	case s.client == proxyDue:
 		s.turnAway(errUnproxied)
 	case s.Idle():
-		s.closing = true
+		s.conn = closing
 		s.settle()
 	default:
 		s.refuse(errTimeout)
@@ -364,14 +383,21 @@ func (s *Session) Drain() { s.draining.Store(true) }
 // Idle tells whether the connection is between requests: nothing received, running or to be sent.
 func (s *Session) Idle() bool {
 	w := s.w
-	return s.phase == receiving && !s.lost && (w == nil || w.start == w.end && !w.pending())
+	return s.phase == receiving && s.conn != lost && (w == nil || w.start == w.end && !w.pending())
 }
 
 // Linger tells, once Next is Close, whether the client has sent more than was looked at, or may still be doing
 // so, as when it has been refused in the middle of a request. An engine that closed a TCP connection at once
 // would reset it, and the client might never see the answer: it should shut down its writing half first, and
 // read and drop for a short while.
-func (s *Session) Linger() bool { return s.linger && !s.lost && !s.eof }
+func (s *Session) Linger() bool { return s.client == talking && s.conn != lost }
+
+// talksOn says that the client sends what nobody will look at.
+func (s *Session) talksOn() {
+	if s.client != finished {
+		s.client = talking
+	}
+}
 
 // Broken tells, once Next is Close, whether an answer has begun that is not whole. Some answers are framed by
 // nothing but the end of the connection (HTTP/1.0): the engine must reset it instead of closing it, where it
@@ -381,10 +407,10 @@ func (s *Session) Broken() bool { return s.broken }
 // Release closes what is open and gives the buffers back. The Session must not be used afterwards.
 // An answer that is not completely written counts as broken off.
 func (s *Session) Release() {
-	if s.lost {
+	if s.conn == lost {
 		return
 	}
-	if s.phase == running || s.w != nil && s.w.pending() {
+	if s.Busy() || s.w != nil && s.w.pending() {
 		s.svc.Counters.lost(ErrReleased)
 	}
 	s.lose(ErrReleased)

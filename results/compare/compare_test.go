@@ -612,9 +612,9 @@ func TestWhatIsJudged(t *testing.T) {
 	var judged, informs []string
 	for _, c := range must(t, mixed, mixed, compare.Defaults()).Comparisons {
 		if c.Judged {
-			judged = append(judged, c.Metric+" "+c.Class)
+			judged = append(judged, string(c.Metric)+" "+c.Class)
 		} else {
-			informs = append(informs, c.Metric+" "+c.Class)
+			informs = append(informs, string(c.Metric)+" "+c.Class)
 		}
 	}
 	if d := cmp.Diff([]string{"latency_p99_us fast", "latency_p50_us fast", "cpu_us_per_request "}, judged); d != "" {
