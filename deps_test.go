@@ -32,6 +32,8 @@ var mayImport = map[string][]string{
 	"internal/testkit":  {},
 	"internal/systemd":  {},
 	"internal/number":   {},
+	"internal/percent":  {},
+	"internal/settings": {},
 	"internal/yamlfile": {"internal/file", "internal/number", "internal/suggest"},
 	// The kernel's interface, which the generator and the server that does
 	// nothing are built on.
@@ -41,17 +43,17 @@ var mayImport = map[string][]string{
 	"protocol/proxyproto":  {},
 
 	"protocol":              {"protocol/gateway", "protocol/proxyproto"},
-	"protocol/http1":        {"protocol", "protocol/gateway"},
-	"protocol/cgi":          {"protocol", "protocol/gateway", "protocol/http1"}, // an answer's head is read as HTTP's
+	"protocol/http1":        {"protocol", "protocol/gateway", "internal/percent"},
+	"protocol/cgi":          {"protocol", "protocol/gateway", "protocol/http1", "internal/percent"}, // an answer's head is read as HTTP's
 	"protocol/uwsgi":        {"protocol", "protocol/cgi", "protocol/gateway"},
 	"protocol/scgi":         {"protocol", "protocol/cgi", "protocol/gateway"},
 	"protocol/fastcgi":      {"protocol", "protocol/cgi", "protocol/gateway", "protocol/http1"},
-	"protocol/client":       {"protocol/cgi", "protocol/http1", "protocol/uwsgi", "protocol/scgi", "protocol/fastcgi"},
+	"protocol/client":       {"protocol/cgi", "protocol/http1", "protocol/uwsgi", "protocol/scgi", "protocol/fastcgi", "internal/percent"},
 	"protocol/protocoltest": {"protocol", "protocol/gateway"},
 
 	// What a server asks of Linux and net does not offer; a leaf.
 	"engines/kernel":     {"protocol/gateway"},
-	"engines":            {"engines/kernel", "protocol", "protocol/gateway", "internal/number", "internal/suggest"},
+	"engines":            {"engines/kernel", "protocol", "protocol/gateway", "internal/number", "internal/suggest", "internal/settings"},
 	"engines/blocking":   {"engines", "engines/kernel", "protocol", "protocol/gateway"},
 	"engines/sync":       {"engines", "engines/kernel", "engines/blocking", "protocol", "protocol/gateway"},
 	"engines/threads":    {"engines", "engines/kernel", "engines/blocking", "protocol", "protocol/gateway"},
@@ -71,7 +73,7 @@ var mayImport = map[string][]string{
 	"engines/enginetest": {"engines/...", "protocol/...", "scenarios/apps", "internal/testkit"},
 
 	// The language of load: scenarios are written in it, the generator speaks it.
-	"scenarios/workload": {"internal/file", "internal/number", "internal/suggest"},
+	"scenarios/workload": {"internal/file", "internal/number", "internal/suggest", "internal/percent", "internal/settings"},
 	"scenarios":          {"internal/suggest", "internal/secret", "internal/yamlfile", "internal/number", "scenarios/workload"},
 	"scenarios/apps":     {"protocol/gateway", "protocol/conformance", "internal/suggest"},
 

@@ -3,6 +3,8 @@ package engines
 import (
 	"fmt"
 	"strings"
+
+	"github.com/dynobench/dyno/internal/settings"
 )
 
 // Spec names an engine and its settings, as in
@@ -45,21 +47,16 @@ func Parse(s string) (Spec, error) {
 			spec.Inner += ":" + name
 		}
 	}
-	seen := make(map[string]bool)
-	for more {
-		var item string
-		item, rest, more = strings.Cut(rest, ",")
-		key, value, ok := strings.Cut(item, "=")
-		switch {
-		case !ok:
-			return fail("%q is not key=value", item)
-		case !isName(key):
-			return fail("%q is not a key (lower-case letters, digits and hyphens)", key)
-		case seen[key]:
-			return fail("%s is set twice", key)
+	if more {
+		for setting, err := range settings.Each(rest) {
+			switch {
+			case err != nil:
+				return fail("%v", err)
+			case !isName(setting.Key):
+				return fail("%q is not a key (lower-case letters, digits and hyphens)", setting.Key)
+			}
+			spec.Params = append(spec.Params, Param(setting))
 		}
-		seen[key] = true
-		spec.Params = append(spec.Params, Param{key, value})
 	}
 	return spec, nil
 }

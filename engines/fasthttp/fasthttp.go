@@ -35,24 +35,20 @@ func New(p *engines.Params) (*Engine, error) { return new(Engine), p.Err() }
 
 // Serve implements engines.Engine.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
-	if err := engines.HTTPOnly("fasthttp", svc); err != nil {
-		sock.Close()
-		return err
-	}
-	e.Watch(svc)
-	inFlight, cancel := context.WithCancelCause(context.Background())
-	defer cancel(context.Canceled)
+	return yardstick.Serve(ctx, "fasthttp", sock, &e.Meter, svc, func(t yardstick.Terms) yardstick.Server {
+		return newServer(svc, newAdapter(svc, t.InFlight, sock.Addr()), t)
+	})
+}
+
+func newServer(svc *protocol.Service, a *adapter, t yardstick.Terms) *server {
 	l := svc.Limits
-	header := yardstick.Limit(l.HeaderTime, 10*time.Second)
-	body := yardstick.Limit(l.BodyTime, 60*time.Second)
-	a := newAdapter(svc, inFlight, sock.Addr())
 	srv := &fasthttp.Server{
 		Handler:                       a.handle,
 		ErrorHandler:                  refuse(svc),
 		ConnState:                     idle,
 		Concurrency:                   math.MaxInt32,
 		ReadBufferSize:                l.MaxLine() + l.MaxHeaderBytes(), // it bounds the header
-		IdleTimeout:                   yardstick.Limit(l.IdleTime, 75*time.Second),
+		IdleTimeout:                   t.Idle,
 		StreamRequestBody:             true, // so that it is the adapter that gathers, within what all may hold
 		MaxRequestBodySize:            int(min(l.MaxBody(), math.MaxInt)),
 		DisableKeepalive:              svc.NoKeepAlive,
@@ -64,13 +60,16 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		DisablePreParseMultipartForm:  true,
 		Logger:                        logger{svc.Log},
 	}
-	if header > 0 && body > 0 {
-		srv.ReadTimeout = header + body
-		if svc.Limits.HeaderTime > 0 { // the shorter limit has been asked for
-			srv.ReadTimeout = max(header, yardstick.Limit(svc.Limits.BodyTime, header))
+	if t.Header > 0 && t.Body > 0 {
+		srv.ReadTimeout = t.Header + t.Body
+		if l.HeaderTime > 0 { // the shorter limit has been asked for
+			srv.ReadTimeout = t.Header
+			if l.BodyTime != 0 {
+				srv.ReadTimeout = max(t.Header, t.Body)
+			}
 		}
 	}
-	return yardstick.Serve(ctx, &server{Server: srv}, yardstick.Listen(ctx, sock, &e.Meter, svc), svc, cancel)
+	return &server{Server: srv}
 }
 
 // server is a fasthttp.Server whose second shutdown goes on waiting, where the

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/dynobench/dyno/engines"
 	"github.com/dynobench/dyno/engines/kernel"
@@ -34,16 +33,11 @@ func New(p *engines.Params) (*Engine, error) { return new(Engine), p.Err() }
 
 // Serve implements engines.Engine.
 func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.Service) error {
-	if err := engines.HTTPOnly("nethttp", svc); err != nil {
-		sock.Close()
-		return err
-	}
-	e.Watch(svc)
-	inFlight, cancel := context.WithCancelCause(context.Background())
-	defer cancel(context.Canceled)
+	return yardstick.Serve(ctx, "nethttp", sock, &e.Meter, svc, func(t yardstick.Terms) yardstick.Server { return newServer(svc, t) })
+}
+
+func newServer(svc *protocol.Service, t yardstick.Terms) server {
 	l := svc.Limits
-	header := yardstick.Limit(l.HeaderTime, 10*time.Second)
-	body := yardstick.Limit(l.BodyTime, 60*time.Second)
 	srv := &http.Server{
 		Handler: &handler{svc: svc, Handler: gateway.Handler{
 			App:       svc.App,
@@ -63,14 +57,14 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 				}
 			},
 		}},
-		ReadHeaderTimeout: header,
-		IdleTimeout:       yardstick.Limit(l.IdleTime, 75*time.Second),
+		ReadHeaderTimeout: t.Header,
+		IdleTimeout:       t.Idle,
 		MaxHeaderBytes:    l.MaxHeaderBytes(),
 
 		DisableGeneralOptionsHandler: true, // OPTIONS * is the app's
 
 		ErrorLog:    slog.NewLogLogger(svc.Log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return inFlight },
+		BaseContext: func(net.Listener) context.Context { return t.InFlight },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -83,12 +77,11 @@ func (e *Engine) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 			}
 		},
 	}
-	if header > 0 && body > 0 {
-		srv.ReadTimeout = header + body
+	if t.Header > 0 && t.Body > 0 {
+		srv.ReadTimeout = t.Header + t.Body
 	}
 	srv.SetKeepAlivesEnabled(!svc.NoKeepAlive)
-	ln := yardstick.Listen(ctx, sock, &e.Meter, svc)
-	return yardstick.Serve(ctx, server{srv}, ln, svc, cancel)
+	return server{srv}
 }
 
 // server is an http.Server under the method names that fasthttp has.

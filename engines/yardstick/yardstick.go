@@ -33,17 +33,17 @@ type Listener struct {
 	open map[*Conn]struct{}
 }
 
-// Listen wraps the listener of sock. It waits a lack of descriptors out until
+// listen wraps the listener of sock. It waits a lack of descriptors out until
 // ctx ends: one of the servers would end with the first.
-func Listen(ctx context.Context, sock *engines.Socket, meter *engines.Meter, svc *protocol.Service) *Listener {
+func listen(ctx context.Context, sock *engines.Socket, meter *engines.Meter, svc *protocol.Service) *Listener {
 	return &Listener{
 		Listener: sock.Listener(),
 		sock:     sock,
 		meter:    meter,
 		ctx:      ctx,
 		log:      svc.Log,
-		write:    Limit(svc.Limits.WriteTime, 60*time.Second),
-		first:    Limit(svc.Limits.HeaderTime, 10*time.Second),
+		write:    limit(svc.Limits.WriteTime, 60*time.Second),
+		first:    limit(svc.Limits.HeaderTime, 10*time.Second),
 		open:     make(map[*Conn]struct{}),
 	}
 }
@@ -235,9 +235,32 @@ type Server interface {
 	ShutdownWithContext(ctx context.Context) error
 }
 
-// Serve runs srv on ln until ctx ends, and drains it then. cancel ends the
-// Contexts of the requests in flight.
-func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service, cancel context.CancelCauseFunc) error {
+// Terms are what both servers are made from, beside their Service.
+type Terms struct {
+	InFlight           context.Context // the parent of all requests' Contexts: it ends when they are given up
+	Header, Body, Idle time.Duration   // time limits; 0 is none
+}
+
+// Serve runs the server that build makes on sock until ctx ends, and drains it
+// then. name is the engine's, for the error where svc is not HTTP's.
+func Serve(ctx context.Context, name string, sock *engines.Socket, meter *engines.Meter, svc *protocol.Service, build func(Terms) Server) error {
+	if err := engines.HTTPOnly(name, svc); err != nil {
+		sock.Close()
+		return err
+	}
+	meter.Watch(svc)
+	inFlight, cancel := context.WithCancelCause(context.Background())
+	defer cancel(context.Canceled)
+	l := svc.Limits
+	srv := build(Terms{
+		InFlight: inFlight,
+		Header:   limit(l.HeaderTime, 10*time.Second), Body: limit(l.BodyTime, 60*time.Second), Idle: limit(l.IdleTime, 75*time.Second),
+	})
+	return serve(ctx, srv, listen(ctx, sock, meter, svc), svc, cancel)
+}
+
+// serve runs srv on ln. cancel ends the Contexts of the requests in flight.
+func serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service, cancel context.CancelCauseFunc) error {
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
 	select {
@@ -273,9 +296,9 @@ func Serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service,
 	return engines.ErrDrainTimeout
 }
 
-// Limit is a time limit as these servers have it: the default for 0, and 0, no
+// limit is a time limit as these servers have it: the default for 0, and 0, no
 // limit, for a negative one.
-func Limit(d, byDefault time.Duration) time.Duration {
+func limit(d, byDefault time.Duration) time.Duration {
 	if d == 0 {
 		return byDefault
 	}

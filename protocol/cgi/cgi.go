@@ -15,6 +15,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/dynobench/dyno/internal/percent"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -159,6 +160,17 @@ func (r *Request) Complete(data []byte) error {
 	return nil
 }
 
+// Body is the Outcome of data for a request whose variables, which are complete,
+// end at from and are followed by the body.
+func (r *Request) Body(data []byte, from int) protocol.Outcome {
+	length, _ := r.Length()
+	end := from + int(length)
+	if len(data) < end {
+		return protocol.Outcome{State: protocol.InBody, Size: len(data), Need: end}
+	}
+	return protocol.Outcome{State: protocol.Done, Size: end}
+}
+
 // Length is the request's CONTENT_LENGTH in bytes, and whether there is one.
 func (r *Request) Length() (n int64, given bool) { return r.length, r.size(contentLength) > 0 }
 
@@ -205,7 +217,7 @@ func (r *Request) path(data []byte) error {
 	p := u.of(data)
 	if bytes.IndexByte(p, '%') >= 0 {
 		var ok bool
-		if r.unescaped, ok = unescape(r.unescaped[:0], p); !ok {
+		if r.unescaped, ok = percent.AppendDecoded(r.unescaped[:0], p); !ok {
 			return errPath
 		}
 		p = r.unescaped

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/dynobench/dyno/internal/percent"
 	"github.com/dynobench/dyno/protocol/http1"
 )
 
@@ -42,7 +43,7 @@ func (r *ClientRequest) AppendVariables(dst []byte, pair func(dst []byte, prefix
 	path, query, _ := strings.Cut(r.Target, "?")
 	if strings.IndexByte(path, '%') >= 0 {
 		var ok bool
-		if r.scratch, ok = unescape(r.scratch[:0], unsafe.Slice(unsafe.StringData(path), len(path))); ok {
+		if r.scratch, ok = percent.AppendDecoded(r.scratch[:0], unsafe.Slice(unsafe.StringData(path), len(path))); ok {
 			path = alias(r.scratch)
 		}
 	}

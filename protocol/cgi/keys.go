@@ -138,32 +138,3 @@ func isToken(b []byte) bool {
 func forbidden(b []byte) bool {
 	return bytes.IndexByte(b, '\n') >= 0 || bytes.IndexByte(b, '\r') >= 0 || bytes.IndexByte(b, 0) >= 0
 }
-
-// unescape appends b with its percent signs decoded, and tells whether they
-// were well-formed.
-func unescape(dst, b []byte) ([]byte, bool) {
-	for i := 0; i < len(b); i++ {
-		c := b[i]
-		if c == '%' {
-			if i+2 >= len(b) || unhex(b[i+1]) < 0 || unhex(b[i+2]) < 0 {
-				return dst, false
-			}
-			c = byte(unhex(b[i+1])<<4 | unhex(b[i+2]))
-			i += 2
-		}
-		dst = append(dst, c)
-	}
-	return dst, true
-}
-
-func unhex(b byte) int {
-	switch {
-	case '0' <= b && b <= '9':
-		return int(b - '0')
-	case 'a' <= b && b <= 'f':
-		return int(b-'a') + 10
-	case 'A' <= b && b <= 'F':
-		return int(b-'A') + 10
-	}
-	return -1
-}

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/net/idna"
+
+	"github.com/dynobench/dyno/internal/percent"
 )
 
 // Endpoint is where a server is, as a URL says it.
@@ -48,13 +50,13 @@ func ParseURL(raw string) (Endpoint, error) {
 			return Endpoint{}, fmt.Errorf("%s: the path of the socket has %d bytes, and the system takes %d: use a shorter one, a relative one, or a link", raw, len(socket), maxUnix)
 		}
 		path, _, _ = strings.Cut(path, "#")
-		return Endpoint{Protocol: protocol, TLS: secure, Unix: socket, Host: "localhost", Path: "/" + encode(path)}, nil
+		return Endpoint{Protocol: protocol, TLS: secure, Unix: socket, Host: "localhost", Path: "/" + percent.NonASCII(path)}, nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
 		return Endpoint{}, fmt.Errorf("%s is no URL: %s", raw, known)
 	}
-	e := Endpoint{Protocol: Lookup(u.Scheme), TLS: u.Scheme == "https", Hostname: u.Hostname(), Port: 80, Path: encode(u.RequestURI())}
+	e := Endpoint{Protocol: Lookup(u.Scheme), TLS: u.Scheme == "https", Hostname: u.Hostname(), Port: 80, Path: percent.NonASCII(u.RequestURI())}
 	if e.TLS {
 		e.Protocol, e.Port = HTTP, 443
 	}
@@ -99,19 +101,6 @@ func ascii(host string) (string, error) {
 		}
 	}
 	return host, nil
-}
-
-// encode percent-encodes what is beyond ASCII, which url.URL leaves in a query.
-func encode(target string) string {
-	var b strings.Builder
-	for i := range len(target) {
-		if c := target[i]; c >= 0x80 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // Scheme is that of URLs with TCP: the protocol's name, or https.

@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/bits"
 	"unsafe"
+
+	"github.com/dynobench/dyno/internal/percent"
 )
 
 // tokens are the bytes of names and methods (RFC 9110, 5.6.2).
@@ -174,37 +176,12 @@ func checkEscapes(b []byte) (escaped, ok bool) {
 			continue
 		}
 		escaped = true
-		if i+2 >= len(b) || unhex(b[i+1]) < 0 || unhex(b[i+2]) < 0 {
+		if i+2 >= len(b) || percent.Digit(b[i+1]) < 0 || percent.Digit(b[i+2]) < 0 {
 			return true, false
 		}
 		i += 2
 	}
 	return escaped, true
-}
-
-// unescape appends b, which has passed checkEscapes, decoded.
-func unescape(dst, b []byte) []byte {
-	for i := 0; i < len(b); i++ {
-		c := b[i]
-		if c == '%' {
-			c = byte(unhex(b[i+1])<<4 | unhex(b[i+2]))
-			i += 2
-		}
-		dst = append(dst, c)
-	}
-	return dst
-}
-
-func unhex(b byte) int {
-	switch {
-	case '0' <= b && b <= '9':
-		return int(b - '0')
-	case 'a' <= b && b <= 'f':
-		return int(b-'a') + 10
-	case 'A' <= b && b <= 'F':
-		return int(b-'A') + 10
-	}
-	return -1
 }
 
 // parseLength reads a Content-Length: digits only. A number that does not fit
@@ -227,7 +204,7 @@ func parseLength(b []byte) (n int64, ok, tooLong bool) {
 // A number that does not fit is −1.
 func parseHex(b []byte) (n int64, digits int) {
 	for digits < len(b) {
-		d := unhex(b[digits])
+		d := percent.Digit(b[digits])
 		if d < 0 {
 			break
 		}

@@ -8,6 +8,7 @@
 package http1
 
 import (
+	"github.com/dynobench/dyno/internal/percent"
 	"github.com/dynobench/dyno/protocol"
 	"github.com/dynobench/dyno/protocol/gateway"
 )
@@ -113,7 +114,7 @@ func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
 	case c.path.from == c.path.to:
 		env.Path = "/"
 	case c.escaped:
-		c.unescaped = unescape(c.unescaped[:0], c.path.of(data))
+		c.unescaped, _ = percent.AppendDecoded(c.unescaped[:0], c.path.of(data)) // which has passed checkEscapes
 		env.Path = text(c.unescaped, span{0, len(c.unescaped)})
 	default:
 		env.Path = text(data, c.path)

@@ -77,12 +77,7 @@ func (c *conn) Parse(data []byte) (protocol.Outcome, error) {
 		}
 		c.ready = true
 	}
-	length, _ := c.req.Length()
-	end := c.end + int(length)
-	if len(data) < end {
-		return protocol.Outcome{State: protocol.InBody, Size: len(data), Need: end}, nil
-	}
-	return protocol.Outcome{State: protocol.Done, Size: end}, nil
+	return c.req.Body(data, c.end), nil
 }
 
 // length reads the netstring's. It has no leading zero, and is bounded, and so

@@ -96,12 +96,7 @@ func (c *conn) Parse(data []byte) (protocol.Outcome, error) {
 		}
 		c.ready = true
 	}
-	length, _ := c.req.Length()
-	end := c.block + int(length)
-	if len(data) < end {
-		return protocol.Outcome{State: protocol.InBody, Size: len(data), Need: end}, nil
-	}
-	return protocol.Outcome{State: protocol.Done, Size: end}, nil
+	return c.req.Body(data, c.block), nil
 }
 
 // variables takes the packet apart, which is complete.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dynobench/dyno/internal/number"
+	"github.com/dynobench/dyno/internal/settings"
 	"github.com/dynobench/dyno/internal/suggest"
 )
 
@@ -32,24 +33,20 @@ func ParseGroup(spec string) (Group, error) {
 		return fail("%v", suggest.Unknown("kind of group", kind, GroupKinds()))
 	}
 	known := append([]string{"name"}, keys...)
-	seen := map[string]bool{}
-	for more {
-		var item string
-		item, rest, more = strings.Cut(rest, ",")
-		key, value, ok := strings.Cut(item, "=")
-		switch {
-		case !ok:
-			return fail("%q is not key=value", item)
-		case !slices.Contains(known, key):
-			return fail("%v", suggest.Unknown("key", key, known))
-		case seen[key]:
-			return fail("%s is set twice", key)
-		}
-		seen[key] = true
-		for _, k := range groupKeys {
-			if k.name == key {
-				if what := k.set(&g, value); what != "" {
-					return fail("%s=%s: expected %s", key, value, what)
+	if more {
+		for setting, err := range settings.Each(rest) {
+			switch {
+			case err != nil:
+				return fail("%v", err)
+			case !slices.Contains(known, setting.Key):
+				return fail("%v", suggest.Unknown("key", setting.Key, known))
+			}
+			for _, k := range groupKeys {
+				if k.name != setting.Key {
+					continue
+				}
+				if what := k.set(&g, setting.Value); what != "" {
+					return fail("%s=%s: expected %s", setting.Key, setting.Value, what)
 				}
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dynobench/dyno/internal/percent"
 )
 
 // Path parses the target of a request. Values from the data and from pick are
@@ -47,15 +49,7 @@ func Target(text string) (string, error) {
 	if before, fragment, ok := strings.Cut(text, "#"); ok {
 		return "", fmt.Errorf("path %q: #%s is a fragment, which is not sent to servers: leave it out, or write %s%%23%s", text, fragment, before, fragment)
 	}
-	var b []byte
-	for i := 0; i < len(text); i++ {
-		if c := text[i]; c >= 0x80 {
-			b = append(b, '%', upper[c>>4], upper[c&15])
-		} else {
-			b = append(b, c)
-		}
-	}
-	return string(b), nil
+	return percent.NonASCII(text), nil
 }
 
 func (t Template) slash(text string) error {
@@ -120,15 +114,13 @@ func (e escape) append(dst []byte, value string) []byte {
 		case e == inJSON:
 			dst = appendJSON(dst, c)
 		case e == inQuery && !unreserved(c), e == inPath && c == '%' && !escaped(value[i:]), e == inPath && !inTarget(c):
-			dst = append(dst, '%', upper[c>>4], upper[c&15])
+			dst = percent.Append(dst, c)
 		default:
 			dst = append(dst, c)
 		}
 	}
 	return dst
 }
-
-const upper = "0123456789ABCDEF"
 
 // unreserved are RFC 3986's: they mean nothing anywhere.
 func unreserved(c byte) bool {
