@@ -35,11 +35,11 @@ type Parser interface {
 	// the Outcome beside it only the Reply counts.
 	Parse(data []byte) (Outcome, error)
 
-	// Fill describes the request that Parse has found Done in data, which
+	// Describe describes the request that Parse has found Done in data, which
 	// must be the first Outcome.Size bytes. It sets what the protocol knows,
 	// leaves the other fields alone and returns the request's body. All
 	// strings alias data or the Parser's own memory, until Reset.
-	Fill(env *gateway.Environ, data []byte) (body []byte)
+	Describe(env *gateway.Environ, data []byte) (body []byte)
 }
 
 // Encoder frames answers. Each method appends to dst and returns the extended

@@ -25,16 +25,16 @@ var plainText = []gateway.Field{{Name: "Content-Type", Value: "text/plain; chars
 // shed load come back on their own terms, but not at once.
 var tryLater = append([]gateway.Field{{Name: "Retry-After", Value: "1"}}, plainText...)
 
-// working is the Session's work, taken from the pool if it has none.
-func (s *Session) working() *work {
+// requested is the request at hand, taken from the pool if it has none.
+func (s *Session) requested() *request {
 	if s.w == nil {
-		s.w = s.svc.pool.Get().(*work)
+		s.w = s.svc.pool.Get().(*request)
 		s.w.reset(&s.svc.Limits)
 	}
 	return s.w
 }
 
-// letGo gives the work back.
+// letGo gives the request at hand back to the pool.
 func (s *Session) letGo() {
 	if w := s.w; w != nil {
 		s.w = nil
@@ -44,7 +44,7 @@ func (s *Session) letGo() {
 }
 
 // settle begins to wait for the next request when all output has been written,
-// and gives the work back unless something of it has come.
+// and lets go of it unless something of it has come.
 func (s *Session) settle() {
 	if s.w != nil && s.Idle() {
 		s.since = s.wrote
@@ -135,7 +135,7 @@ func (s *Session) reply(e *Error, header []gateway.Field, keep bool) {
 	w.out = w.enc.End(w.out)
 }
 
-// putHead puts the work's head into the output. It stands there so that it does
+// putHead puts the head into the output. It stands there so that it does
 // not escape anew for each request.
 func (s *Session) putHead(keep bool) {
 	w := s.w
@@ -224,7 +224,7 @@ func (s *Session) begin() {
 		Wait:       s.peer.Wait,
 		Watch:      s.peer.Watch,
 	}
-	body := w.parser.Fill(env, w.in[w.start:w.reqEnd:w.reqEnd])
+	body := w.parser.Describe(env, w.in[w.start:w.reqEnd:w.reqEnd])
 	env.ContentLength = int64(len(body))
 	if env.ServerName == "" || env.ServerPort == "" {
 		env.ServerName, env.ServerPort = serverOf(env.Host)

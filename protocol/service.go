@@ -32,7 +32,7 @@ type Service struct {
 	Counters    *Counters
 
 	lastCall *atomic.Int64 // nanoseconds, see Retire; shared by copies, as the Counters are
-	pool     *sync.Pool    // of *work
+	pool     *sync.Pool    // of *request
 }
 
 // NewService returns a Service with the default limits that logs to slog's
@@ -46,7 +46,7 @@ func NewService(app gateway.App, codec Codec) *Service {
 		Counters:  new(Counters),
 		lastCall:  new(atomic.Int64),
 	}
-	s.pool = &sync.Pool{New: func() any { return newWork(codec, &s.Counters.Held) }}
+	s.pool = &sync.Pool{New: func() any { return newRequest(codec, &s.Counters.Held) }}
 	return s
 }
 

@@ -84,7 +84,7 @@ type Session struct {
 	svc  *Service
 	peer Peer
 	ctx  connContext
-	w    *work // nil while idle
+	w    *request // nil while idle
 
 	conn     connState
 	client   clientState
@@ -179,7 +179,7 @@ func (s *Session) Next() Action {
 // It may be asked for only when Next says Read, or of a Session that is Idle when Drain comes: what its client
 // had sent before is still answered.
 func (s *Session) Buffer() []byte {
-	w := s.working()
+	w := s.requested()
 	if s.phase == receiving {
 		w.space(s.svc) // parse has seen to it, but where next to nothing is needed
 	}
@@ -215,7 +215,7 @@ func (s *Session) Feed(p []byte) int {
 			return taken // a protocol's replies, which must not gather without end
 		}
 		var free []byte
-		if w := s.working(); s.phase == receiving {
+		if w := s.requested(); s.phase == receiving {
 			free = s.Buffer()
 		} else if free = w.in[w.end:]; len(free) == 0 {
 			return taken

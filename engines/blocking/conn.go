@@ -25,10 +25,10 @@ type Conn interface {
 	// the clock itself. A Write that was interrupted tells what it wrote.
 	Read(p []byte) (int, error)
 	Write(p []byte) (int, error)
-	// Fill is Read into the Buffer of s. A Conn that many may wait in asks for
+	// ReadInto is Read into the Buffer of s. A Conn that many may wait in asks for
 	// the buffer when there are bytes for it, and not before: the memory of an
 	// idle connection is mostly that.
-	Fill(s *protocol.Session) (int, error)
+	ReadInto(s *protocol.Session) (int, error)
 	// ReadBy and WriteBy set a time, until they set another, for Reads and
 	// Writes to return by.
 	ReadBy(t time.Time)
@@ -57,7 +57,7 @@ func Net(c net.Conn) Conn {
 	n := &netConn{Conn: c}
 	if h, ok := c.(syscall.Conn); ok {
 		n.raw, _ = h.SyscallConn() // nil of one that is closed: its Read says so
-		n.fill = n.tryFill         // once, so that a read allocates nothing
+		n.reading = n.tryRead      // once, so that a read allocates nothing
 	}
 	return n
 }
@@ -66,11 +66,11 @@ type netConn struct {
 	net.Conn
 	woken atomic.Bool
 
-	raw    syscall.RawConn // nil: there is no descriptor to be had
-	fill   func(fd uintptr) bool
-	s      *protocol.Session // that is to be filled
-	n      int               // what the last read returned
-	failed error
+	raw     syscall.RawConn // nil: there is no descriptor to be had
+	reading func(fd uintptr) bool
+	s       *protocol.Session // that is to be filled
+	n       int               // what the last read returned
+	failed  error
 
 	answered bool // s waits for a further request
 	peek     [1]byte
@@ -78,13 +78,13 @@ type netConn struct {
 
 var _ Conn = (*netConn)(nil)
 
-func (c *netConn) Fill(s *protocol.Session) (int, error) {
+func (c *netConn) ReadInto(s *protocol.Session) (int, error) {
 	if c.raw == nil {
 		return c.Read(s.Buffer())
 	}
 	c.answered = c.s != nil && s.Idle()
 	c.s = s
-	err := c.raw.Read(c.fill)
+	err := c.raw.Read(c.reading)
 	switch {
 	case err != nil:
 		return 0, err
@@ -96,10 +96,10 @@ func (c *netConn) Fill(s *protocol.Session) (int, error) {
 	return c.n, nil
 }
 
-// tryFill is called when there may be something to read, and tells whether
+// tryRead is called when there may be something to read, and tells whether
 // there was. After an answer there mostly is nothing yet; to find that out with
 // a buffer would cost taking one and giving it back for each request.
-func (c *netConn) tryFill(fd uintptr) bool {
+func (c *netConn) tryRead(fd uintptr) bool {
 	if c.answered {
 		c.answered = false
 		if _, _, err := unix.Recvfrom(int(fd), c.peek[:], unix.MSG_PEEK); err == unix.EAGAIN {

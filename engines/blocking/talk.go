@@ -166,7 +166,7 @@ func (t *Talk) read() {
 		t.conn.ReadBy(by)
 		t.readBy = by
 	}
-	n, err := t.conn.Fill(t.s)
+	n, err := t.conn.ReadInto(t.s)
 	silent := t.silent && n <= 0
 	t.silent = false
 	if n > 0 {

@@ -70,8 +70,8 @@ func (c *conn) readable(wait time.Duration) bool {
 	return n > 0 || err != nil
 }
 
-// Fill holds the buffer while it waits: there are no more threads than slots.
-func (c *conn) Fill(s *protocol.Session) (int, error) { return c.Read(s.Buffer()) }
+// ReadInto holds the buffer while it waits: there are no more threads than slots.
+func (c *conn) ReadInto(s *protocol.Session) (int, error) { return c.Read(s.Buffer()) }
 
 func (c *conn) Write(p []byte) (int, error) {
 	done := 0

@@ -230,8 +230,8 @@ func (r *Request) path(data []byte) error {
 	return nil
 }
 
-// Fill describes the request in env as protocol.Parser's Fill has to.
-func (r *Request) Fill(env *gateway.Environ, data []byte) {
+// Describe describes the request in env as protocol.Parser's Describe has to.
+func (r *Request) Describe(env *gateway.Environ, data []byte) {
 	env.Method = r.text(data, method)
 	env.RequestURI = r.text(data, uri)
 	env.Query = text(data, r.query)

@@ -33,7 +33,7 @@ func environ(t *testing.T, vars ...string) *gateway.Environ {
 	}
 	env := &gateway.Environ{Scheme: "http", ServerName: "socket", ServerPort: "9000", RemoteAddr: "127.0.0.1", RemotePort: "1234"}
 	env.ContentLength, _ = r.Length()
-	r.Fill(env, data)
+	r.Describe(env, data)
 	return env
 }
 

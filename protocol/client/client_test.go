@@ -101,7 +101,7 @@ func TestVariables(t *testing.T) {
 		if err != nil || o.State != protocol.Done {
 			t.Fatal(p.Name, o, err)
 		}
-		body := parser.Fill(&env, stream[6:][:o.Size])
+		body := parser.Describe(&env, stream[6:][:o.Size])
 		for name, want := range map[string]string{
 			"REQUEST_METHOD": "POST", "REQUEST_URI": q.Target, "PATH_INFO": "/a%20b/%zz", "QUERY_STRING": "c=d%20e", // malformed: as it is
 			"SERVER_NAME": "[::1]", "SERVER_PORT": "8080", "SERVER_PROTOCOL": "HTTP/1.1", "SCRIPT_NAME": "",

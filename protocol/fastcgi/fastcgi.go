@@ -115,9 +115,9 @@ func (c *conn) Reset(limits *protocol.Limits) {
 	*c = conn{limits: limits, req: c.req, reply: c.reply[:0]}
 }
 
-// Fill implements protocol.Parser.
-func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
-	c.req.Fill(env, data)
+// Describe implements protocol.Parser.
+func (c *conn) Describe(env *gateway.Environ, data []byte) []byte {
+	c.req.Describe(env, data)
 	return data[c.bodyFrom:c.kept]
 }
 

@@ -102,8 +102,8 @@ func (c *conn) Reset(limits *protocol.Limits) {
 	c.limits, c.fields, c.unescaped = limits, fields, unescaped
 }
 
-// Fill implements protocol.Parser.
-func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
+// Describe implements protocol.Parser.
+func (c *conn) Describe(env *gateway.Environ, data []byte) []byte {
 	env.Method = text(data, c.method)
 	env.RequestURI = text(data, c.target)
 	env.Query = text(data, c.query)

@@ -135,6 +135,6 @@ func BenchmarkParse(b *testing.B) {
 			b.Fatal(o, err)
 		}
 		env.Header = env.Header[:0]
-		p.Fill(&env, typical)
+		p.Describe(&env, typical)
 	}
 }

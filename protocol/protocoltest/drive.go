@@ -101,7 +101,7 @@ func Parse(codec protocol.Codec, limits *protocol.Limits, pieces ...[]byte) (Fou
 				break
 			}
 			var env gateway.Environ
-			body := p.Fill(&env, data[:o.Size:o.Size])
+			body := p.Describe(&env, data[:o.Size:o.Size])
 			found.Requests = append(found.Requests, fromEnviron(&env, body))
 			held = append(held[:0], data[o.Size:]...)
 			for i := range data {

@@ -85,7 +85,7 @@ func Rounds(tb testing.TB, codec protocol.Codec, stream []byte) (round func()) {
 			tb.Fatal(o, err)
 		}
 		env.Header, env.Vars = env.Header[:0], env.Vars[:0]
-		p.Fill(&env, data[:o.Size])
+		p.Describe(&env, data[:o.Size])
 		out, _ = e.Head(out[:0], &head, true, now)
 		out, _ = e.Open(out, 5)
 		out = e.End(e.Close(append(out, "hello"...)))

@@ -35,9 +35,9 @@ func (k *keeper) Parse(data []byte) (protocol.Outcome, error) {
 	return k.Parser.Parse(data)
 }
 
-func (k *keeper) Fill(env *gateway.Environ, data []byte) []byte {
+func (k *keeper) Describe(env *gateway.Environ, data []byte) []byte {
 	k.data = append(k.data, make([]byte, max(0, len(data)-len(k.data)))...)
-	return k.Parser.Fill(env, k.data[:len(data)])
+	return k.Parser.Describe(env, k.data[:len(data)])
 }
 
 // hasty takes what has come for all there is.

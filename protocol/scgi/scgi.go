@@ -139,9 +139,9 @@ func text(block []byte, at int) (cgi.Span, bool) {
 	return cgi.Span{From: at, To: at + n}, n >= 0
 }
 
-// Fill implements protocol.Parser.
-func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
-	c.req.Fill(env, data)
+// Describe implements protocol.Parser.
+func (c *conn) Describe(env *gateway.Environ, data []byte) []byte {
+	c.req.Describe(env, data)
 	return data[c.end:]
 }
 

@@ -128,9 +128,9 @@ func (c *conn) text(data []byte, at int) (cgi.Span, bool) {
 	return cgi.Span{From: from, To: to}, to <= c.block
 }
 
-// Fill implements protocol.Parser.
-func (c *conn) Fill(env *gateway.Environ, data []byte) []byte {
-	c.req.Fill(env, data)
+// Describe implements protocol.Parser.
+func (c *conn) Describe(env *gateway.Environ, data []byte) []byte {
+	c.req.Describe(env, data)
 	return data[c.block:]
 }
 

@@ -45,6 +45,6 @@ func BenchmarkParse(b *testing.B) {
 			b.Fatal(o, err)
 		}
 		env.Header, env.Vars = env.Header[:0], env.Vars[:0]
-		p.Fill(&env, data)
+		p.Describe(&env, data)
 	}
 }

@@ -51,7 +51,7 @@ func http1Figures(f *figures) error {
 			return fmt.Errorf("http1: %+v, %v", o, err)
 		}
 		env.Header = env.Header[:0]
-		parser.Fill(&env, browser)
+		parser.Describe(&env, browser)
 		return nil
 	}
 	stream := bytes.NewReader(browser)

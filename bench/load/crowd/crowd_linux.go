@@ -199,7 +199,7 @@ func (w *crowd) gather() {
 			break
 		}
 		w.handle(w.poll.Wait(min(w.alarms.first(), at+w.tick)))
-		w.ring(record.Now())
+		w.wakeDue(record.Now())
 	}
 	for _, i := range held { // the time was too short for them
 		w.rest(&w.slots[i], record.Now())
@@ -215,7 +215,7 @@ func (w *crowd) keep() {
 	}
 	for !w.stopped.Load() {
 		at := record.Now()
-		w.ring(at)
+		w.wakeDue(at)
 		next := min(at+w.tick, w.rage(at), w.edge(), w.alarms.first())
 		events := w.poll.Wait(next)
 		w.cross(record.Now()) // before what has come since
@@ -302,8 +302,8 @@ func (w *crowd) rage(at int64) int64 {
 	return next
 }
 
-// ring wakes the slots whose alarms are due.
-func (w *crowd) ring(at int64) {
+// wakeDue wakes the slots whose alarms are due.
+func (w *crowd) wakeDue(at int64) {
 	for w.alarms.first() <= at {
 		w.wake(&w.slots[w.alarms.pop()], at)
 	}

@@ -2,8 +2,8 @@ package native
 
 import "testing"
 
-func TestRing(t *testing.T) {
-	r := newRing(5)
+func TestQueue(t *testing.T) {
+	r := newQueue(5)
 	for i := range 5 {
 		r.push(int32(i))
 	}
@@ -15,7 +15,7 @@ func TestRing(t *testing.T) {
 		r.push(slot)
 	}
 	if r.n != 5 {
-		t.Errorf("%d slots in the ring", r.n)
+		t.Errorf("%d slots in the queue", r.n)
 	}
 }
 

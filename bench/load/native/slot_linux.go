@@ -23,7 +23,7 @@ type slot struct {
 	generation int32 // of the connection: events of an earlier one are stale
 	fd         int   // −1 without a connection
 	state      state
-	free       bool // in the ring of slots that may take a request
+	free       bool // in the queue of slots that may take a request
 	link
 
 	head, n int // of the queue, in thread.queue

@@ -160,7 +160,7 @@ func soakOnce(t *testing.T, network, transport string, seed uint64, setup func(*
 			}
 		}
 		if th.free.n != free || th.waiting != 0 {
-			t.Errorf("%d free slots, %d in the ring; %d waiting after all have been closed", free, th.free.n, th.waiting)
+			t.Errorf("%d free slots, %d in the queue; %d waiting after all have been closed", free, th.free.n, th.waiting)
 		}
 	}
 	right := rec.Answers() - e.Status - e.Body

@@ -28,7 +28,7 @@ type thread struct {
 	http      bool
 	slots     []slot
 	queue     []request // depth of them for each slot
-	free      ring      // slots that may take a request, the longest free first
+	free      queue     // slots that may take a request, the longest free first
 	frames    []frame   // by class
 	rec       *record.Recorder
 	tlsRecord *record.TLS // https
@@ -69,7 +69,7 @@ func newThread(j *job, i int) (*thread, error) {
 	}
 	n, depth := share(j.config.Connections, i, j.config.Threads), j.config.Pipeline
 	t := &thread{
-		job: j, dialer: d, depth: depth, http: !j.to.Protocol.Gateway, index: i, free: newRing(n),
+		job: j, dialer: d, depth: depth, http: !j.to.Protocol.Gateway, index: i, free: newQueue(n),
 		slots: make([]slot, n), queue: make([]request, n*depth), frames: make([]frame, len(j.wires)),
 		rec: record.NewRecorder(j.window, len(j.wires), n), mix: plan.NewMix(j.config, uint64(i)<<32),
 		draws:     plan.NewDraws(j.config, i, j.config.Threads),
@@ -369,16 +369,16 @@ func (t *thread) utilisation() float64 {
 	return float64(t.cpuEnd-t.cpuStart) / float64(t.wallEnd-t.wallStart)
 }
 
-// A ring is a queue of slots, each in it at most once.
-type ring struct {
+// A queue holds slots, each in it at most once.
+type queue struct {
 	at   []int32
 	head int
 	n    int
 }
 
-func newRing(n int) ring { return ring{at: make([]int32, n)} }
+func newQueue(n int) queue { return queue{at: make([]int32, n)} }
 
-func (r *ring) push(i int32) {
+func (r *queue) push(i int32) {
 	tail := r.head + r.n
 	if tail >= len(r.at) {
 		tail -= len(r.at)
@@ -387,7 +387,7 @@ func (r *ring) push(i int32) {
 	r.n++
 }
 
-func (r *ring) pop() int32 {
+func (r *queue) pop() int32 {
 	i := r.at[r.head]
 	if r.head++; r.head == len(r.at) {
 		r.head = 0

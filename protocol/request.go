@@ -21,8 +21,8 @@ const (
 	gatherMost = 64 << 10 // pipelined answers wait for each other up to this much output
 )
 
-// work is all that a Session needs only while its connection is not idle.
-type work struct {
+// request is all that a Session needs for the request at hand, and only while its connection is not idle.
+type request struct {
 	parser Parser
 	enc    Encoder
 	ext    Extender // enc, if it is one
@@ -50,8 +50,8 @@ type work struct {
 	extras gateway.Extras // of x, by way of ext
 }
 
-func newWork(c Codec, all *atomic.Int64) *work {
-	w := &work{all: all}
+func newRequest(c Codec, all *atomic.Int64) *request {
+	w := &request{all: all}
 	w.parser, w.enc = c.New()
 	if w.ext, _ = w.enc.(Extender); w.ext != nil {
 		w.extras = w.x.Extras(func(status int, header []gateway.Field) { w.out = w.ext.Interim(w.out, status, header) })
@@ -60,17 +60,17 @@ func newWork(c Codec, all *atomic.Int64) *work {
 }
 
 // reset makes ready for the next request.
-func (w *work) reset(limits *Limits) {
+func (w *request) reset(limits *Limits) {
 	w.need, w.seen = 0, false
 	w.parser.Reset(limits)
 }
 
 // pending tells whether there is output.
-func (w *work) pending() bool { return w.sent < len(w.out) || len(w.big) > 0 }
+func (w *request) pending() bool { return w.sent < len(w.out) || len(w.big) > 0 }
 
 // space makes room behind in[:end], moving what is there, and tells whether it
 // could. It must not be called while a request runs, whose strings alias in.
-func (w *work) space(svc *Service) bool {
+func (w *request) space(svc *Service) bool {
 	held := w.in[w.start:w.end]
 	room := minRead
 	if w.need > len(held) {
@@ -102,7 +102,7 @@ func (w *work) space(svc *Service) bool {
 
 // room makes room for more of a request that is not complete, if the Service
 // has some. A buffer from the pool may be larger than the request has use for.
-func (w *work) room(svc *Service) bool {
+func (w *request) room(svc *Service) bool {
 	if w.space(svc) && w.hold(svc, len(w.in)) {
 		return true
 	}
@@ -118,7 +118,7 @@ func (w *work) room(svc *Service) bool {
 }
 
 // hold tells the Service of size bytes for a request that is not complete.
-func (w *work) hold(svc *Service, size int) bool {
+func (w *request) hold(svc *Service, size int) bool {
 	n := int64(size) - w.held
 	if size <= HeldFree || n <= 0 {
 		return true
@@ -131,7 +131,7 @@ func (w *work) hold(svc *Service, size int) bool {
 }
 
 // giveBack ends that: the request has been answered, or dropped.
-func (w *work) giveBack() {
+func (w *request) giveBack() {
 	if w.held > 0 {
 		w.all.Add(-w.held)
 		w.held = 0
@@ -139,7 +139,7 @@ func (w *work) giveBack() {
 }
 
 // forget drops all input, and a buffer that a large request has left behind.
-func (w *work) forget() {
+func (w *request) forget() {
 	w.giveBack()
 	w.start, w.end, w.need = 0, 0, 0
 	if len(w.in) > keepMost {
@@ -148,7 +148,7 @@ func (w *work) forget() {
 }
 
 // shrink moves what is left behind a large request to a buffer of usual size.
-func (w *work) shrink() {
+func (w *request) shrink() {
 	w.giveBack()
 	held := w.in[w.start:w.end]
 	if len(w.in) <= keepMost || len(held) > keepMost/2 {
@@ -162,7 +162,7 @@ func (w *work) shrink() {
 
 // replace changes the input buffer, and forgets the strings of the last
 // request, which would keep the old one alive.
-func (w *work) replace(in []byte) {
+func (w *request) replace(in []byte) {
 	w.in = in
 	clear(w.env.Header[:cap(w.env.Header)])
 	clear(w.env.Vars[:cap(w.env.Vars)])
@@ -171,7 +171,7 @@ func (w *work) replace(in []byte) {
 }
 
 // quit makes w fit for the pool.
-func (w *work) quit() {
+func (w *request) quit() {
 	w.forget()
 	w.drop()
 	if cap(w.out) > 2*keepMost {
@@ -182,13 +182,13 @@ func (w *work) quit() {
 }
 
 // drop forgets all output.
-func (w *work) drop() {
+func (w *request) drop() {
 	w.out, w.sent = w.out[:0], 0
 	w.big, w.rest, w.open = nil, nil, false
 }
 
 // piece puts a piece of the answer's body into the output.
-func (w *work) piece(p []byte) {
+func (w *request) piece(p []byte) {
 	for len(p) > 0 {
 		var take int
 		w.out, take = w.enc.Open(w.out, len(p))
@@ -206,7 +206,7 @@ func (w *work) piece(p []byte) {
 }
 
 // took accounts for n bytes of output written.
-func (w *work) took(n int) {
+func (w *request) took(n int) {
 	if k := len(w.out) - w.sent; k > 0 {
 		m := min(n, k)
 		w.sent += m
