@@ -56,7 +56,7 @@ bench: $(BIN)
 	sh scripts/peers.sh bench
 	$(GO) run ./scripts/figures -only '$(ONLY)' $(BIN)
 
-## tuning: sweep the settings of every engine and write docs/tuning.md (ten minutes)
+## tuning: sweep the settings of every engine and write docs/tuning-results.md (ten minutes)
 tuning: $(BIN)
 	$(GO) run ./scripts/tuning $(BIN)
 

@@ -104,7 +104,7 @@ func TestListIsComplete(t *testing.T) {
 }
 
 // isSwept holds a setting to having either values that a sweep tries or a reason
-// why there are none: dyno tune and docs/tuning.md rest on it.
+// why there are none: dyno tune and docs/tuning-results.md rest on it.
 func isSwept(t *testing.T, engine string, k engines.Knob) {
 	t.Helper()
 	if (len(k.Sweep) == 0) == (k.Fixed == "") {

@@ -43,7 +43,7 @@ point it at a server in production.
 Over uwsgi, SCGI and FastCGI it tests the rules of the gateway and not those of
 HTTP. A server that speaks them can only be tested with the app (--probe).
 
-docs/gateway.md lists the rules with their sources. check exits with 1 if a rule
+docs/rules.md lists the rules with their sources. check exits with 1 if a rule
 is broken; a rule that a server may have reasons to break (SHOULD) is noted and
 does not count. It exits with 3 if the server answers an ordinary request with a
 server error such as 503: then only its error page has been tested.`,

@@ -72,7 +72,7 @@ ENGINE is an engine or a spec. Settings in the spec and variables of the
 environment stay as they are. SCENARIO is a built-in name or the path of a YAML
 file (default: hello, or / of the program's own app). The default objective is
 CPU per request for an open loop and throughput for a closed one. docs/tuning.md
-explains the search and lists what it found for each engine.
+explains the search, docs/tuning-results.md lists what it found for each engine.
 
 tune exits with 3 if too few trials count.`,
 		Example: `  dyno tune goroutine

@@ -1,7 +1,7 @@
 // Package conformance holds the rules that a server has to keep: PEP 3333 as
 // package gateway tells it in Go, and what HTTP/1.1 demands of any server. There
 // is one list, Rules; the engines' test suite, dyno check and the table in
-// docs/gateway.md are all made from it.
+// docs/rules.md are all made from it.
 //
 // A rule is judged from the outside, by requests and answers. Those of the
 // gateway need App at the other end, which does to the server what apps may do

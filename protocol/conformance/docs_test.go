@@ -13,7 +13,7 @@ import (
 	"github.com/dynobench/dyno/protocol/conformance"
 )
 
-const page = "../../docs/gateway.md"
+const page = "../../docs/rules.md"
 
 // table is the rules as the page has them.
 func table() string {

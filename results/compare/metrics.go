@@ -20,9 +20,6 @@ type metric struct {
 	judged bool   // else it informs
 }
 
-// of is the figure of a trial.
-func (m metric) of(t *results.Trial) float64 { return m.Of(t, m.class) }
-
 // metricsOf returns what is compared of trials like t: what was asked for, or
 // what the load model is about, and beside it what informs.
 //

@@ -77,7 +77,7 @@ func TestLoadTextGolden(t *testing.T) {
 		if err := Load(&b, sample(t, c.answers), c.width, c.plain); err != nil {
 			t.Fatal(err)
 		}
-		testkit.Golden(t, filepath.Join("testdata", c.name+".txt"), []byte(b.String()))
+		testkit.Golden(t, filepath.Join("testdata", c.name+".txt"), b.Bytes())
 		for line := range strings.Lines(b.String()) {
 			if format.Width(strings.TrimRight(line, "\n")) > c.width {
 				t.Errorf("%s: wider than the terminal: %s", c.name, line)

@@ -13,10 +13,10 @@ import (
 	"github.com/dynobench/dyno/results"
 )
 
-// TestDocumentHasAllSettings holds docs/tuning.md to what the catalog has: make
+// TestDocumentHasAllSettings holds docs/tuning-results.md to what the catalog has: make
 // tuning writes it anew.
 func TestDocumentHasAllSettings(t *testing.T) {
-	b, err := os.ReadFile("../../docs/tuning.md")
+	b, err := os.ReadFile("../../docs/tuning-results.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestDocumentHasAllSettings(t *testing.T) {
 	has := func(section string, knobs []engines.Knob) {
 		for _, k := range knobs {
 			if !strings.Contains(sections[section], "| `"+k.Key+"` | `"+k.Default+"` |") {
-				t.Errorf("docs/tuning.md, section %q: no row for %s with the default %s: run make tuning, or add it by hand until then", section, k.Key, k.Default)
+				t.Errorf("docs/tuning-results.md, section %q: no row for %s with the default %s: run make tuning, or add it by hand until then", section, k.Key, k.Default)
 			}
 		}
 	}
@@ -41,7 +41,7 @@ func TestDocumentHasAllSettings(t *testing.T) {
 			continue
 		}
 		if _, ok := sections[e.Name]; !ok {
-			t.Errorf("docs/tuning.md has no section on %s: run make tuning", e.Name)
+			t.Errorf("docs/tuning-results.md has no section on %s: run make tuning", e.Name)
 		}
 		has(e.Name, e.Knobs)
 	}

@@ -1,5 +1,5 @@
 // Command tuning measures what dyno tune finds for every engine on this host and
-// writes it into docs/tuning.md: make tuning.
+// writes it into docs/tuning-results.md: make tuning.
 //
 // It drives the dyno binary given as its argument and reads its JSON; the
 // settings and their meaning are the catalog's. The document is replaced when
@@ -41,7 +41,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.file, "file", "docs/tuning.md", "the `document` to write into")
+	flag.StringVar(&o.file, "file", "docs/tuning-results.md", "the `document` to write into")
 	flag.IntVar(&o.rounds, "n", 5, "trials of each value")
 	flag.DurationVar(&o.duration, "d", 500*time.Millisecond, "measured window of each")
 	flag.Usage = func() {
