@@ -84,7 +84,7 @@ func (p *Plan) checkDone() error {
 	}
 	for _, t := range p.Done {
 		if len(a.done[place{t.Scenario, t.Target, t.Trial}]) > 0 {
-			return fmt.Errorf("trial %d of %s under %s is none of the plan's, or one too many", t.Trial, t.Target, t.Scenario)
+			return fmt.Errorf("trial %d of %s under %s is not in the plan, or repeated", t.Trial, t.Target, t.Scenario)
 		}
 	}
 	return nil

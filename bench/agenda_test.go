@@ -103,7 +103,7 @@ func TestTrialsOfAnotherPlanAreRefused(t *testing.T) {
 		"another target": {{Scenario: "s", Target: "x", Trial: 1}}, "another round": {{Scenario: "s", Target: "a", Trial: 2}}, "one too many": {good, good},
 	} {
 		o.Done = done
-		if _, err := NewPlan(o); err == nil || !strings.Contains(err.Error(), "none of the plan's") {
+		if _, err := NewPlan(o); err == nil || !strings.Contains(err.Error(), "not in the plan") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -20,15 +20,15 @@ func CheckCalibration(d *results.Doctor, env results.Environment, build results.
 	was := d.Environment
 	switch age := now.Sub(d.Created); {
 	case d.Calibration == nil:
-		return fmt.Errorf("the generator's ceiling was not measured")
+		return fmt.Errorf("it has no ceiling of the generator")
 	case d.Verdict == results.NotFit:
-		return fmt.Errorf("the host was not fit to measure when it was made")
+		return fmt.Errorf("the host was not fit to measure then")
 	case was.CPUModel != env.CPUModel:
 		return fmt.Errorf("it is of another CPU, %s", was.CPUModel)
 	case was.Kernel != env.Kernel:
 		return fmt.Errorf("it is of another kernel, %s", was.Kernel)
 	case !slices.Equal(was.ServerCPUs, env.ServerCPUs) || !slices.Equal(was.GeneratorCPUs, env.GeneratorCPUs):
-		return fmt.Errorf("server and generator had other CPUs, %v and %v", was.ServerCPUs, was.GeneratorCPUs)
+		return fmt.Errorf("server and generator had other CPUs (%v and %v)", was.ServerCPUs, was.GeneratorCPUs)
 	case d.Dyno.Version != build.Version || d.Dyno.Commit != build.Commit:
 		return fmt.Errorf("it is of another dyno, %s", d.Dyno.Version)
 	case age > calibrationAge:
@@ -52,10 +52,10 @@ func (p *Plan) gateCeiling(t *results.Trial, server float64) {
 	}
 	t.AtLeast = true
 	t.Warn(results.Warning{Code: results.CodeNullCeiling,
-		Message: fmt.Sprintf("%.0f requests/s are %.0f %% of what the generator can do on this host (%.0f/s, by dyno doctor), and the server was busy for %.0f %% of the time: the throughput is at least this, the CPU per request stands",
+		Message: fmt.Sprintf("%.0f requests/s are %.0f %% of what the generator can do on this host (%.0f/s, by dyno doctor), and the server was busy for %.0f %% of the time: the throughput is a lower bound, the CPU per request is valid",
 			t.ThroughputRPS, 100*t.ThroughputRPS/limit, limit, 100*server),
 		Measure: results.Above(100*t.ThroughputRPS/limit, 100*nearCeiling, "%"),
-		Hint:    "give the generator more CPUs, or compare CPU per request; if the host is faster now than it was, run dyno doctor again"})
+		Hint:    "give the generator more CPUs, or compare CPU per request; if the host has become faster, run dyno doctor again"})
 }
 
 // gatePacing notes when an open loop's requests left much later than they do
@@ -68,9 +68,9 @@ func (p *Plan) gatePacing(t *results.Trial) {
 	c, ok := p.Calibration.PacingAt(t.RateRPS)
 	if lag := t.GeneratorLagUS.P99; ok && c.LagUS.P99 > 0 && lag > lagFactor*c.LagUS.P99 && lag > c.LagUS.P99+lagSlackUS {
 		t.Warn(results.Warning{Code: results.CodePacing,
-			Message: fmt.Sprintf("requests left up to %.0f µs late (p99); on this host alone it was %.0f µs, by dyno doctor", lag, c.LagUS.P99),
+			Message: fmt.Sprintf("requests left up to %.0f µs late (p99); on the idle host it was %.0f µs (dyno doctor)", lag, c.LagUS.P99),
 			Measure: results.Above(lag, max(lagFactor*c.LagUS.P99, c.LagUS.P99+lagSlackUS), "µs"),
-			Hint:    "the host was disturbed, or the server's work reaches the generator's CPUs; service_us is free of it"})
+			Hint:    "the host was disturbed, or the server uses the generator's CPUs; service_us is not affected"})
 	}
 }
 

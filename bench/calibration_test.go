@@ -115,7 +115,7 @@ func TestCheckCalibration(t *testing.T) {
 		"another generator": {func(d *results.Doctor) { d.Dyno.Commit = "def" }, "another dyno"},
 		"stale":             {func(d *results.Doctor) { d.Created = now.AddDate(0, 0, -8) }, "8 days"},
 		"not fit":           {func(d *results.Doctor) { d.Verdict = results.NotFit }, "not fit"},
-		"not calibrated":    {func(d *results.Doctor) { d.Calibration = nil }, "not measured"},
+		"not calibrated":    {func(d *results.Doctor) { d.Calibration = nil }, "no ceiling"},
 	} {
 		d := &results.Doctor{Created: now.AddDate(0, 0, -6), Dyno: build, Environment: env, Verdict: results.Fit, Calibration: &results.Calibration{}}
 		test.change(d)

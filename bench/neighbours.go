@@ -50,15 +50,15 @@ func JudgeAlone(l *results.Load, seen measure.AloneReading) {
 func judgePressure(l *results.Load, pct float64) {
 	if pct > maxPressure {
 		l.Warn(results.Warning{Code: results.CodePressure, Invalid: true, Measure: results.Above(pct, maxPressure, "%"),
-			Message: fmt.Sprintf("for %.1f %% of the time tasks of this host waited for memory (at most %.0f %% is allowed)", pct, maxPressure),
-			Hint:    "see what takes the memory, the server itself perhaps (free, top): pages are read back or written out while it is measured"})
+			Message: fmt.Sprintf("tasks of this host waited for memory for %.1f %% of the time (limit %.0f %%)", pct, maxPressure),
+			Hint:    "see what uses the memory (free, top), perhaps the server itself: the kernel is swapping"})
 	}
 }
 
 func judgeForeign(l *results.Load, s measure.Side, busiest meter.Neighbour, certain bool) {
 	if pct, limit := foreignPct(s), foreignLimitPct(s); s.Used.Wall > 0 && pct > limit {
 		l.Warn(results.Warning{Code: results.CodeForeignLoad, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
-			Message: fmt.Sprintf("other processes used %.1f %% of the time of the %s's CPUs (at most %.1f %% is allowed)", pct, s.Name, limit)})
+			Message: fmt.Sprintf("other processes used %.1f %% of the %s's CPUs (limit %.1f %%)", pct, s.Name, limit)})
 	}
 }
 
@@ -69,7 +69,7 @@ func judgeWaiting(l *results.Load, s measure.Side, busiest meter.Neighbour, cert
 	pct, limit := sharePct(s.Waited(), s.Used.Wall), 100*maxWaited+sharePct(waitedSlack, s.Used.Wall)
 	if pct > limit {
 		l.Warn(results.Warning{Code: results.CodeRunDelay, Invalid: certain, Hint: neighbourHint(busiest, certain), Measure: results.Above(pct, limit, "%"),
-			Message: fmt.Sprintf("a thread of the %s waited for %.1f %% of the time for a CPU that others had (at most %.1f %% is allowed)", s.Name, pct, limit)})
+			Message: fmt.Sprintf("a thread of the %s waited %.1f %% of the time for a CPU that other processes used (limit %.1f %%)", s.Name, pct, limit)})
 	}
 }
 
@@ -77,7 +77,7 @@ func judgeQuota(l *results.Load, who string, q meter.Throttled, wall time.Durati
 	if pct := sharePct(q.For, wall); wall > 0 && pct > 100*maxHeldBack {
 		l.Warn(results.Warning{Code: results.CodeThrottled, Invalid: true, Measure: results.Above(pct, 100*maxHeldBack, "%"),
 			Message: fmt.Sprintf("the quota of a control group (%s, %.3g CPUs) held the %s back for %v", q.Group, q.CPUs, who, q.For.Round(time.Millisecond)),
-			Hint:    "give it a larger quota, or none (cpu.max, docker run --cpus): what it would do without one cannot be told from this"})
+			Hint:    "give it a larger quota, or none (cpu.max, docker run --cpus): this does not show what it would do without one"})
 	}
 }
 

@@ -168,7 +168,7 @@ func NewPlan(o Options) (*Plan, error) {
 		t := &o.Targets[i]
 		t.Protocol = cmp.Or(t.Protocol, target.DefaultProtocol)
 		if names[t.Name] {
-			return nil, fmt.Errorf("target %q is there twice: give each its own name", t.Name)
+			return nil, fmt.Errorf("there are two targets named %q: give each its own name", t.Name)
 		}
 		names[t.Name] = true
 		secure = secure || t.Protocol == target.HTTPS
@@ -181,7 +181,7 @@ func NewPlan(o Options) (*Plan, error) {
 	case err != nil:
 		return nil, err
 	case trusted != nil && !secure:
-		return nil, errors.New("whom to trust and certificates are for targets that are asked by https, and none is: give --protocol https")
+		return nil, errors.New("--cacert, --insecure and certificates are for https targets, and there are none: add --protocol https")
 	}
 	names = map[string]bool{}
 	for _, s := range o.Scenarios {
@@ -194,7 +194,7 @@ func NewPlan(o Options) (*Plan, error) {
 	p := &Plan{Options: o, cpus: cpus, trusted: trusted}
 	for _, s := range o.Scenarios {
 		if d := p.duration(s); s.Load.Schedule != "" && s.Load.Mean(d) == 0 {
-			return nil, fmt.Errorf("scenario %q: nothing is due within %v of rate %s: a longer duration is needed", s.Name, d, s.Load.Schedule)
+			return nil, fmt.Errorf("scenario %q: no request is due within %v at rate %s: use a longer duration", s.Name, d, s.Load.Schedule)
 		}
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
@@ -353,7 +353,7 @@ func groupSpecs(s *scenarios.Scenario) (specs []string) {
 func (o *Options) checkGroups() error {
 	for _, s := range o.Scenarios {
 		if len(s.Load.Groups) > 0 && o.Generator != "native" {
-			return fmt.Errorf("scenario %s has connection groups, which the %s generator has not: use the native one", s.Name, o.Generator)
+			return fmt.Errorf("scenario %s has connection groups, which the %s generator does not support: use the native one", s.Name, o.Generator)
 		}
 	}
 	return nil

@@ -130,12 +130,12 @@ func TestPlanRefuses(t *testing.T) {
 	}{
 		"no scenario":    {func(o *Options) { o.Scenarios = nil }, "no scenario"},
 		"no target":      {func(o *Options) { o.Targets = nil }, "no target"},
-		"a target twice": {func(o *Options) { o.Targets = append(o.Targets, o.Targets[0]) }, `"a" is there twice`},
+		"a target twice": {func(o *Options) { o.Targets = append(o.Targets, o.Targets[0]) }, `two targets named "a"`},
 		"trials":         {func(o *Options) { o.Trials = -1 }, "at least one"},
 		"duration":       {func(o *Options) { o.Duration = -1 }, "negative"},
 		"nothing due": {func(o *Options) {
 			o.Duration, o.Scenarios[0].Load = time.Second, scenarios.Offer{Model: "open", Schedule: "0@2s,5@1s"}
-		}, "nothing is due within 1s"},
+		}, "no request is due within 1s"},
 		"no such CPU":   {func(o *Options) { o.ServerCPUs = []int{4095} }, "CPU 4095"},
 		"half the CPUs": {func(o *Options) { o.GeneratorCPUs = nil }, "of both"},
 	} {

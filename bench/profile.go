@@ -52,7 +52,7 @@ func (p *Plan) profileOf(s Step, at Addresses, order int) *profile {
 	}
 	q := &profile{kind: p.Profile, length: p.duration(s.Scenario), folder: p.ProfileDir}
 	if at.Pprof == "" {
-		q.lacking = fmt.Sprintf("%s says nothing of profiles: its command has no {pprof}", s.Target.Name)
+		q.lacking = fmt.Sprintf("%s has no profiles: its command has no {pprof}", s.Target.Name)
 		return q
 	}
 	q.name = fmt.Sprintf("%03d-%s", order, format.FileName(s.Scenario.Name+"-"+s.Target.Name))
@@ -183,11 +183,11 @@ func (q *profile) end(t *results.Trial) {
 	t.Profiles = q.files
 	switch {
 	case q.lacking != "":
-		t.Warn(results.Warning{Code: results.CodeNotProfiled, Message: q.lacking + "; beside others that are profiled it is spared what that costs",
-			Hint: "a Go server that has net/http/pprof can be told its address by {pprof} in its command"})
+		t.Warn(results.Warning{Code: results.CodeNotProfiled, Message: q.lacking + "; unlike the profiled targets it does not pay for profiling",
+			Hint: "a Go server with net/http/pprof takes its address by {pprof} in its command"})
 	case len(q.files) > 0:
-		t.Warn(results.Warning{Code: results.CodeProfiled, Message: fmt.Sprintf("the server was profiled (%s) within the window: its figures hold what that costs", q.kind),
-			Hint: "compare it with servers that were profiled for the same only, or run without --profile"})
+		t.Warn(results.Warning{Code: results.CodeProfiled, Message: fmt.Sprintf("the server was profiled (%s) within the window: its figures include the cost", q.kind),
+			Hint: "compare it only with servers profiled in the same way, or run without --profile"})
 	}
 	if err := errors.Join(q.errs...); err != nil {
 		t.Warn(results.Warning{Code: results.CodeNotProfiled, Message: fmt.Sprintf("no %s profile of the server: %v", q.kind, err),

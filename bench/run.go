@@ -30,7 +30,7 @@ type Refusal struct {
 }
 
 // ErrNoTarget ends a run all of whose targets are refused.
-var ErrNoTarget = errors.New("no target gave right answers: nothing to measure")
+var ErrNoTarget = errors.New("no target responded correctly: nothing to measure")
 
 // ErrUnmetered is why a target is refused that may well give right answers.
 var ErrUnmetered = errors.New("its processes cannot be metered")
@@ -113,7 +113,7 @@ func canMeter(pid int) error {
 	if err == nil || errors.Is(err, meter.ErrUnsupported) {
 		return err
 	}
-	return fmt.Errorf("%w; /proc is not there, or restricted (hidepid, subset=pid), or the server changes its user: mount it without, or run dyno as root", err)
+	return fmt.Errorf("%w; /proc is missing or restricted (hidepid, subset=pid), or the server changes its user: mount it without these options, or run dyno as root", err)
 }
 
 // verifyAll starts each target once and holds it to every scenario's answers.

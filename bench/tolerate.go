@@ -20,7 +20,7 @@ func Tolerable() []string { return append(slices.Clone(hostCodes), TolerateHost)
 func CheckTolerated(codes []string) error {
 	for _, code := range codes {
 		if code = strings.TrimSpace(code); !slices.Contains(Tolerable(), code) {
-			return fmt.Errorf("tolerate: %w; what else makes a trial invalid is not the host's doing", suggest.Unknown("code", code, Tolerable()))
+			return fmt.Errorf("tolerate: %w; only findings about the host can be tolerated", suggest.Unknown("code", code, Tolerable()))
 		}
 	}
 	return nil

@@ -71,11 +71,11 @@ func (p *Plan) trial(ctx context.Context, s Step, order int) *results.Trial {
 		// ended itself, tells nothing more.
 		t.Warnings, t.Interrupted = nil, false
 		t.Warn(results.Warning{Code: results.CodeServerDied, Message: err.Error(), Invalid: true,
-			Hint: "run this trial's server command by hand and look at what it says"})
+			Hint: "run this trial's server command by hand and read its output"})
 	} else if exit.Killed {
 		t.Warn(results.Warning{Code: results.CodeKilled,
-			Message: fmt.Sprintf("the server did not end within %v of its signal and was killed", s.Target.Drain),
-			Hint:    "its figures stand; see why it does not drain"})
+			Message: fmt.Sprintf("the server did not end within %v of the signal and was killed", s.Target.Drain),
+			Hint:    "its figures are valid; see why it does not drain"})
 	}
 	Tolerate(&t.Load, p.Tolerate)
 	return t
@@ -168,7 +168,7 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 	used, late := seen.Used, seen.Late
 	if late.Seconds() > maxEdgeLate*used.Wall.Seconds() {
 		t.Warn(results.Warning{Code: results.CodeMeterLate, Invalid: true,
-			Message: fmt.Sprintf("the server was metered %v after an edge of the window of %v: its CPU time is not that of the requests counted",
+			Message: fmt.Sprintf("the server was metered %v after an edge of the window of %v: its CPU time is not that of the counted requests",
 				late.Round(time.Microsecond), used.Wall.Round(time.Millisecond)),
 			Measure: results.Above(100*late.Seconds()/used.Wall.Seconds(), 100*maxEdgeLate, "%"),
 			Hint:    "a quieter host, or a longer window"})
@@ -177,8 +177,8 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 	judgePressure(&t.Load, t.Host.PSIMemorySomePct)
 	if used.Brief > 0 {
 		t.Warn(results.Warning{Code: results.CodeCPUAtLeast, Measure: results.Above(float64(used.Brief), 0, "processes"),
-			Message: fmt.Sprintf("%d processes of the server were seen to come and go, and nobody waited for any: its CPU time is at least this", used.Brief),
-			Hint:    "run dyno as root, or where it may make control groups: there all of it is counted"})
+			Message: fmt.Sprintf("%d processes of the server came and went, and nobody waited for them: its CPU time is a lower bound", used.Brief),
+			Hint:    "run dyno as root, or where it can make control groups, which count all of it"})
 	}
 	for _, side := range seen.Sides {
 		judgeSide(&t.Load, side, seen.Busiest)
@@ -190,9 +190,9 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 	}
 	if joined, left := len(used.Joined), len(used.Left); joined+left > 0 {
 		t.Warn(results.Warning{Code: results.CodeTreeChanged, Invalid: true,
-			Message: fmt.Sprintf("%d processes of the server ended within the measured window, and %d came to stay", left, joined),
+			Message: fmt.Sprintf("%d processes of the server ended within the window, and %d new ones stayed", left, joined),
 			Measure: results.Above(float64(joined+left), 0, "processes"),
-			Hint:    "a worker crashed or was recycled: look at the server's output"})
+			Hint:    "a worker crashed or was recycled: see the server's output"})
 	}
 }
 
@@ -201,7 +201,7 @@ func (p *Plan) gate(t *results.Trial, seen measure.Reading) {
 func JudgeSteal(l *results.Load, pct float64) {
 	if pct > maxStealPct {
 		l.Warn(results.Warning{Code: results.CodeSteal, Invalid: true,
-			Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (at most %.0f %% is allowed)", pct, maxStealPct),
+			Message: fmt.Sprintf("the hypervisor took %.1f %% of the CPUs' time (limit %.0f %%)", pct, maxStealPct),
 			Measure: results.Above(pct, maxStealPct, "%"),
 			Hint:    "run again when the host is quieter"})
 	}
@@ -221,10 +221,10 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 	if hasCode(&t.Load, results.CodeGeneratorBound) {
 		t.AtLeast = true
 		if server >= saturated {
-			t.Excuse(results.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is at least this", 100*server))
+			t.Excuse(results.CodeGeneratorBound, fmt.Sprintf("but so was the server, for %.0f %%: its throughput is a lower bound", 100*server))
 			return
 		}
-		t.Excuse(results.CodeGeneratorBound, fmt.Sprintf("the server was busy for %.0f %%: its throughput is at least this, its latencies are at most these, the CPU per request stands", 100*server))
+		t.Excuse(results.CodeGeneratorBound, fmt.Sprintf("the server was busy for %.0f %%: its throughput is a lower bound, its latencies are upper bounds, the CPU per request is valid", 100*server))
 		return
 	}
 	if server >= saturated {
@@ -234,7 +234,7 @@ func (p *Plan) gateGenerator(t *results.Trial, server float64) {
 	if busy := t.GeneratorCPUUtilisation; busy >= nearBusy && server < nearIdle && !p.cpus.Shared() && t.Valid {
 		t.AtLeast = true
 		t.Warn(results.Warning{Code: results.CodeNear,
-			Message: fmt.Sprintf("the generator was busy for %.0f %% of the time and the server for %.0f %%: the throughput is at least this, the CPU per request stands",
+			Message: fmt.Sprintf("the generator was busy for %.0f %% of the time and the server for %.0f %%: the throughput is a lower bound, the CPU per request is valid",
 				100*busy, 100*server),
 			Measure: results.Above(100*busy, 100*nearBusy, "%"),
 			Hint:    "give the generator more CPUs, or compare CPU per request"})

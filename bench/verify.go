@@ -128,7 +128,7 @@ func verifyRequest(client *http.Client, req *http.Request, e *scenarios.Expect, 
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit+1))
 	if err != nil {
-		return fmt.Errorf("answer broken off after %d bytes of body: %w", len(body), err)
+		return fmt.Errorf("response cut off after %d bytes of body: %w", len(body), err)
 	}
 	if len(body) > answerLimit {
 		return fmt.Errorf("answer longer than %d bytes", answerLimit)
@@ -153,7 +153,7 @@ func verifyRequest(client *http.Client, req *http.Request, e *scenarios.Expect, 
 		if !ok {
 			ref[key] = answer{target: target, digest: digest, length: len(body)}
 		} else if first.digest != digest {
-			return fmt.Errorf("body (%d bytes, begins %s) differs from that of %s (%d bytes): all targets must answer alike; state the body in the scenario to say which is right",
+			return fmt.Errorf("body (%d bytes, begins %s) differs from that of %s (%d bytes): all targets must respond alike; put the right body into the scenario",
 				len(body), format.Excerpt(body), first.target, first.length)
 		}
 	}

@@ -70,7 +70,7 @@ func TestVerify(t *testing.T) {
 		"broken off": {map[string]func(http.ResponseWriter){"/text": func(w http.ResponseWriter) {
 			w.Header().Set("Content-Length", "9")
 			fmt.Fprint(w, "right")
-		}}, "broken off after 5 bytes"},
+		}}, "cut off after 5 bytes"},
 		"unlike the others": {map[string]func(http.ResponseWriter){"/open": body("another")}, "differs from that of first"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 // ErrDrainTimeout is what Serve returns when it had to cut requests off at
 // the end of the drain.
-var ErrDrainTimeout = errors.New("engines: requests were still in flight at the end of the drain and have been cut off")
+var ErrDrainTimeout = errors.New("engines: requests still in flight at the end of the drain were cut off")
 
 // CutGrace is how long an engine waits, after it has cut off what was in
 // flight, for apps to notice. An app that ignores its Context keeps its

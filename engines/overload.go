@@ -21,15 +21,15 @@ const (
 )
 
 // ErrOverload ends a connection that was closed because no slot was free.
-var ErrOverload = errors.New("engines: more to do than there are slots for")
+var ErrOverload = errors.New("engines: no slot is free")
 
 // FullKnob and TargetKnob are the settings of Overload.
 var (
 	FullKnob = Knob{Key: "full", Default: string(FullWait),
-		Doc:   "what is done with work for which there is no slot: wait lets it wait, 503 answers it at once with Retry-After, close closes its connection",
-		Fixed: "it decides what happens to the work that is too much"}
+		Doc:   "when no slot is free: wait queues the request, 503 responds at once with Retry-After, close closes the connection",
+		Fixed: "it decides what happens under overload"}
 	TargetKnob = Knob{Key: "queue-target", Default: "0s",
-		Doc:   "shed load when requests wait longer than this before they run: with full=close their connections are closed, else they are answered 503; 0s never does",
+		Doc:   "shed load when requests wait longer than this before they run: by closing their connections with full=close, else with 503; 0s: never",
 		Fixed: "it decides when work is too much"}
 )
 

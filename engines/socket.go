@@ -95,7 +95,7 @@ func Listen(addr string, o SocketOptions) (*Socket, error) {
 		ln, err = lc.Listen(context.Background(), network, address)
 	}
 	if info, bad := os.Lstat(address); errors.Is(err, syscall.EADDRINUSE) && network == "unix" && bad == nil && info.Mode().Type() != fs.ModeSocket {
-		return nil, fmt.Errorf("listen on %s: what is there is no socket: remove it, or choose another path", addr)
+		return nil, fmt.Errorf("listen on %s: the file there is not a socket: remove it, or choose another path", addr)
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("listen on %s: %w: stop the server that uses it, or choose another address", addr, syscall.EADDRINUSE)

@@ -106,9 +106,9 @@ func removeStale(path string) bool {
 func checkPath(path string) error {
 	switch {
 	case path == "":
-		return &AddressError{"unix:", "a path is missing, as in unix:/run/app.sock"}
+		return &AddressError{"unix:", "the path is missing, as in unix:/run/app.sock"}
 	case len(path) > longestPath:
-		return &AddressError{"unix:" + path, fmt.Sprintf("the path has %d bytes, and a unix socket's can have %d: choose a shorter one", len(path), longestPath)}
+		return &AddressError{"unix:" + path, fmt.Sprintf("the path has %d bytes, and a unix socket allows %d: use a shorter one", len(path), longestPath)}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func checkValue(path string, v reflect.Value) error {
 		}
 	case reflect.Slice:
 		if v.Len() > mostItems {
-			return fmt.Errorf("%s: %d items are more than dyno stores", at(), v.Len())
+			return fmt.Errorf("%s: %d items, more than dyno stores", at(), v.Len())
 		}
 		for i := range v.Len() {
 			if err := checkValue(fmt.Sprintf("%s[%d]", path, i), v.Index(i)); err != nil {

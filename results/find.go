@@ -67,7 +67,7 @@ func find(runs, name string, other *entry) (string, error) {
 		return "", err
 	}
 	if len(all) == 0 {
-		return "", fmt.Errorf("there is no run %q: %s holds no runs yet; dyno run makes one", name, runs)
+		return "", fmt.Errorf("there is no run %q: %s holds no runs yet; dyno run stores one", name, runs)
 	}
 	if name == Latest {
 		for i := range all {
@@ -75,7 +75,7 @@ func find(runs, name string, other *entry) (string, error) {
 				return filepath.Join(runs, all[i].name), nil
 			}
 		}
-		return "", fmt.Errorf("there is no other run in %s than %s, which is on the other side already: name two runs", runs, all[0].name)
+		return "", fmt.Errorf("%s holds no run other than %s, which is already the other side: name two runs", runs, all[0].name)
 	}
 	var ids, matches []string
 	for _, e := range all {

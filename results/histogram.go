@@ -70,9 +70,9 @@ func DecodeHistogram(s string) (*hdrhistogram.Histogram, error) {
 	case err != nil:
 		return nil, fmt.Errorf("decode histogram: %w", err)
 	case h.TotalCount() > mostSamples:
-		return nil, fmt.Errorf("decode histogram: %d samples are more than there can be", h.TotalCount())
+		return nil, fmt.Errorf("decode histogram: %d samples are more than possible", h.TotalCount())
 	case h.TotalCount() > 0 && h.ValueAtQuantile(0) < histogramMin:
-		return nil, errors.New("decode histogram: it holds samples of 0 ns, which nothing takes")
+		return nil, errors.New("decode histogram: it has samples of 0 ns, which are impossible")
 	}
 	return h, nil
 }

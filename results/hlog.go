@@ -47,7 +47,7 @@ func WritePercentiles(w io.Writer, h *hdrhistogram.Histogram) error {
 //
 // It is an error if a step with answers has no histogram.
 func WriteLog(w io.Writer, l *Load, tag string) error {
-	out := newHistogramLog(w, "latency of what was answered in each step, in nanoseconds: "+l.URL, l.WindowStart)
+	out := newHistogramLog(w, "latency of the responses in each step, in nanoseconds: "+l.URL, l.WindowStart)
 	empty, err := EncodeHistogram(NewStepHistogram())
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func WriteLog(w io.Writer, l *Load, tag string) error {
 		}
 		h := p.Histogram
 		if h == "" && p.Done > 0 {
-			return fmt.Errorf("the step at %g s has no histogram: the steps have to be asked for when the load is offered (dyno load --steps)", p.TS)
+			return fmt.Errorf("the step at %g s has no histogram: run dyno load with --steps", p.TS)
 		}
 		if h == "" {
 			h = empty

@@ -102,7 +102,7 @@ func MemoryOf(run *Run) Metric {
 // ExplainMemory says what the figures of memory are that PSS or RSS counts.
 func ExplainMemory(m Metric) string {
 	if m == PSS {
-		return "Memory is the highest peak of the server's proportional set size (PSS): a page that its processes share counts once."
+		return "Memory is the highest peak of the server's proportional set size (PSS): a page shared by its processes counts once."
 	}
-	return "Memory is the highest peak of the server's resident set size (RSS), summed over its processes: a page that they share counts in each, since PSS was not read."
+	return "Memory is the highest peak of the server's resident set size (RSS), summed over its processes: a shared page counts in each, because PSS was not available."
 }

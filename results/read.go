@@ -93,9 +93,9 @@ func checkSchema(got, want string) error {
 	major, err := strconv.Atoi(version)
 	switch known, _ := strconv.Atoi(wantVersion); {
 	case got == "":
-		return fmt.Errorf("names no schema: it is not a run that dyno stored (%s)", want)
+		return fmt.Errorf("has no schema: it is not a run stored by dyno (%s)", want)
 	case name != wantName || err != nil || major < 1:
-		return fmt.Errorf("is %s: a stored run (%s) is needed here", got, want)
+		return fmt.Errorf("is %s: expected a stored run (%s)", got, want)
 	case major > known:
 		return fmt.Errorf("is %s; this dyno reads up to %s: upgrade dyno", got, want)
 	}

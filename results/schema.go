@@ -79,7 +79,7 @@ type Load struct {
 	Resent      int64        `json:"resent,omitempty"`       // requests sent again, since an idle close had cut them
 	TLS         *TLS         `json:"tls,omitempty"`          // native generator, https: what was agreed on
 	Interrupted bool         `json:"interrupted,omitempty"`  // stopped before its time; what is here is what was seen
-	Cut         int64        `json:"cut,omitempty"`          // due in the window and under way when the run was interrupted: no errors
+	Cut         int64        `json:"cut,omitempty"`          // due in the window and in flight when the run was interrupted: no errors
 	WholeRun    WholeRun     `json:"whole_run,omitzero"`     // what the server can have seen
 
 	Objective *Objective `json:"objective,omitempty"` // what was asked of the server

@@ -70,7 +70,7 @@ func Open(path string) (*Store, error) {
 	dir := path
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		if filepath.Base(path) != RunFile {
-			return nil, fmt.Errorf("%s is a copy of a run's document: to go on with a run takes its folder", path)
+			return nil, fmt.Errorf("%s is a copy of a run's document: to resume a run, give its folder", path)
 		}
 		dir = filepath.Dir(path)
 	}

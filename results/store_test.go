@@ -131,9 +131,9 @@ func TestReadRefusesWhatItWouldMisread(t *testing.T) {
 	}
 	for _, c := range []struct{ name, content, want string }{
 		{"newer", `{"schema":"dyno.run/2","trials":{"by":"target"}}`, "newer is dyno.run/2; this dyno reads up to dyno.run/1: upgrade dyno"},
-		{"load", `{"schema":"dyno.load/1"}`, "load is dyno.load/1: a stored run (dyno.run/1) is needed here"},
-		{"odd", `{"schema":"dyno.run/x"}`, "odd is dyno.run/x: a stored run"},
-		{"none", `{"a":1}`, "none names no schema"},
+		{"load", `{"schema":"dyno.load/1"}`, "load is dyno.load/1: expected a stored run (dyno.run/1)"},
+		{"odd", `{"schema":"dyno.run/x"}`, "odd is dyno.run/x: expected a stored run"},
+		{"none", `{"a":1}`, "none has no schema"},
 		{"cut", string(whole[:len(whole)/2]), "malformed at offset"},
 		{"empty", ``, "empty:1:1: malformed at offset 0 of 0"},
 		{"comma", "{\n \"schema\": \"dyno.run/1\",\n \"id\": ,\n}", "comma:3:8: malformed at offset 35"},
@@ -309,7 +309,7 @@ func TestLatestIsTheNewestOther(t *testing.T) {
 		return to
 	}
 	oldest := make("zzz-baseline", "20260101-000000-aaaa", 1000)
-	if _, _, err := results.FindPair(dir, results.Latest, results.Latest); err == nil || !strings.Contains(err.Error(), "no other run") || !strings.Contains(err.Error(), "zzz-baseline") {
+	if _, _, err := results.FindPair(dir, results.Latest, results.Latest); err == nil || !strings.Contains(err.Error(), "no run other than") || !strings.Contains(err.Error(), "zzz-baseline") {
 		t.Errorf("one run beside itself: %v", err)
 	}
 	newest := make("a-try", "20260103-000000-bbbb", 3000)

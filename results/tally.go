@@ -117,7 +117,7 @@ const mostTrials = 1 << 22
 // check says why the plan is none that dyno made.
 func (p *Plan) check() error {
 	if n := float64(p.Trials) * float64(len(p.Scenarios)) * float64(len(p.Targets)); p.Trials < 0 || n > mostTrials {
-		return fmt.Errorf("plans %d trials of %d targets under %d scenarios: not a run of dyno, or a broken one", p.Trials, len(p.Targets), len(p.Scenarios))
+		return fmt.Errorf("plans %d trials of %d targets under %d scenarios: not a run of dyno, or damaged", p.Trials, len(p.Targets), len(p.Scenarios))
 	}
 	return nil
 }
@@ -127,19 +127,19 @@ func (p *Plan) check() error {
 func (r *Run) Resumable() error {
 	for _, t := range r.Plan.Targets {
 		if secret.Masked(t.Command...) {
-			return fmt.Errorf("the command of %s has values that are masked (%s): start it again, with --keep-secrets if it may have to be resumed, or with the values in the env: of a targets file", t.Name, secret.Mask)
+			return fmt.Errorf("the command of %s has masked values (%s): start a new run, with --keep-secrets if it may have to be resumed, or with the values in env: of a targets file", t.Name, secret.Mask)
 		}
 	}
 	for _, s := range r.Plan.Scenarios {
 		if s.Definition == "" && secret.Masked(s.Requests...) {
-			return fmt.Errorf("scenario %s has values that are masked (%s): start it again, with --keep-secrets if it may have to be resumed", s.Name, secret.Mask)
+			return fmt.Errorf("scenario %s has masked values (%s): start a new run, with --keep-secrets if it may have to be resumed", s.Name, secret.Mask)
 		}
 	}
 	switch p := &r.Plan; {
 	case slices.Contains(p.Command, "tune") || slices.ContainsFunc(p.Targets, func(t PlanTarget) bool { return len(t.Trials) > 0 }):
-		return errors.New("it is of a tuning, which decides as it goes: start dyno tune again")
+		return errors.New("it belongs to a tuning, which cannot be resumed: start dyno tune again")
 	case p.Planned == 0 || len(p.Scenarios) == 0 || slices.ContainsFunc(p.Scenarios, func(s PlanScenario) bool { return s.Definition == "" }):
-		return errors.New("it holds too little of its plan (an older dyno stored it): start it again")
+		return errors.New("an older dyno stored it without the whole plan: start a new run")
 	}
 	return nil
 }
@@ -157,7 +157,7 @@ func (t Tally) String() string {
 		return fmt.Sprintf("all %d planned trials ran and count", t.Planned)
 	}
 	if t.Repeats > 0 {
-		repeats = fmt.Sprintf(" (%d of them again, after a disturbance)", t.Repeats)
+		repeats = fmt.Sprintf(" (%d of them repeated after a disturbance)", t.Repeats)
 	}
 	return fmt.Sprintf("%s planned, %d ran%s, %d count", trials(t.Planned), t.Ran, repeats, t.Valid)
 }

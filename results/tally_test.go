@@ -46,9 +46,9 @@ func TestTally(t *testing.T) {
 			again := r.Trials[3]
 			r.Trials[3].Valid = false
 			r.Trials = append(r.Trials, again)
-		}), results.Finished, 0, "12 trials planned, 13 ran (1 of them again, after a disturbance), 12 count"},
+		}), results.Finished, 0, "12 trials planned, 13 ran (1 of them repeated after a disturbance), 12 count"},
 		// A repeat must not stand for a trial that did not run.
-		"disturbed and killed": {planned(func(r *results.Run) { cut(11)(r); r.Trials = append(r.Trials, r.Trials[3]) }), results.Unfinished, 1, "12 trials planned, 12 ran (1 of them again, after a disturbance), 12 count"},
+		"disturbed and killed": {planned(func(r *results.Run) { cut(11)(r); r.Trials = append(r.Trials, r.Trials[3]) }), results.Unfinished, 1, "12 trials planned, 12 ran (1 of them repeated after a disturbance), 12 count"},
 		"refused": {planned(func(r *results.Run) {
 			r.Plan.Skipped = []results.Skip{{Target: "sync", Reason: "wrong answer"}}
 			r.Trials = slices.DeleteFunc(r.Trials, func(t results.Trial) bool { return t.Target == "sync" })

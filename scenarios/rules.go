@@ -69,13 +69,13 @@ func (s *Scenario) problems(given func(path string) bool) []problem {
 		add("app", "app %q; use the name of one (see: dyno list apps)", s.App)
 	}
 	if s.Summary == "" || strings.Contains(s.Summary, "\n") {
-		add("summary", "the summary is not one line; say in one what is asked of the server")
+		add("summary", "the summary must be one line that says what is asked of the server")
 	}
 	if s.Duration == 0 {
 		add("duration", "a duration of 0 measures nothing; write one, as 2s")
 	}
 	if s.Load.Schedule != "" && s.Duration > 0 && s.Load.Mean(s.Duration) == 0 {
-		add("load.rate", "rate %s: nothing is due within the duration of %v; write a longer one, or a rate that begins earlier", s.Load.Schedule, s.Duration)
+		add("load.rate", "rate %s: no request is due within the duration of %v; write a longer duration, or a rate that begins earlier", s.Load.Schedule, s.Duration)
 	}
 	if given("data") {
 		list = append(list, s.Data.problems(s.Requests)...)

@@ -151,8 +151,8 @@ func (s *survey) finish(ctx context.Context) error {
 		}
 	}
 	if spoiled > 0 && 4*spoiled >= all {
-		s.warn(results.CodeSpoiled, "a quieter host, or CPUs of their own for server and generator (taskset)",
-			"%d of %d probes did not count, not by the server's doing", spoiled, all)
+		s.warn(results.CodeSpoiled, "use a quieter host, or separate CPUs for server and generator (taskset)",
+			"%d of %d probes did not count because of the host", spoiled, all)
 	}
 	return nil
 }
@@ -173,16 +173,16 @@ func (s *survey) fruitless() {
 	case right > 0:
 		for _, p := range s.doc.Points {
 			if p.ThroughputRPS == 0 && p.Requests+e.Total() > 0 {
-				s.warn(results.CodeNoAnswers, byHand, "at %.4g requests/s none was answered rightly", p.RateRPS)
+				s.warn(results.CodeNoAnswers, byHand, "at %.4g requests/s no response was right", p.RateRPS)
 				return
 			}
 		}
 	case answers == 0 && e.Total() == e.Timeout+e.Unsent:
-		s.warn(results.CodeNoAnswers, byHand+"; if it takes longer, give a longer --timeout and --budget",
+		s.warn(results.CodeNoAnswers, byHand+"; if it takes longer, use a longer --timeout and --budget",
 			"no request of %d windows was answered", len(s.doc.Probes))
 	default:
-		s.warn(results.CodeAllErrors, "ask the server for that path and look at the answer",
-			"no request of %d windows was answered rightly (%s)", len(s.doc.Probes), kinds(e))
+		s.warn(results.CodeAllErrors, "request that path by hand and look at the response",
+			"no response in %d windows was right (%s)", len(s.doc.Probes), kinds(e))
 	}
 }
 
@@ -202,7 +202,7 @@ func (s *survey) died(err error) bool {
 	if err == nil || errors.Is(err, errOver) || errors.As(err, &bad) || len(s.doc.Probes) == 0 {
 		return false
 	}
-	s.warn(results.CodeDied, "see the server's log; no limit is told of a server that does not live through the search",
+	s.warn(results.CodeDied, "see the server's log; dyno reports no limit for a server that dies during the search",
 		"after %d windows: %v", len(s.doc.Probes), err)
 	return true
 }

@@ -79,7 +79,7 @@ func (t term) see(l *results.Load, h *hdrhistogram.Histogram) (seen float64, rea
 		case !t.share:
 			return l.ThroughputRPS, ""
 		case l.RateRPS <= 0:
-			return 0, "the closed loop offers no rate to have a share of"
+			return 0, "a closed loop has no offered rate"
 		}
 		// What was due, and not the rate: chance alone makes a Poisson schedule
 		// offer a few per cent more or fewer in a short window.
@@ -177,5 +177,5 @@ func (t term) seeService(l *results.Load) (us float64, reason string) {
 
 func (t term) tooFew(n int64) string {
 	name := strings.TrimPrefix(t.name(), "service.")
-	return fmt.Sprintf("%d requests are too few for %s, which takes %d", n, name, results.SamplesFor(levels[name]))
+	return fmt.Sprintf("%d requests are too few for %s, which needs %d", n, name, results.SamplesFor(levels[name]))
 }

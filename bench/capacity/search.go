@@ -42,7 +42,7 @@ func (s *survey) search(ctx context.Context) error {
 	}
 	if most := max(s.longest(), s.Window); answersIn*takes > most {
 		s.warn(results.CodeTooSlow, fmt.Sprintf("a --budget of %v or more", (time.Duration(answersIn*takes.Seconds()/longest)*time.Second+time.Second).Round(time.Second)),
-			"an answer takes %v, and a window has to be %d times as long to tell anything: the longest one of this budget is %v",
+			"a response takes %v, and a window must be %d times as long: the longest one in this budget is %v",
 			takes.Round(time.Millisecond), answersIn, most.Round(time.Millisecond))
 		return nil
 	}
@@ -54,7 +54,7 @@ func (s *survey) search(ctx context.Context) error {
 
 	if s.floor > s.belief.quantile(0.5) {
 		s.warn(results.CodeTooSlow, "a longer --budget, or a lower percentile",
-			"%s takes %.0f requests in a window, more than the server answers in the longest one of this budget", s.Objective, s.samples())
+			"%s needs %.0f requests in a window, more than the server answers in the longest one in this budget", s.Objective, s.samples())
 		return s.fill(ctx)
 	}
 	if err := s.bisect(ctx, func() bool { return s.elapsed() > time.Duration(searchShare*float64(s.Budget)) }); err != nil {
@@ -234,12 +234,12 @@ func (s *survey) conclude() {
 	}
 	if s.verdicts < undecided {
 		s.warn(results.CodeUndecided, "a longer --budget; a quieter host",
-			"%d windows could be judged, which is too few to tell a limit", s.verdicts)
+			"only %d windows could be judged: too few to find a limit", s.verdicts)
 		return
 	}
 	if !kept {
-		s.warn(results.CodeNeverKept, "the curve shows what the server does at its best",
-			"%s was kept at no rate; the lowest that was probed is %.3g requests/s", s.Objective, least)
+		s.warn(results.CodeNeverKept, "the curve shows the best that the server did",
+			"%s was met at no rate; the lowest rate probed is %.3g requests/s", s.Objective, least)
 		return
 	}
 	limit := s.belief.quantile(0.5)
@@ -249,20 +249,20 @@ func (s *survey) conclude() {
 		d.AtLeast, d.CapacityRPS = true, most
 		d.Interval = &results.Interval{LowRPS: min(low, most), Confidence: confidence}
 		s.warn(results.CodeAtLeast, "give the generator more threads (-t) and CPUs of its own",
-			"from %.0f requests/s on the generator or the host was the limit: the server's own is not known", s.ceiling)
+			"from %.0f requests/s on, the generator or the host was the limit: the server's limit is not known", s.ceiling)
 		return
 	}
 	d.CapacityRPS = limit
 	d.Interval = &results.Interval{LowRPS: low, HighRPS: high, Confidence: confidence}
 	if math.Log(high/low)/2 > wideInterval {
 		s.warn(results.CodeWide, "a longer --budget; a quieter host",
-			"the interval reaches from %.0f %% below to %.0f %% above: the windows contradict each other, or are too few", 100*(1-low/limit), 100*(high/limit-1))
+			"the interval reaches from %.0f %% below to %.0f %% above: the windows disagree, or are too few", 100*(1-low/limit), 100*(high/limit-1))
 	}
 	for _, p := range d.Points {
 		// Missed together and each alone: not by chance.
 		if p.Valid && p.RateRPS < low*0.9 && p.Kept == 0 && verdictOf(p.Objective) == results.VerdictMissed {
-			s.warn(results.CodeNotMonotone, "look at the curve; a search takes for granted that less load is easier",
-				"the objective is missed at %.4g requests/s, too, far below the limit", p.RateRPS)
+			s.warn(results.CodeNotMonotone, "look at the curve; the search assumes that less load is easier",
+				"the objective is also missed at %.4g requests/s, far below the limit", p.RateRPS)
 			break
 		}
 	}

@@ -27,11 +27,11 @@ func judgeAnswers(l *results.Load, c *plan.Config, r *record.Recorder, invalid, 
 	if l.Requests == 0 { // those of before that lie across the window's edges are no figures of it
 		if !l.Interrupted && !unreached(l, r) {
 			what := fmt.Sprintf("%d requests were sent in the whole run", r.Run.Sent)
-			hint := "does the server work at all? Ask it by hand, with a time limit (curl -m 5); if its answers take longer, give a longer duration and timeout"
+			hint := "check by hand that the server works (curl -m 5); if its responses take longer, use a longer duration and timeout"
 			if c.Model == plan.Open && r.Total == 0 {
 				what, hint = "none was due in it", "a longer duration, or a higher rate"
 			}
-			invalid(results.CodeNoAnswers, hint, "no request of the window of %.3g s was answered: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
+			invalid(results.CodeNoAnswers, hint, "no request was answered in the window of %.3g s: %s", l.DurationS, what).Measure = results.Below(0, 1, "answers")
 		}
 		return false
 	}
@@ -39,8 +39,8 @@ func judgeAnswers(l *results.Load, c *plan.Config, r *record.Recorder, invalid, 
 		judgeQuiet(l, c, r, invalid, warn)
 	}
 	if mean := meanTime(r); mean > maxEdge*l.DurationS*1e9 {
-		warn(results.CodeEdges, "a longer duration: at least ten times what a request takes",
-			"a request takes %.3g s on average, %.0f %% of the window: the throughput counts those across its edges by the share of their time within it, and percentiles are of few",
+		warn(results.CodeEdges, "use a longer duration, at least ten times the duration of a request",
+			"a request takes %.3g s on average, %.0f %% of the window: throughput counts requests across its edges in part, and percentiles rest on few samples",
 			mean/1e9, 100*mean/(l.DurationS*1e9)).Measure = results.Above(100*mean/(l.DurationS*1e9), 100*maxEdge, "%")
 	}
 	return true
@@ -82,30 +82,30 @@ func judgeQuiet(l *results.Load, c *plan.Config, r *record.Recorder, invalid, wa
 	seconds, from := float64(ns)/1e9, float64(max(q.Busy, start)-start)/1e9
 	measure := results.Above(seconds*1e3, bound/1e6, "ms")
 	if q.To >= end && r.Quiet.Last < end && !l.Interrupted { // and never again
-		invalid(results.CodeNoAnswers, "the server stands still or has ended: see its log",
-			"from %.2f s into the window on no request was answered any more, though some were under way for up to %.2f s", from, seconds).Measure = measure
+		invalid(results.CodeNoAnswers, "the server hangs or has ended: see its log",
+			"no request was answered after %.2f s of the window, although some were in flight for up to %.2f s", from, seconds).Measure = measure
 		return
 	}
 	if q.From <= start && q.To >= end && !l.Interrupted { // answered after it, at best
-		invalid(results.CodeNoAnswers, "see what the server waits for; if its answers take longer, a longer duration",
-			"no request was answered in the window of %.3g s, though some were under way for up to %.2f s of it", l.DurationS, seconds).Measure = measure
+		invalid(results.CodeNoAnswers, "see what the server waits for; if its responses take longer, use a longer duration",
+			"no request was answered in the window of %.3g s, although some were in flight for up to %.2f s of it", l.DurationS, seconds).Measure = measure
 		return
 	}
 	say := invalid
-	hint := "see what the server waits for; or a quieter host"
+	hint := "see what the server waits for, or use a quieter host"
 	if len(c.Groups) > 0 {
-		say, hint = warn, "that may be what the other connections do to the server"
+		say, hint = warn, "the other connections may have caused it"
 	}
-	say(results.CodeStalled, hint, "nobody was answered for %.2f s, from %.2f s into the window on, where a request usually takes %s: %s",
+	say(results.CodeStalled, hint, "no request was answered for %.2f s, starting %.2f s into the window; a request usually takes %s: %s",
 		seconds, from, time.Duration(slowest).Round(time.Microsecond), hidden(c)).Measure = measure
 }
 
 // hidden says what a standstill does to the figures.
 func hidden(c *plan.Config) string {
 	if c.Model == plan.Open {
-		return "the latencies of what was due meanwhile have it in them"
+		return "the latencies of the requests due in that time include it"
 	}
-	return "a closed loop asks nothing meanwhile, so that percentiles hardly show it"
+	return "a closed loop sends nothing meanwhile, so percentiles hardly show it"
 }
 
 // byTail tells whether single slow requests explain a stretch without an answer:

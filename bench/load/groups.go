@@ -42,11 +42,11 @@ func judgeGroup(l *results.Load, r *record.Group) {
 func refusalHint(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "all local ports to this address are in use or wait for old connections to be forgotten: fewer connections, more source addresses (--source), abort=true for a storm, or a wider net.ipv4.ip_local_port_range"
+		return "all local ports to this address are in use or in TIME_WAIT: use fewer connections, more source addresses (--source), abort=true for a storm, or a wider net.ipv4.ip_local_port_range"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "does the server still listen, and may it have so many connections?"
+		return "check that the server still listens, and its limit of connections"
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "raise the limit of open files, or use fewer connections"
+		return "raise the limit of open files (ulimit -n), or use fewer connections"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "the server's backlog is full: it accepts too slowly, or has no descriptors left (ulimit -n)"
 	}
@@ -80,14 +80,14 @@ func judgeCrowd(l *results.Load, c *plan.Config, cpu, process int64, cpus int) {
 	switch {
 	case cpus <= c.Threads && all >= limit && own >= minCrowdShare:
 		l.Warn(results.Warning{Code: results.CodeGroupsBound, Invalid: true,
-			Message: fmt.Sprintf("the generator used %.0f %% of its %d CPU(s) (limit %.0f %%), the groups %.0f %% of one: its busy connections had to wait for the CPU",
+			Message: fmt.Sprintf("the generator used %.0f %% of its %d CPU(s) (limit %.0f %%) and the groups %.0f %% of one: busy connections had to wait for a CPU",
 				100*all, cpus, 100*limit, 100*own),
 			Measure: results.Above(100*all, 100*limit, "%"),
-			Hint:    "give the generator one CPU more than it has threads, or make the groups smaller or slower"})
+			Hint:    "give the generator one CPU more than threads, or make the groups smaller or slower"})
 	case own >= maxBusyOpen:
 		l.Warn(results.Warning{Code: results.CodeGroupsBound,
-			Message: fmt.Sprintf("the thread of the groups was busy for %.0f %% of the time (limit %.0f %%): they did less than was asked, and later", 100*own, 100*maxBusyOpen),
+			Message: fmt.Sprintf("the thread of the groups was busy for %.0f %% of the time (limit %.0f %%): the groups did less than asked, and later", 100*own, 100*maxBusyOpen),
 			Measure: results.Above(100*own, 100*maxBusyOpen, "%"),
-			Hint:    "make the groups smaller or slower; the busy connections are not concerned"})
+			Hint:    "make the groups smaller or slower; the busy connections are not affected"})
 	}
 }

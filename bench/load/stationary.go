@@ -27,7 +27,7 @@ func judgeStationary(l *results.Load, c *plan.Config, warn say) {
 	change := (last - first) / level
 	if math.Abs(change) > allowed {
 		warn(results.CodeNotStationary, "a longer warm-up, or a quieter host",
-			"the median step of the last third had %+.0f %% answers against the first third (limit %.0f %%)", 100*change, 100*allowed).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
+			"the response rate changed by %+.0f %% from the first third of the window to the last (limit %.0f %%)", 100*change, 100*allowed).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
 	}
 }
 
@@ -63,8 +63,8 @@ func judgeFollowing(l *results.Load, c *plan.Config, warn say) {
 	}
 	allowed := maxMedianChange + 3*math.Sqrt(1/dueFirst+1/dueLast)
 	if change := last/first - 1; math.Abs(change) > allowed {
-		warn(results.CodeNotStationary, "see where in the series the server no longer follows the rate; or a quieter host",
-			"in the last third %.0f %% of what was due was answered, in the first %.0f %%", 100*last, 100*first).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
+		warn(results.CodeNotStationary, "see in the series where the server stops following the rate, or use a quieter host",
+			"%.0f %% of the requests due were answered in the last third of the window, %.0f %% in the first", 100*last, 100*first).Measure = results.Above(100*math.Abs(change), 100*allowed, "%")
 	}
 }
 
@@ -75,6 +75,6 @@ func judgeSettled(l *results.Load, short float64) {
 	}
 	l.Warn(results.Warning{
 		Code: results.CodeUnsettled, Hint: "a longer --warmup, or a lower rate",
-		Message: "the warm-up ended before the queue had settled: latencies of the window are of one that is still growing",
+		Message: "the warm-up ended before the queue had settled: the window's latencies are of a queue that still grows",
 	}).Measure = results.Above(short/1e9, 0, "s")
 }

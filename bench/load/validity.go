@@ -52,9 +52,9 @@ func judgeJournal(l *results.Load, lost int64) {
 		return
 	}
 	l.Warn(results.Warning{
-		Code: results.CodeJournalFull, Hint: "a shorter duration or a lower rate; the histograms hold every request",
+		Code: results.CodeJournalFull, Hint: "use a shorter duration or a lower rate; the histograms hold every request",
 		Measure: results.Above(float64(lost), 0, "requests"),
-		Message: fmt.Sprintf("the record of single requests is full: %d of them are not in it", lost),
+		Message: fmt.Sprintf("the record of single requests is full: %d requests are missing", lost),
 	})
 }
 
@@ -84,7 +84,7 @@ func judgeRequests(l *results.Load, c *plan.Config, r *record.Recorder) {
 		if c.Generator == "vegeta" {
 			hint = "use the native generator, or a lower rate"
 		}
-		invalid(results.CodeGeneratorBound, hint, "the generator was busy for %.0f %% of the time (limit %.0f %%): the figures are its own, not the server's",
+		invalid(results.CodeGeneratorBound, hint, "the generator was busy for %.0f %% of the time (limit %.0f %%): it was the bottleneck, not the server",
 			100*l.GeneratorCPUUtilisation, 100*limit).Measure = results.Above(100*l.GeneratorCPUUtilisation, 100*limit, "%")
 	}
 	if c.Model == plan.Open {
@@ -94,25 +94,25 @@ func judgeRequests(l *results.Load, c *plan.Config, r *record.Recorder) {
 	}
 	// Where some requests take a good part of the window, one may take all of it.
 	if f := l.Connection; f.Starved > 0 && f.Max >= manyAnswers && float64(r.Service.Max())*tailFactor < l.DurationS*1e9 {
-		invalid(results.CodeStarvation, "the server does not serve its connections alike: fewer connections, or more workers",
-			"%d of %d connections got no answer while another one got %d", f.Starved, l.Connections, f.Max).Measure = results.Above(float64(f.Starved), 0, "connections")
+		invalid(results.CodeStarvation, "the server serves its connections unevenly: use fewer connections or more workers",
+			"%d of %d connections got no response while another one got %d", f.Starved, l.Connections, f.Max).Measure = results.Above(float64(f.Starved), 0, "connections")
 	}
 	judgeStationary(l, c, warn)
 	if n := l.Requests; n < fewAnswers {
-		warn(results.CodeTooFew, "a longer duration", "only %d answers: p99 needs %d, p99.9 ten times as many", n, fewAnswers).Measure = results.Below(float64(n), fewAnswers, "answers")
+		warn(results.CodeTooFew, "a longer duration", "only %d responses: p99 needs %d, p99.9 ten times as many", n, fewAnswers).Measure = results.Below(float64(n), fewAnswers, "answers")
 	}
 }
 
 func judgeErrors(l *results.Load, r *record.Recorder, invalid say) {
 	e := l.Errors
 	if e.Body > 0 || r.Stray > 0 {
-		invalid(results.CodeWrongBytes, "ask the server for that path and look at the answer",
-			"%d answers had another body than expected, %d connections sent bytes that nobody had asked for", e.Body, r.Stray).Measure = results.Above(float64(e.Body+r.Stray), 0, "answers")
+		invalid(results.CodeWrongBytes, "request that path by hand and look at the response",
+			"%d responses had the wrong body, %d connections sent bytes that nobody had requested", e.Body, r.Stray).Measure = results.Above(float64(e.Body+r.Stray), 0, "answers")
 	}
 	// A server that always closes is found out within a few requests.
 	if resent := r.Resent - int64(plan.ManyClosed*l.Threads); float64(resent) > maxErrors*float64(r.Total) {
-		invalid(results.CodeErrors, "see whether the server closes connections in the middle of its work; if it means to close after each answer, it should say so (Connection: close)",
-			"%d of %d requests had to be sent again, since the connection was closed under them", r.Resent, r.Total).Measure = results.Above(100*float64(r.Resent)/float64(r.Total), 100*maxErrors, "%")
+		invalid(results.CodeErrors, "see why the server closes connections that are in use; a server that closes after each response should send Connection: close",
+			"%d of %d requests had to be sent again because the server closed their connection", r.Resent, r.Total).Measure = results.Above(100*float64(r.Resent)/float64(r.Total), 100*maxErrors, "%")
 	}
 	if failed := e.Total() - e.Unsent; float64(failed) > maxErrors*float64(r.Total) {
 		invalid(results.CodeErrors, failureHint(e, r), "%d of %d requests failed (%s)", failed, r.Total, failures(e, r)).Measure = results.Above(100*float64(failed)/float64(r.Total), 100*maxErrors, "%")
@@ -146,9 +146,9 @@ func failureHint(e results.Errors, r *record.Recorder) string {
 	case e.Connect >= half:
 		return refusalHint(r.Cause)
 	case e.Status >= half:
-		return "ask the server for that path and look at the answer: an error, a redirect?"
+		return "request that path by hand and look at the response: is it an error, a redirect?"
 	case e.Timeout >= half:
-		return "see what the server waits for; a longer timeout counts what takes longer"
+		return "see what the server waits for; with a longer timeout slow responses count"
 	}
 	return "see the server's log"
 }
@@ -158,9 +158,9 @@ func failureHint(e results.Errors, r *record.Recorder) string {
 // does may be, and the times at which things are said to have been are.
 func judgeClock(l *results.Load, step time.Duration) {
 	if step.Abs() > maxClockStep {
-		l.Warn(results.Warning{Code: results.CodeClockStepped, Invalid: true, Hint: "run again; let the system's clock be slewed, not set, while something is measured",
+		l.Warn(results.Warning{Code: results.CodeClockStepped, Invalid: true, Hint: "run again; slew the clock instead of setting it",
 			Measure: results.Above(step.Abs().Seconds(), maxClockStep.Seconds(), "s"),
-			Message: fmt.Sprintf("the wall clock was set within the window, by %+.3g s: the server's own timers may go by it, and the recorded times do", step.Seconds())})
+			Message: fmt.Sprintf("the wall clock was set by %+.3g s within the window: the server's timers may depend on it, and recorded times do", step.Seconds())})
 	}
 }
 
@@ -176,22 +176,22 @@ func judgePace(l *results.Load, c *plan.Config, r *record.Recorder, invalid, war
 		if lag > hostLagUS {
 			add = invalid
 		}
-		add(results.CodeSendLag, "a lower rate, more generator threads, or a quieter host; service_us is free of it",
-			"requests left up to %.0f µs late (p99) with a connection free: %.0f %% of the latency's p99 is the generator's own", lag, 100*lag/latency).Measure = results.Above(lag, min(hostLagUS, maxLagShare*latency), "µs")
+		add(results.CodeSendLag, "use a lower rate, more generator threads, or a quieter host; service_us is not affected",
+			"requests left up to %.0f µs late (p99) although a connection was free: %.0f %% of the p99 latency is the generator's own", lag, 100*lag/latency).Measure = results.Above(lag, min(hostLagUS, maxLagShare*latency), "µs")
 	}
 	due := float64(r.Total)
 	if float64(r.Late) > maxRateMissed*due {
 		invalid(results.CodeRateMissed, "a lower rate, or more generator threads",
-			"%d of %d requests due were only sent after the window, though connections were free", r.Late, r.Total).Measure = results.Above(100*float64(r.Late)/due, 100*maxRateMissed, "%")
+			"%d of %d requests due were sent only after the window although connections were free", r.Late, r.Total).Measure = results.Above(100*float64(r.Late)/due, 100*maxRateMissed, "%")
 	}
 	if unsent := float64(l.Errors.Unsent); unsent > maxRateMissed*due {
 		if c.Generator == "vegeta" {
-			invalid(results.CodeRateMissed, "a lower rate, more connections, or the native generator, which tells who was late",
+			invalid(results.CodeRateMissed, "use a lower rate, more connections, or the native generator, which shows who was late",
 				"%.1f %% of the requests due were never sent", 100*unsent/due).Measure = results.Above(100*unsent/due, 100*maxRateMissed, "%")
 			return
 		}
-		warn(results.CodeSaturated, "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections",
-			"%.1f %% of the requests due were never sent, since all %d connections were busy", 100*unsent/due, c.Connections).Measure = results.Above(100*unsent/due, 100*maxRateMissed, "%")
+		warn(results.CodeSaturated, "the server is past its limit; to measure its latency below the limit, use a lower rate or more connections",
+			"%.1f %% of the requests due were never sent because all %d connections were busy", 100*unsent/due, c.Connections).Measure = results.Above(100*unsent/due, 100*maxRateMissed, "%")
 	}
 }
 
@@ -206,8 +206,8 @@ func judgeLittle(l *results.Load, c *plan.Config, r *record.Recorder, invalid sa
 	}
 	n, inFlight := float64(c.Connections*c.Pipeline), float64(r.Busy)/(l.DurationS*1e9)
 	if off := inFlight/n - 1; off > maxLittleOff || off < -maxLittleOff {
-		invalid(results.CodeLittle, "the generator has a bottleneck of its own: more threads, fewer connections",
-			"%.1f requests were under way on average, where the connections had room for %.0f: latencies miss a part of the waiting", inFlight, n).Measure = results.Above(100*math.Abs(off), 100*maxLittleOff, "%")
+		invalid(results.CodeLittle, "the generator has a bottleneck of its own: use more threads or fewer connections",
+			"%.1f requests were in flight on average, %.0f fit: latencies miss part of the waiting", inFlight, n).Measure = results.Above(100*math.Abs(off), 100*maxLittleOff, "%")
 	}
 }
 

@@ -36,14 +36,14 @@ func ChooseCPUs(server, generator []int) (CPUs, error) {
 	}
 	for _, cpu := range slices.Concat(server, generator) {
 		if !slices.Contains(available, cpu) {
-			return c, fmt.Errorf("CPU %d is not among those that this process may use, %v", cpu, available)
+			return c, fmt.Errorf("CPU %d is not one that this process may use (%v)", cpu, available)
 		}
 	}
 	if len(server) > 0 && len(generator) > 0 {
 		return c, nil
 	}
 	if len(server) > 0 || len(generator) > 0 {
-		return c, errors.New("the CPUs of both the server and the generator must be given, or of neither")
+		return c, errors.New("give the CPUs of both the server and the generator, or of neither")
 	}
 	split := meter.Split(available, 0, meter.ReadTopology())
 	return CPUs{Server: split.Server, Generator: split.Generator, OneCore: split.SplitCore}, nil

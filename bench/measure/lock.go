@@ -26,7 +26,7 @@ var lockDirs = []string{"/run/lock", "/var/lock", "/tmp"}
 
 // ErrNoLocks is returned where there is no place for locks: a second measurement
 // on the same CPUs is then not kept out.
-var ErrNoLocks = errors.New("there is no folder for locks that all users share")
+var ErrNoLocks = errors.New("no folder for locks is writable for all users")
 
 // Lock keeps other measurements off some CPUs, by a flock on a file for each. It
 // cannot outlive its process, however that ends, and no child inherits it.
@@ -63,7 +63,7 @@ func LockCPUs(ctx context.Context, cpus []int, waiting func(by error)) (*Lock, e
 				l.Release()
 				return nil, fmt.Errorf("%w: %s: %w", ErrNoLocks, f.Name(), err)
 			}
-			taken := fmt.Errorf("another measurement has %s%s: its load and this one's would disturb each other", what(name), holder(f))
+			taken := fmt.Errorf("another measurement uses %s%s: the two would disturb each other", what(name), holder(f))
 			if waiting == nil {
 				l.Release()
 				return nil, taken

@@ -126,9 +126,9 @@ func (t Target) problems(add func(key, format string, args ...any)) {
 		add("kind", "kind %q is none of %s, %s and %s", t.Kind, Engine, Yardstick, Outside)
 	}
 	if len(t.Command) == 0 || t.Command[0] == "" {
-		add("command", "a target needs a command: a list, the program first")
+		add("command", "a target needs a command: a list that begins with the program")
 	} else if !t.Takes("addr") && !t.Takes("port") {
-		add("command", "the command has no {addr} in it: put it where the address goes that the server shall listen on")
+		add("command", "the command has no {addr}: put it where the address to listen on goes")
 	}
 	for i, arg := range t.Command {
 		at := fmt.Sprintf("command[%d]", i)

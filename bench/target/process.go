@@ -152,7 +152,7 @@ func startError(c Command, err error) error {
 	case errors.Is(err, exec.ErrDot):
 		hint = ": write ./ before it if that is meant"
 	case errors.Is(err, os.ErrNotExist):
-		hint = ": is the path right, the folder there and the interpreter of the script installed?"
+		hint = ": check the path, and that the script's interpreter is installed"
 	case errors.Is(err, os.ErrPermission):
 		hint = ": is it executable?"
 	}
@@ -243,7 +243,7 @@ func (p *Process) Stop(ctx context.Context) (Exit, error) {
 			cancelled = nil
 			limit.Reset(killWait)
 		case <-limit.C:
-			return Exit{}, fmt.Errorf("stop %s: processes %v are still there %v after SIGKILL", p.c.name(), members(p.PID()), killWait)
+			return Exit{}, fmt.Errorf("stop %s: processes %v still exist %v after SIGKILL", p.c.name(), members(p.PID()), killWait)
 		}
 	}
 }

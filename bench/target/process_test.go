@@ -138,7 +138,7 @@ func TestNotFound(t *testing.T) {
 	}
 	for _, c := range []struct{ program, want string }{
 		{"no-such-server", `start x: program "no-such-server" is not on PATH (` + os.Getenv("PATH") + "): install it"},
-		{"/no/such/server", "is the path right"},
+		{"/no/such/server", "check the path"},
 		{script, "is it executable?"},
 	} {
 		_, err := Start(t.Context(), Command{Name: "x", Argv: []string{c.program}})

@@ -44,9 +44,9 @@ func (e *ReadyError) Error() string {
 	var b strings.Builder
 	switch {
 	case e.Exit != nil:
-		fmt.Fprintf(&b, "%s ended before it was ready (%v); waited for GET %s", e.Name, *e.Exit, e.URL)
+		fmt.Fprintf(&b, "%s ended before it was ready (%v); dyno waited for GET %s", e.Name, *e.Exit, e.URL)
 	case e.timeout:
-		fmt.Fprintf(&b, "%s is not ready after %v: waited for GET %s", e.Name, e.Waited.Round(time.Millisecond), e.URL)
+		fmt.Fprintf(&b, "%s is not ready after %v: dyno waited for GET %s", e.Name, e.Waited.Round(time.Millisecond), e.URL)
 	default:
 		fmt.Fprintf(&b, "%s: the wait for GET %s was given up", e.Name, e.URL)
 	}

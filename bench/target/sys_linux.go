@@ -32,7 +32,7 @@ func startOn(cpus []int, cmd *exec.Cmd) error {
 	}
 	if err := unix.SchedSetaffinity(0, &want); err != nil {
 		runtime.UnlockOSThread()
-		return fmt.Errorf("pin to CPUs %s: %w (see taskset -p $$ for those which are allowed)", FormatCPUs(cpus), err)
+		return fmt.Errorf("pin to CPUs %s: %w (taskset -p $$ shows which are allowed)", FormatCPUs(cpus), err)
 	}
 	startErr := cmd.Start()
 	if err := unix.SchedSetaffinity(0, &before); err != nil {

@@ -78,7 +78,7 @@ func TestParseListFaults(t *testing.T) {
 			"f.yaml:3:23: unknown placeholder {adr} (known: {dyno} {addr} {port} {app} {dir} {cpus} {protocol} {stats} {pprof})"},
 		{"placeholder in env", row + "  env:\n    A_B: '{x}'\n", "f.yaml:5:5: unknown placeholder {x}"},
 		{"ready", row + "  ready: hello\n", "f.yaml:4:10: ready"},
-		{"no address", "- name: a\n  kind: outside\n  command: [a]\n", "f.yaml:3:12: the command has no {addr} in it"},
+		{"no address", "- name: a\n  kind: outside\n  command: [a]\n", "f.yaml:3:12: the command has no {addr}"},
 		{"no value", row + "  ready:\n", "f.yaml:4:10: targets[0].ready: no value; write text"},
 		{"empty value", row + "  ready: ''\n", "f.yaml:4:10: targets[0].ready is empty"},
 		{"no protocol", row + "  protocol: htp\n", `f.yaml:4:13: unknown protocol "htp": did you mean "http"?`},

@@ -140,23 +140,23 @@ func (r *Result) Verdicts() []string {
 	c := r.Confirmation
 	switch {
 	case !r.Complete:
-		lines = append(lines, "It ended before its time: nothing is chosen.")
+		lines = append(lines, "The tuning was interrupted: nothing is chosen.")
 	case !r.Judged():
-		lines = append(lines, "Nothing can be said: no setting has three rounds that count beside the defaults. The defaults stay.")
+		lines = append(lines, "No setting could be judged: none has three valid rounds beside the defaults. The defaults stay.")
 	case c == nil && r.Without != nil:
-		lines = append(lines, "None of the settings that were found is worse to leave out, beyond doubt: the defaults stay.")
+		lines = append(lines, "Leaving out any of the settings found made no clear difference: the defaults stay.")
 	case c == nil:
-		lines = append(lines, fmt.Sprintf("No setting beat the default beyond doubt, and none that could be compared is better by more than %s %%: the defaults stay.",
+		lines = append(lines, fmt.Sprintf("No setting clearly beat its default, and none that could be compared is better by more than %s %%: the defaults stay.",
 			format.Percent(100*r.AtMost())))
 		if r.AtMost() > blind {
-			lines = append(lines, "That is a wide margin: a quieter host, or a longer --budget, tells more.")
+			lines = append(lines, "That is a wide margin: use a quieter host or a longer --budget.")
 		}
 	case len(r.Chosen) == 0:
-		lines = append(lines, fmt.Sprintf("%s was the best of what was tried, which measuring it once more beside the defaults does not bear out (%s): the defaults stay.",
+		lines = append(lines, fmt.Sprintf("%s was the best candidate, but the confirmation beside the defaults does not agree (%s): the defaults stay.",
 			c.Candidates[1].Name, r.change(c.Candidates[1])))
 	default:
 		m := c.Candidates[1]
-		lines = append(lines, fmt.Sprintf("%s is better than the defaults: %s, measured once more after it was found.", m.Name, r.change(m)))
+		lines = append(lines, fmt.Sprintf("%s is better than the defaults: %s, confirmed in a new measurement.", m.Name, r.change(m)))
 		if price := r.price(c.Candidates[0], m); price != "" {
 			lines = append(lines, "Its price: "+price+".")
 		}
@@ -164,7 +164,7 @@ func (r *Result) Verdicts() []string {
 	if r.Without != nil && c != nil {
 		for i, m := range r.Without.Candidates {
 			if i > 0 && m.Verdict != compare.Worse {
-				lines = append(lines, fmt.Sprintf("%s is left out: it looked better in its sweep, and leaving it out is not worse beyond doubt.", strings.TrimPrefix(m.Value, "without ")))
+				lines = append(lines, fmt.Sprintf("%s is left out: it looked better in its sweep, but leaving it out made no clear difference.", strings.TrimPrefix(m.Value, "without ")))
 			}
 		}
 	}
@@ -176,7 +176,7 @@ func (r *Result) Verdicts() []string {
 			}
 		}
 		if len(lost) > 0 {
-			lines = append(lines, fmt.Sprintf("%s=%s cannot be judged: too few trials count.", s.Knob, strings.Join(lost, ", ")))
+			lines = append(lines, fmt.Sprintf("%s=%s cannot be judged: too few valid trials.", s.Knob, strings.Join(lost, ", ")))
 		}
 	}
 	return lines

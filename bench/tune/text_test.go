@@ -36,21 +36,21 @@ func TestText(t *testing.T) {
 			"  400    9/10  16.0 µs   −20 %  −25 % to −15 %   60,000  1.40 ms ",
 			"  800     1/9        –                                –        –  too few trials\n",
 			"→ GOGC=400 goroutine is better than the defaults: CPU/req −20 %, 95 % interval",
-			"→ Its price: 40.0 MiB instead of 20.0.", "→ GOGC=800 cannot be judged: too few trials count.",
+			"→ Its price: 40.0 MiB instead of 20.0.", "→ GOGC=800 cannot be judged: too few valid trials.",
 			"\n  GOGC=400 dyno serve --engine goroutine\n",
 		}},
-		{"not confirmed", func(r *Result) { r.Chosen, r.Confirmation.Best = nil, 0 }, []string{"does not bear out (CPU/req −20 %", "the defaults stay."}},
+		{"not confirmed", func(r *Result) { r.Chosen, r.Confirmation.Best = nil, 0 }, []string{"does not agree (CPU/req −20 %", "the defaults stay."}},
 		{"none", func(r *Result) { r.Chosen, r.Confirmation = nil, nil }, []string{
-			"none that could be compared is better by more than 25 %: the defaults stay.", "That is a wide margin: a quieter host"}},
+			"none that could be compared is better by more than 25 %: the defaults stay.", "That is a wide margin: use a quieter host"}},
 		{"by throughput", func(r *Result) {
 			r.Objective, r.Chosen, r.Confirmation = Throughput, nil, nil
 			r.Sweeps[0].Candidates[1].Hi = 1.04
 		}, []string{"req/s", "better by more than 4.0 %: the defaults stay."}},
-		{"cut off", func(r *Result) { r.Chosen, r.Confirmation, r.Complete = nil, nil, false }, []string{"It ended before its time: nothing is chosen."}},
+		{"cut off", func(r *Result) { r.Chosen, r.Confirmation, r.Complete = nil, nil, false }, []string{"The tuning was interrupted: nothing is chosen."}},
 		{"nothing counts", func(r *Result) {
 			r.Chosen, r.Confirmation = nil, nil
 			r.Sweeps[0].Candidates[1].Verdict = compare.TooFewTrials
-		}, []string{"Nothing can be said", "GOGC=400, 800 cannot be judged"}},
+		}, []string{"No setting could be judged", "GOGC=400, 800 cannot be judged"}},
 	} {
 		r := found()
 		c.change(r)

@@ -325,7 +325,7 @@ func (s *Sweep) judge(figures [][]float64, o Objective, floor, alpha float64) {
 		ratio := blocks.Ratio(i, 0)
 		if !ratio.Known {
 			m.Verdict = compare.TooFewTrials
-			m.Reason = fmt.Sprintf("%d of its rounds count beside those of %s; an interval needs %d", ratio.N, s.Candidates[0].Name, stats.MinTrials)
+			m.Reason = fmt.Sprintf("%d of its rounds are valid together with those of %s; an interval needs %d", ratio.N, s.Candidates[0].Name, stats.MinTrials)
 			continue
 		}
 		m.Ratio, m.Lo, m.Hi = ratio.Ratio, ratio.Lo, ratio.Hi

@@ -120,7 +120,7 @@ func newPrefork(spec engines.Spec, knobs []engines.Knob) (engines.Engine, error)
 		return nil, fmt.Errorf("engine %s: inner %w", spec, err)
 	}
 	if entry.Inner != "" || entry.Kind == Calibration {
-		return nil, fmt.Errorf("engine %s: %s cannot be multiplied by prefork", spec, inner.Name)
+		return nil, fmt.Errorf("engine %s: prefork cannot multiply %s", spec, inner.Name)
 	}
 	for _, p := range inner.Params {
 		if all := keys(knobs, entry.Knobs); !slices.Contains(all, p.Key) {

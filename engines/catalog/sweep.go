@@ -9,12 +9,12 @@ import (
 // Variables are what else decides how fast an engine is: settings of the Go
 // runtime, which are environment variables. Default is what holds without one.
 var Variables = []engines.Knob{
-	{Key: "GOGC", Default: "100", Doc: "how much the heap may grow before it is collected, in per cent of what is in use after a collection: more is less work and more memory",
+	{Key: "GOGC", Default: "100", Doc: "how far the heap may grow before a collection, in per cent of the live heap: more means less CPU and more memory",
 		Sweep: []string{"200", "400", "800"}},
-	{Key: "GOMAXPROCS", Default: engines.CPUs, Doc: "threads that run Go code at a time; cpus is one for each CPU that the process may use, which prefork divides among its workers",
+	{Key: "GOMAXPROCS", Default: engines.CPUs, Doc: "threads that run Go code at a time; cpus: one per CPU that the process may use; prefork divides them among its workers",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
-	{Key: "GOMEMLIMIT", Default: "off", Doc: "memory from which on the collector works harder",
-		Fixed: "it bounds memory: what is right follows from the machine, and below it nothing gets faster"},
+	{Key: "GOMEMLIMIT", Default: "off", Doc: "memory limit above which the collector works harder",
+		Fixed: "it limits memory; the right value depends on the machine and does not affect speed below it"},
 }
 
 // Variables returns the Variables that the engine heeds.

@@ -45,22 +45,22 @@ package eventloop
 import "github.com/dynobench/dyno/engines"
 
 // io is how connections are read and written.
-var io = engines.Knob{Key: "io", Default: "epoll", Doc: "how connections are read and written: epoll one by one, io_uring many with one system call",
+var io = engines.Knob{Key: "io", Default: "epoll", Doc: "how connections are read and written: epoll one at a time, io_uring many with one system call",
 	Sweep: []string{"epoll", "io_uring"}}
 
 // Knobs are the settings of the engine eventloop.
 var Knobs = []engines.Knob{
-	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor",
+	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus: one per CPU",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
 	io, engines.TargetKnob,
 }
 
 // CoroutineKnobs are the settings of the engine coroutine.
 var CoroutineKnobs = []engines.Knob{
-	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that compute at a time; cpus is one for each processor",
+	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that compute at a time; cpus: one per CPU",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
 	io,
-	{Key: "slots", Default: "0", Doc: "requests in flight on each loop; 0 is any number",
+	{Key: "slots", Default: "0", Doc: "requests in flight per loop; 0: unlimited",
 		Fixed: "it bounds what is in flight"},
 	engines.FullKnob, engines.TargetKnob,
 }

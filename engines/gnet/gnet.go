@@ -28,18 +28,18 @@ import "github.com/dynobench/dyno/engines"
 
 // Knobs are the settings of the engine gnet.
 var Knobs = []engines.Knob{
-	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus is one for each processor",
+	{Key: "loops", Default: engines.CPUs, Doc: "event loops, and so requests that run at a time; cpus: one per CPU",
 		Sweep: []string{"1", "cpus/2", "cpus*2"}},
 	engines.TargetKnob,
 }
 
 // PoolKnobs are the settings of the engine eventloop-pool.
 var PoolKnobs = []engines.Knob{
-	{Key: "loops", Default: "1", Doc: "event loops, which do the I/O; cpus is one for each processor",
+	{Key: "loops", Default: "1", Doc: "event loops for the I/O; cpus: one per CPU",
 		Sweep: []string{"1", "cpus", "cpus*2"}},
 	{Key: "workers", Default: "256", Doc: "goroutines that run the app, and so requests at a time",
 		Sweep: []string{"32", "256", "2048"}},
-	{Key: "queue", Default: "1024", Doc: "requests that may wait for a worker before the engine is full; with full=wait it then stops accepting",
+	{Key: "queue", Default: "1024", Doc: "requests that may wait for a worker before the engine is full; with full=wait it then stops accepting connections",
 		Fixed: "it decides when the engine is full"},
 	engines.FullKnob, engines.TargetKnob,
 }

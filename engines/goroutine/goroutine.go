@@ -16,7 +16,7 @@ import (
 var Knobs = []engines.Knob{
 	{Key: "per", Default: "connection", Doc: "connection: a goroutine for each connection; request: one more, started for each request",
 		Sweep: []string{"connection", "request"}},
-	{Key: "slots", Default: "0", Doc: "connections at a time; 0 is any number",
+	{Key: "slots", Default: "0", Doc: "connections at a time; 0: unlimited",
 		Fixed: "it bounds what is in flight"},
 	engines.FullKnob, engines.TargetKnob,
 }

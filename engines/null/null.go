@@ -14,7 +14,7 @@ import "github.com/dynobench/dyno/engines"
 
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
-	{Key: "loops", Default: "1", Doc: "loops, each on an OS thread; cpus is one for each processor"},
-	{Key: "io", Default: "epoll", Doc: "what the loops are built on: epoll, as servers are, or io_uring, which answers more than a generator can ask"},
-	{Key: "service", Default: "0s", Doc: "time that each request is served for, one at a time: service=1ms answers exactly 1000 a second; 0s answers at once"},
+	{Key: "loops", Default: "1", Doc: "loops, each on an OS thread; cpus: one per CPU"},
+	{Key: "io", Default: "epoll", Doc: "epoll, like most servers, or io_uring, which is faster than any generator"},
+	{Key: "service", Default: "0s", Doc: "service time of each request, one at a time: service=1ms gives exactly 1000 responses per second; 0s responds at once"},
 }

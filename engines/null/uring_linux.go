@@ -33,7 +33,7 @@ func (e *Engine) uringLoop(ln, wake int, svc *protocol.Service) error {
 	runtime.LockOSThread()
 	r, err := iouring.New(ringEntries, 16*ringEntries, ringBuffers, ringBufferSize)
 	if err != nil {
-		return fmt.Errorf("null,io=io_uring: %w; leave io at epoll", err)
+		return fmt.Errorf("null,io=io_uring: %w; use io=epoll", err)
 	}
 	defer r.Close()
 	prepare := func(op uint64, opcode uint8, fd int) *iouring.Submission {

@@ -68,7 +68,7 @@ const (
 var ofWorkers = []metric[supervise.Worker]{
 	ofWorker("requests_total", counter, "Requests answered.", func(v *supervise.Worker) int64 { return v.Requests }),
 	ofWorker("accepted_total", counter, "Connections accepted.", func(v *supervise.Worker) int64 { return v.Accepted }),
-	ofWorker("slots", gauge, "Requests, or connections, that can be in flight; 0 is any number.", func(v *supervise.Worker) int64 { return v.Slots }),
+	ofWorker("slots", gauge, "Requests, or connections, that can be in flight; 0: unlimited.", func(v *supervise.Worker) int64 { return v.Slots }),
 	ofWorker("slots_busy", gauge, "Slots in use.", func(v *supervise.Worker) int64 { return v.Busy }),
 	ofWorker("queue", gauge, "Connections accepted and waiting for a slot.", func(v *supervise.Worker) int64 { return v.Queue }),
 	ofWorker("held_bytes", gauge, "Memory of requests that counts against --max-bodies.", func(v *supervise.Worker) int64 { return v.Held }),

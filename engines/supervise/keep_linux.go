@@ -177,7 +177,7 @@ func (m *Master) follow(ctx context.Context, p *place, w *worker) (*worker, erro
 		timer.Stop()
 		<-next.ended
 		p.set(w)
-		return nil, fmt.Errorf("the new worker does not serve, the old one stays: %w", err)
+		return nil, fmt.Errorf("the new worker does not serve; the old one stays: %w", err)
 	}
 }
 

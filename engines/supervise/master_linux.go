@@ -128,7 +128,7 @@ func (m *Master) Serve(ctx context.Context, sock *engines.Socket, svc *protocol.
 		return err
 	}
 	if f, err := os.Open(m.path); err != nil {
-		svc.Log.Warn("supervisor: the program cannot be read: a reload will fail", "error", err)
+		svc.Log.Warn("supervisor: cannot read the program: a reload will fail", "error", err)
 	} else {
 		f.Close()
 	}

@@ -23,11 +23,11 @@ import (
 
 // Knobs are the settings in an engine's Spec; all others are the inner engine's.
 var Knobs = []engines.Knob{
-	{Key: "processes", Default: engines.CPUs, Doc: "worker processes; cpus is one for each processor. They divide the processors among them (GOMAXPROCS)",
+	{Key: "processes", Default: engines.CPUs, Doc: "worker processes; cpus: one per CPU. They divide the CPUs among them (GOMAXPROCS)",
 		Sweep: []string{"cpus", "cpus*2", "cpus*4"}},
 	{Key: "socket", Default: "auto", Doc: "reuseport: a listening socket for each worker, over which the kernel spreads connections; inherited: all accept from one, as they come; locked: all accept from one, and wait for their turn with a lock; auto: inherited for sync, whose workers must be able to take each other's turn, and for workers that come and go with the load, else reuseport",
 		Sweep: []string{"reuseport", "inherited", "locked"}},
-	{Key: "affinity", Default: "off", Doc: "off: the kernel places the workers; cpu: each on one processor, in turn",
+	{Key: "affinity", Default: "off", Doc: "off: the kernel places the workers; cpu: each on one CPU, in turn",
 		Sweep: []string{"off", "cpu"}},
 }
 
@@ -38,7 +38,7 @@ var Knobs = []engines.Knob{
 // The limits are looked at four times a second.
 type Limits struct {
 	MaxRequests int64         // a worker that has answered so many is replaced
-	Jitter      int64         // up to so many more, drawn for each worker, so that not all go at once
+	Jitter      int64         // up to this many more, drawn for each worker, so that not all go at once
 	MaxRSS      int64         // bytes; a worker that is larger is replaced
 	Harakiri    time.Duration // a worker with a request that takes longer is killed, with all its requests
 	Cheaper     int           // so few workers are left when there is nothing to do; 0: all stay
@@ -54,9 +54,9 @@ func (l *Limits) check(processes int, socket string) error {
 	case l.MaxRequests < 0 || l.Jitter < 0 || l.MaxRSS < 0 || l.Harakiri < 0 || l.Cheaper < 0 || l.CheaperIdle < 0:
 		return fmt.Errorf("supervisor: a limit is negative: %+v", *l)
 	case l.Jitter > 0 && l.MaxRequests == 0:
-		return fmt.Errorf("supervisor: a jitter of %d requests without a limit on requests to add it to", l.Jitter)
+		return fmt.Errorf("supervisor: a jitter of %d requests needs a limit on requests", l.Jitter)
 	case l.Cheaper > processes:
-		return fmt.Errorf("supervisor: %d workers at least, of %d at most", l.Cheaper, processes)
+		return fmt.Errorf("supervisor: at least %d workers is more than the maximum of %d", l.Cheaper, processes)
 	case l.Cheaper > 0 && socket == "reuseport":
 		return fmt.Errorf("supervisor: with socket=reuseport the kernel would go on queueing connections for workers that have been ended; fewer workers need socket=inherited or locked")
 	}

@@ -55,7 +55,7 @@ func (m *Master) judge(w *worker) {
 		log.Info("supervisor: a worker has grown too large and is replaced", "rss", rss)
 	}
 	if limit := m.limits.Harakiri; limit > 0 && w.silent() > limit+4*tick && w.isReady() {
-		w.die("a worker has not answered its supervisor for that long", "silence", w.silent())
+		w.die("a worker has not responded to its supervisor for this long", "silence", w.silent())
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 
 // Knobs are the engine's settings.
 var Knobs = []engines.Knob{
-	{Key: "keepalive", Default: "off", Doc: "off: close after each response, so that clients take turns; pinned: keep the connection, and the engine with it, until the client closes",
-		Fixed: "it decides who is served: pinned is for one client at a time"},
+	{Key: "keepalive", Default: "off", Doc: "off: close after each response, so that clients take turns; pinned: serve one connection until the client closes it",
+		Fixed: "it decides who is served: pinned serves one client at a time"},
 	engines.FullKnob, engines.TargetKnob,
 }
 

@@ -10,7 +10,7 @@ import "github.com/dynobench/dyno/engines"
 var Knobs = []engines.Knob{
 	{Key: "threads", Default: "64", Doc: "OS threads, and so connections at a time",
 		Sweep: []string{"32", "64", "256"}},
-	{Key: "queue", Default: "64", Doc: "accepted connections that may wait for a thread; beyond, the engine is full",
+	{Key: "queue", Default: "64", Doc: "accepted connections that may wait for a thread; beyond that the engine is full",
 		Fixed: "it decides when the engine is full"},
 	engines.FullKnob, engines.TargetKnob,
 }

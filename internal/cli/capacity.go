@@ -52,19 +52,19 @@ func (f *capacityFlags) check(given func(string) bool) (slo capacity.Objective, 
 	}
 	switch {
 	case f.search && f.sweep != "":
-		return slo, errors.New("--capacity and --sweep exclude each other: a search draws the curve, too")
+		return slo, errors.New("--capacity and --sweep cannot be combined: --capacity draws the curve as well")
 	case f.search && f.slo == "":
-		return slo, errors.New("--capacity: of which objective? Give one, as in --slo 'p99<10ms'")
+		return slo, errors.New("--capacity needs an objective, such as --slo 'p99<10ms'")
 	case f.surveys() && given("rate"):
-		return slo, errors.New("--rate is for a single run: --capacity and --sweep choose the rates")
+		return slo, errors.New("--rate cannot be combined with --capacity or --sweep, which choose the rates")
 	case f.surveys() && f.budget < 3*time.Second:
-		return slo, fmt.Errorf("--budget %v: at least 3s are needed, and a minute is better", f.budget)
+		return slo, fmt.Errorf("--budget %v: must be at least 3s; a minute is better", f.budget)
 	case !f.surveys() && given("budget"):
-		return slo, errors.New("--budget is for --capacity and --sweep")
+		return slo, errors.New("--budget needs --capacity or --sweep")
 	case !f.surveys() && f.plot != "":
-		return slo, errors.New("--plot draws the curve of --capacity or --sweep")
+		return slo, errors.New("--plot needs --capacity or --sweep")
 	case f.plot != "" && filepath.Ext(f.plot) != ".svg" && filepath.Ext(f.plot) != ".png":
-		return slo, fmt.Errorf("--plot %s: the name has to end in .svg or .png", f.plot)
+		return slo, fmt.Errorf("--plot %s: the name must end in .svg or .png", f.plot)
 	}
 	return slo, nil
 }
@@ -91,7 +91,7 @@ func sweepRates(text string) ([]float64, error) {
 			return nil, bad()
 		}
 		if n < 2 || n > mostSwept || high <= low {
-			return nil, fmt.Errorf("--sweep %s: 2 to %d rates are possible, from a lower one to a higher one", text, mostSwept)
+			return nil, fmt.Errorf("--sweep %s: give 2 to %d rates, the lower first", text, mostSwept)
 		}
 		for i := range n {
 			// To three digits: what chance does to a schedule is more than that.
@@ -109,7 +109,7 @@ func sweepRates(text string) ([]float64, error) {
 		rates = append(rates, v)
 	}
 	if len(rates) > mostSwept {
-		return nil, fmt.Errorf("--sweep: %d rates, but %d are the most", len(rates), mostSwept)
+		return nil, fmt.Errorf("--sweep: %d rates, at most %d are allowed", len(rates), mostSwept)
 	}
 	return rates, nil
 }
@@ -189,7 +189,7 @@ func (c *cli) printSurvey(found *results.Capacity, path string) error {
 	}
 	figure := report.CapacityFigure(found)
 	if figure.Empty {
-		return fmt.Errorf("%s is not written: a curve needs two rates with latencies", path)
+		return fmt.Errorf("%s is not written: a curve needs at least two rates with latencies", path)
 	}
 	return file.Replace(path, func(w io.Writer) error {
 		if filepath.Ext(path) == ".svg" {

@@ -58,7 +58,7 @@ server error such as 503: then only its error page has been tested.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if remote(args[0]) && cmd.Flags().Changed("protocol") {
-				return usagef("--protocol is for an engine; a URL says its protocol, as in uwsgi://host:port/")
+				return usagef("--protocol is for engines; a URL names its protocol, as in uwsgi://host:port/")
 			}
 			return c.check(cmd.Context(), args[0], f)
 		},
@@ -104,7 +104,7 @@ func (c *cli) check(ctx context.Context, subject string, f checkFlags) error {
 			return usageError(err)
 		}
 		if f.probe || f.trust != (plan.Trust{}) {
-			return usagef("--probe and the flags for https are for a URL; an engine is started with that app anyway")
+			return usagef("--probe and the https flags are for URLs; an engine is always started with that app")
 		}
 		results, err = c.checkEngine(ctx, subject, f)
 	}
@@ -163,7 +163,7 @@ func checkable(spec, protocol string) error {
 		_, err = catalog.New(spec)
 	}
 	if err == nil && entry.Kind == catalog.Calibration {
-		err = fmt.Errorf("engine %s is no server: it gives one answer to whatever comes", spec)
+		err = fmt.Errorf("engine %s is not a server: it sends one fixed response", spec)
 	}
 	if err == nil {
 		err = catalog.Speaks(spec, protocol)
@@ -192,7 +192,7 @@ func (c *cli) checkEngine(ctx context.Context, spec string, f checkFlags) ([]con
 	results := c.judge(ctx, s, f)
 	exit, err := proc.Stop(ctx)
 	if err == nil && ctx.Err() == nil && (exit.Code != 0 || exit.Killed) {
-		err = fmt.Errorf("the engine did not end as asked (%v); its last output:\n%s", exit, format.LastLines(proc.Tail(), 20))
+		err = fmt.Errorf("the engine did not end when asked (%v); its last output:\n%s", exit, format.LastLines(proc.Tail(), 20))
 	}
 	return results, err
 }

@@ -32,9 +32,9 @@ func (f checkFlags) endpoint(url string) (client.Endpoint, *tls.Config, error) {
 	switch {
 	case err != nil:
 	case trusted != nil && !at.TLS:
-		err = fmt.Errorf("whom to trust and certificates are for https, not for %s", url)
+		err = fmt.Errorf("--cacert, --insecure and certificates are for https, not for %s", url)
 	case at.Protocol.Gateway && !f.probe:
-		err = fmt.Errorf("%s: what can be judged without an app of dyno's is about HTTP: have it run dyno's app \"conformance\" and give --probe", url)
+		err = fmt.Errorf("%s: without dyno's app only HTTP can be judged: run the app \"conformance\" there and add --probe", url)
 	}
 	return at, trusted, err
 }

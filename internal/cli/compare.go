@@ -178,7 +178,7 @@ var reportFormats = []string{"csv", "benchmark", "markdown", "hlog", "hdr"}
 func distribution(run *results.Run, format, only string) (string, error) {
 	if format != "hdr" && format != "hlog" {
 		if only != "" {
-			return "", errors.New("--only is for --format hlog and --format hdr")
+			return "", errors.New("--only needs --format hlog or --format hdr")
 		}
 		return "", nil
 	}
@@ -189,7 +189,7 @@ func distribution(run *results.Run, format, only string) (string, error) {
 	case only != "" && !slices.Contains(names, only):
 		return "", fmt.Errorf("--only: %w", suggest.Unknown("distribution", only, names))
 	case only == "" && format == "hdr" && len(names) > 1:
-		return "", fmt.Errorf("--format hdr is one distribution: choose it with --only, of %s", strings.Join(names, ", "))
+		return "", fmt.Errorf("--format hdr writes one distribution: choose one with --only (%s)", strings.Join(names, ", "))
 	case only == "" && format == "hdr":
 		return names[0], nil
 	}

@@ -72,7 +72,7 @@ func fillFrom(flags *pflag.FlagSet, path string, data []byte) error {
 		if p.Value.Kind == yamlfile.List {
 			values = p.Value.Items
 			if !repeatable(f) {
-				d.Fault(p.Value, "%s: a list, but --%[1]s is given once; write one value", f.Name)
+				d.Fault(p.Value, "%s: expected one value, not a list", f.Name)
 				continue
 			}
 		}

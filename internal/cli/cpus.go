@@ -27,9 +27,9 @@ func (c *cli) lockCPUs(ctx context.Context, cpus measure.CPUs, wait bool) (relea
 	case ctx.Err() != nil:
 		return nil, errInterrupted
 	case errors.Is(err, measure.ErrNoLocks):
-		fmt.Fprintf(c.stderr, "warning: a second measurement on these CPUs would not be kept out: %v (%s names a folder for locks)\n", err, measure.LockDirVariable)
+		fmt.Fprintf(c.stderr, "warning: dyno cannot keep a second measurement off these CPUs: %v (%s names a folder for locks)\n", err, measure.LockDirVariable)
 	default:
-		return nil, failed(fmt.Errorf("%w; --wait waits for it, --server-cpus and --generator-cpus choose others", err))
+		return nil, failed(fmt.Errorf("%w; --wait waits for it, --server-cpus and --generator-cpus choose other CPUs", err))
 	}
 	return lock.Release, nil
 }

@@ -129,7 +129,7 @@ func (c *cli) calibrate(plan *bench.Plan, env results.Environment, folder string
 		err = bench.CheckCalibration(d, env, build(), time.Now())
 	}
 	if err != nil {
-		fmt.Fprintf(c.stderr, "what dyno doctor found is not used: %v; run it again\n", err)
+		fmt.Fprintf(c.stderr, "the results of dyno doctor are not used: %v; run it again\n", err)
 		return
 	}
 	plan.Calibration = d.Calibration

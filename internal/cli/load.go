@@ -231,21 +231,21 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 	recorded := config.Arrivals == plan.Recorded
 	switch { // load.Config takes a zero for its default
 	case f.connections < 1:
-		return config, fmt.Errorf("--connections %d: at least one is needed", f.connections)
+		return config, fmt.Errorf("--connections %d: must be at least 1", f.connections)
 	case f.threads < 1:
 		return config, fmt.Errorf("--threads %d: at least one is needed", f.threads)
 	case recorded && f.open():
-		return config, errors.New("--rate and --arrivals recorded exclude each other: the trace has its own rate; --speed changes it")
+		return config, errors.New("--rate cannot be combined with --arrivals recorded: the trace has its own rate; --speed changes it")
 	case recorded && f.trace == "":
-		return config, errors.New("--arrivals recorded: give the --trace that they are recorded in")
+		return config, errors.New("--arrivals recorded needs --trace FILE")
 	case given("speed") && (!(f.speed > 0) || math.IsInf(f.speed, 1)):
-		return config, fmt.Errorf("--speed %v: how many times as fast, above 0", f.speed)
+		return config, fmt.Errorf("--speed %v: must be positive; 2 plays twice as fast", f.speed)
 	case f.duration <= 0:
 		return config, fmt.Errorf("--duration %v: it must be positive", f.duration)
 	case f.timeout <= 0:
 		return config, fmt.Errorf("--timeout %v: it must be positive", f.timeout)
 	case f.pipeline < 1:
-		return config, fmt.Errorf("--pipeline %d: at least one request is under way on a connection", f.pipeline)
+		return config, fmt.Errorf("--pipeline %d: must be at least 1", f.pipeline)
 	}
 	if err := f.network(&config); err != nil {
 		return config, err
@@ -277,7 +277,7 @@ func (f loadFlags) config(url string, given func(string) bool, stdin io.Reader) 
 	}
 	for _, name := range []string{"method", "header", "body", "request", "data", "data-order", "verbatim"} {
 		if given(name) {
-			return config, fmt.Errorf("--%s and --scenario exclude each other: the scenario says what is requested", name)
+			return config, fmt.Errorf("--%s cannot be combined with --scenario, which says what is requested", name)
 		}
 	}
 	s, err := scenarios.Load(f.scenario)

@@ -63,7 +63,7 @@ func (f *loadFiles) prepare(config *plan.Config, json bool) (all []loadFile, err
 		encoding := map[string]string{"": "gob", ".bin": "gob", ".gob": "gob", ".csv": "csv", ".json": "json"}
 		name, ok := encoding[suffix(f.vegeta)]
 		if !ok || suffix(f.vegeta) == "" && f.vegeta != "-" {
-			return nil, fmt.Errorf("--vegeta %s: the ending of the name tells the encoding: .gob or .bin, .csv or .json", f.vegeta)
+			return nil, fmt.Errorf("--vegeta %s: the name must end in .gob, .bin, .csv or .json", f.vegeta)
 		}
 		add("vegeta", f.vegeta, func(w io.Writer, _ *results.Load) error { return journal.WriteVegeta(w, name) })
 	}
@@ -74,7 +74,7 @@ func (f *loadFiles) prepare(config *plan.Config, json bool) (all []loadFile, err
 	case s == ".png":
 		add("heatmap", f.heatmap, heatMap(func(w io.Writer, f plot.Figure) error { return f.PNG(w, plot.Wide) }))
 	default:
-		return nil, fmt.Errorf("--heatmap %s: the ending of the name tells the format: .svg or .png", f.heatmap)
+		return nil, fmt.Errorf("--heatmap %s: the name must end in .svg or .png", f.heatmap)
 	}
 	onStdout := ""
 	if json {
@@ -93,7 +93,7 @@ func (f *loadFiles) prepare(config *plan.Config, json bool) (all []loadFile, err
 			continue
 		}
 		if onStdout != "" {
-			return nil, fmt.Errorf("%s and --%s - both want standard output: give one of them a file", onStdout, f.flag)
+			return nil, fmt.Errorf("%s and --%s - both write to standard output: give one of them a file", onStdout, f.flag)
 		}
 		onStdout = "--" + f.flag + " -"
 	}
@@ -109,7 +109,7 @@ func heatMap(draw func(io.Writer, plot.Figure) error) func(io.Writer, *results.L
 			return err
 		}
 		if f.Empty {
-			return errors.New("nothing was answered: there is nothing to draw")
+			return errors.New("no responses: there is nothing to draw")
 		}
 		return draw(w, f)
 	}

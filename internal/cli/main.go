@@ -45,7 +45,7 @@ func run(ctx context.Context, own gateway.App, args []string, stdout, stderr io.
 	var coded *exitError
 	switch {
 	case out.err != nil && !errors.As(err, &coded):
-		coded = &exitError{code: exitFailed, err: fmt.Errorf("what was asked for could not be printed: %w", out.err)}
+		coded = &exitError{code: exitFailed, err: fmt.Errorf("the output could not be written: %w", out.err)}
 	case err == nil:
 		return 0
 	case errors.As(err, &coded):

@@ -70,7 +70,7 @@ func (c *cli) claim(asked []*scenarios.Scenario) error {
 		}
 	}
 	if own > 0 && own < len(asked) {
-		return errors.New("scenarios of your own app and built-in ones ask different apps: run them one after the other")
+		return errors.New("your scenarios and the built-in ones need different apps: run them separately")
 	}
 	return nil
 }

@@ -87,20 +87,20 @@ func takeStale(path string) (*os.File, error) {
 	}
 	if is, err := f.Stat(); err != nil || !is.Mode().IsRegular() {
 		f.Close()
-		return nil, errors.Join(err, fmt.Errorf("%s is no regular file: it is not replaced", path))
+		return nil, errors.Join(err, fmt.Errorf("%s is not a regular file: dyno does not replace it", path))
 	}
 	text, err := io.ReadAll(io.LimitReader(f, 64))
 	text = []byte(strings.TrimSpace(string(text)))
 	pid, bad := strconv.ParseUint(string(text), 10, 31)
 	if err == nil && len(text) > 0 && bad != nil {
-		err = fmt.Errorf("%s holds %.40q, which is no process id: it is not replaced", path, text)
+		err = fmt.Errorf("%s holds %.40q, which is not a process id: dyno does not replace it", path, text)
 	}
 	if err == nil {
 		err = lock(f)
 	}
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
-		err = fmt.Errorf("%s belongs to a server that runs: process %d; end it, or choose another file", path, pid)
+		err = fmt.Errorf("%s belongs to a running server, process %d: end it, or choose another file", path, pid)
 	case err == nil:
 		var here, there os.FileInfo
 		if here, err = f.Stat(); err == nil {

@@ -59,7 +59,7 @@ func (id *identity) setUser(name string, grouped bool) error {
 			case e != nil:
 				return fmt.Errorf("there is no user %q", name)
 			case !grouped:
-				return fmt.Errorf("user %d has no entry that tells its group: say it by --group", uid)
+				return fmt.Errorf("user %d has no entry with a group: use --group", uid)
 			}
 			id.uid, id.name = int(uid), name
 			return nil
@@ -160,7 +160,7 @@ func (f socketFlags) options(addr string, id *identity) (o engines.SocketOptions
 	if f.mode != "" {
 		mode, err := strconv.ParseUint(f.mode, 8, 16)
 		if err != nil || mode == 0 || mode > 0o777 {
-			return o, fmt.Errorf("--socket-mode %s: a mode is an octal number up to 777, as 660", f.mode)
+			return o, fmt.Errorf("--socket-mode %s: expected an octal number up to 777, as 660", f.mode)
 		}
 		o.Mode = os.FileMode(mode)
 	}

@@ -37,7 +37,7 @@ func (f loadFlags) requests(config *plan.Config, given func(string) bool, stdin 
 		}
 		config.Data, config.DataOrder = data, workload.Order(f.dataOrder)
 	} else if given("data-order") {
-		return errors.New("--data-order is for the rows of a file: give --data as well")
+		return errors.New("--data-order needs --data")
 	}
 	if orders := workload.Orders(); !slices.Contains(orders, f.dataOrder) {
 		return suggest.Unknown("--data-order", f.dataOrder, orders)
@@ -61,11 +61,11 @@ func (f loadFlags) requests(config *plan.Config, given func(string) bool, stdin 
 	}
 	for _, name := range []string{"method", "body"} {
 		if given(name) {
-			return fmt.Errorf("--%s and --request exclude each other: each --request says its own", name)
+			return fmt.Errorf("--%s cannot be combined with --request: each --request has its own", name)
 		}
 	}
 	if path != "/" {
-		return fmt.Errorf("%s: the URL has a path, and so has each --request; leave the URL's out", config.URL)
+		return fmt.Errorf("%s: the URL has a path, and so does each --request: leave the URL's out", config.URL)
 	}
 	for _, text := range f.request {
 		r, err := in.request(text)
@@ -155,7 +155,7 @@ func (b *bodies) read(what, text string) ([]byte, error) {
 	case !ok:
 		return []byte(text), nil
 	case name == "":
-		return nil, fmt.Errorf("%s @: the file's name is missing; a body that begins with @ has to come from a file", what)
+		return nil, fmt.Errorf("%s @: the file name is missing; a body that begins with @ must come from a file", what)
 	case name != "-":
 		body, err := file.Read(name, mostInput)
 		if err != nil {
@@ -163,7 +163,7 @@ func (b *bodies) read(what, text string) ([]byte, error) {
 		}
 		return body, nil
 	case b.taken:
-		return nil, fmt.Errorf("%s @-: standard input has been read for another request", what)
+		return nil, fmt.Errorf("%s @-: another request already reads standard input", what)
 	}
 	b.taken = true
 	return file.ReadFrom("standard input", b.stdin, mostInput)

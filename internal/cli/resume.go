@@ -38,7 +38,7 @@ func (c *cli) checkResume(cmd *cobra.Command, args []string) error {
 		}
 	})
 	if also = append(args[:len(args):len(args)], also...); len(also) > 0 {
-		return fmt.Errorf("--resume goes on with the plan that is stored: leave out %s", strings.Join(also, ", "))
+		return fmt.Errorf("--resume continues the stored plan: leave out %s", strings.Join(also, ", "))
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func restoreTargets(p *results.Plan) ([]target.Target, error) {
 			t.Env = maps.Clone(rows[i].Env)
 		}
 		if names := slices.Sorted(maps.Keys(t.Env)); !slices.Equal(names, was.Env) {
-			return nil, fmt.Errorf("target %s: its environment had %s, and now has %s: the values are not stored", was.Name, list(was.Env), list(names))
+			return nil, fmt.Errorf("target %s: its environment had %s and now has %s; the values are not stored", was.Name, list(was.Env), list(names))
 		}
 		all = append(all, t)
 	}

@@ -139,7 +139,7 @@ func refuseOther(t *testing.T, path, program string) {
 		{"an older dyno's", edit(func(r *results.Run) { r.Plan.Planned = 0 }), "too little of its plan"},
 		{"a tuning", edit(func(r *results.Run) { r.Plan.Targets[0].Trials = []int{1} }), "start dyno tune again"},
 		{"torn", func(document string) error { return os.WriteFile(document, whole[:len(whole)/2], 0o600) }, "malformed at offset"},
-		{"foreign", func(document string) error { return os.WriteFile(document, []byte(`{"schema":"dyno.load/1"}`), 0o600) }, "a stored run (dyno.run/1) is needed here"},
+		{"foreign", func(document string) error { return os.WriteFile(document, []byte(`{"schema":"dyno.load/1"}`), 0o600) }, "expected a stored run (dyno.run/1)"},
 		{"gone", os.Remove, "no such file"},
 	} {
 		if err := c.change(document); err != nil {

@@ -143,7 +143,7 @@ func (c *cli) run(ctx context.Context, names []string, f runFlags) (err error) {
 		ServerCPUs: f.serverCPUs, GeneratorCPUs: f.generatorCPUs, Profile: f.profile, KeepSecrets: f.secrets, Tolerate: f.tolerate, Trust: f.trust,
 	}
 	if f.trials < 0 {
-		return usagef("--trials %d: at least one is needed, three for an interval", f.trials)
+		return usagef("--trials %d: must be at least 1; an interval needs 3", f.trials)
 	}
 	if len(names) == 0 && c.own != nil {
 		o.Scenarios = []*scenarios.Scenario{frontPage()}
@@ -294,7 +294,7 @@ func (c *cli) carryOut(ctx context.Context, plan *bench.Plan, store *results.Sto
 			fmt.Fprintln(c.stderr, err)
 		}
 		if run := store.Run(); run.Interrupted {
-			fmt.Fprintf(c.stderr, "interrupted: %s; dyno run --resume %s goes on with it\n", run.Tally(), store.Dir())
+			fmt.Fprintf(c.stderr, "interrupted: %s; dyno run --resume %s continues it\n", run.Tally(), store.Dir())
 		}
 		return errInterrupted
 	}
@@ -307,7 +307,7 @@ func (c *cli) conclude(store *results.Store, err error) error {
 	run := store.Run()
 	reportErr := c.report(run, store.Dir())
 	if reportErr != nil {
-		reportErr = fmt.Errorf("%w\nthe run itself is in %s; dyno report %s tries again", reportErr, store.Path(), store.Dir())
+		reportErr = fmt.Errorf("%w\nthe run is stored in %s; dyno report %s tries again", reportErr, store.Path(), store.Dir())
 	}
 	refused := 0
 	for _, t := range run.Plan.Targets {
@@ -368,7 +368,7 @@ func verdict(run *results.Run) error {
 	}
 	for k, n := range valid {
 		if n == 0 {
-			return failed(fmt.Errorf("no trial of %s on %s counts, see above", k.scenario, k.target))
+			return failed(fmt.Errorf("no trial of %s on %s is valid, see above", k.scenario, k.target))
 		}
 	}
 	return nil
@@ -461,7 +461,7 @@ func (f runFlags) over(all []target.Target) (able []target.Target, skipped []res
 		case ok:
 			able = append(able, over)
 		case len(f.targets) > 0:
-			return nil, nil, fmt.Errorf("target %s speaks %s only: leave it out, or --protocol", t.Name, t.Protocol)
+			return nil, nil, fmt.Errorf("target %s speaks %s only: leave out the target or --protocol", t.Name, t.Protocol)
 		default:
 			skipped = append(skipped, results.Skip{Target: t.Name, Reason: "it speaks " + t.Protocol + " only"})
 		}

@@ -116,7 +116,7 @@ func (c *cli) serve(cmd *cobra.Command, f serveFlags) error {
 		return usageError(err)
 	}
 	if f.limits.Bodies > 0 && f.limits.Bodies < f.limits.MaxBody() {
-		return usageError(fmt.Errorf("--max-bodies %d: all requests together cannot hold less than the %d bytes that one may (--max-body)", f.limits.Bodies, f.limits.MaxBody()))
+		return usageError(fmt.Errorf("--max-bodies %d: must be at least the %d bytes that one request may hold (--max-body)", f.limits.Bodies, f.limits.MaxBody()))
 	}
 	if f.lint {
 		app = gateway.Lint(app)

@@ -69,7 +69,7 @@ func serverSignals(ctx context.Context, end context.CancelFunc, engine engines.E
 					log.Info("serve: the terminal has hung up")
 					end()
 				default:
-					log.Warn("serve: SIGHUP reloads workers, and this server has none: start it with --master")
+					log.Warn("serve: SIGHUP reloads workers, and this server has none: start it with --master to reload")
 				}
 			case <-ctx.Done():
 				return

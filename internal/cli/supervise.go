@@ -29,9 +29,9 @@ type superviseFlags struct {
 func (f *superviseFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.master, "master", false, "serve from worker processes under a supervisor, as --engine prefork:… does")
 	flags.IntVar(&f.processes, "processes", 0, "worker processes (default: one for each CPU)")
-	flags.Int64Var(&f.limits.MaxRequests, "max-requests", 0, "replace a worker that has answered so many requests (0: never)")
-	flags.Int64Var(&f.limits.Jitter, "max-requests-jitter", 0, "up to so many more, drawn for each worker")
-	flags.Int64Var(&f.maxRSS, "max-rss", 0, "replace a worker that has more than so many `MiB` in memory (0: never)")
+	flags.Int64Var(&f.limits.MaxRequests, "max-requests", 0, "replace a worker after this many requests (0: never)")
+	flags.Int64Var(&f.limits.Jitter, "max-requests-jitter", 0, "up to this many more, drawn for each worker")
+	flags.Int64Var(&f.maxRSS, "max-rss", 0, "replace a worker that uses more than this many `MiB` of memory (0: never)")
 	flags.DurationVar(&f.limits.Harakiri, "harakiri", 0, "kill a worker with a request that takes longer than this `time` (0: never)")
 	flags.IntVar(&f.limits.Cheaper, "cheaper", 0, "number of workers to keep when idle (0: all)")
 	flags.DurationVar(&f.limits.CheaperIdle, "cheaper-idle", 10*time.Second, "time with little to do before a worker ends")
@@ -58,7 +58,7 @@ func (f *superviseFlags) spec(text string) (string, error) {
 	}
 	for _, p := range spec.Params {
 		if p.Key == "processes" {
-			return "", fmt.Errorf("engine %q says how many processes already; leave --processes out", text)
+			return "", fmt.Errorf("engine %q already sets the number of processes: leave --processes out", text)
 		}
 	}
 	spec.Params = append(spec.Params, engines.Param{Key: "processes", Value: strconv.Itoa(f.processes)})

@@ -29,5 +29,5 @@ func findings(tolerated []string) (codes []string) {
 
 // tolerateFlag adds --tolerate to a verb that measures.
 func tolerateFlag(flags *pflag.FlagSet, codes *[]string) {
-	flags.StringSliceVar(codes, "tolerate", nil, "count trials in spite of these `codes` about the host, with a warning: "+strings.Join(bench.Tolerable(), ", ")+" (all of them)")
+	flags.StringSliceVar(codes, "tolerate", nil, "count trials despite these `codes` about the host, with a warning: "+strings.Join(bench.Tolerable(), ", ")+" (all of them)")
 }

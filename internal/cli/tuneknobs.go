@@ -35,7 +35,7 @@ func knobs(spec engines.Spec, asked []string, cpus int) ([]tune.Knob, error) {
 			return nil, fmt.Errorf("--sweep %s: %w", text, err)
 		}
 		if slices.ContainsFunc(swept, func(other tune.Knob) bool { return other.Key == k.Key }) {
-			return nil, fmt.Errorf("--sweep %s: it is there twice; separate values by commas", text)
+			return nil, fmt.Errorf("--sweep %s: given twice; separate values by commas", text)
 		}
 		swept = append(swept, k)
 	}
@@ -48,7 +48,7 @@ func knobs(spec engines.Spec, asked []string, cpus int) ([]tune.Knob, error) {
 		}
 	}
 	if len(swept) == 0 {
-		return nil, errors.New("nothing to tune: all settings that matter for speed are set already, by the spec or by variables of the environment")
+		return nil, errors.New("nothing to tune: the spec and the environment already set everything that affects speed")
 	}
 	return swept, nil
 }
@@ -68,15 +68,15 @@ func (s sweeper) asked(text string) (tune.Knob, error) {
 	k := all[i]
 	switch {
 	case s.isSet(key):
-		return tune.Knob{}, errors.New("it is set already: take it out of the spec, or of the environment")
+		return tune.Knob{}, errors.New("it is already set: remove it from the spec or the environment")
 	case valued:
 		k.Sweep = strings.Split(values, ",")
 	case k.Fixed != "":
-		return tune.Knob{}, fmt.Errorf("%s; if it shall be swept all the same, name the values: --sweep %s=…", k.Fixed, key)
+		return tune.Knob{}, fmt.Errorf("%s; to sweep it anyway, name the values: --sweep %s=…", k.Fixed, key)
 	}
 	found := s.knob(k, k.Try(k.Default, s.cpus))
 	if len(found.Values) == 0 {
-		return tune.Knob{}, fmt.Errorf("nothing to try on this many CPUs (%d) but the default, %s: name the values, --sweep %s=…", s.cpus, k.Default, key)
+		return tune.Knob{}, fmt.Errorf("on %d CPUs there is nothing to try but the default, %s: name the values, --sweep %s=…", s.cpus, k.Default, key)
 	}
 	for i, v := range found.Values {
 		if _, err := catalog.New(tune.Candidate{{Key: key, Value: v, Variable: found.Variable}}.Spec(s.spec.String())); err != nil {

@@ -45,7 +45,7 @@ func (c *cli) newTuning(args []string, f tuneFlags) (*tuning, error) {
 		return nil, err
 	}
 	if entry, err := catalog.Lookup(spec.Name); err != nil || entry.Kind == catalog.Calibration {
-		return nil, fmt.Errorf("engine %s: it measures the host, and is no server to deploy", spec.Name)
+		return nil, fmt.Errorf("engine %s measures the host and is not a server to deploy", spec.Name)
 	}
 	if err := catalog.Speaks(args[0], f.protocol); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func (c *cli) newTuning(args []string, f tuneFlags) (*tuning, error) {
 		}
 	}
 	if !(f.floor >= 0 && f.floor < 1) {
-		return nil, fmt.Errorf("--floor %v: a share from 0 to 1 is needed, 0.02 for 2 %%", f.floor)
+		return nil, fmt.Errorf("--floor %v: must be from 0 to 1; 0.02 is 2 %%", f.floor)
 	}
 	if t.first, err = t.plan([]tune.Candidate{nil}, 1, f.seed); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (t *tuning) setRounds() error {
 	t.terms.Rounds = tuneMost
 	for t.length() > t.f.budget {
 		if t.terms.Rounds == tuneLeast {
-			return fmt.Errorf("--budget %v is too short: %s of %s take about %v; a longer one, or fewer settings (--sweep)",
+			return fmt.Errorf("--budget %v is too short: %s of %s take about %v; use a longer budget or fewer settings (--sweep)",
 				t.f.budget, format.Plural(tuneLeast, "round"), format.Plural(t.terms.Candidates(), "candidate"), t.length().Round(time.Second))
 		}
 		t.terms.Rounds--
@@ -202,7 +202,7 @@ func (t *tuning) measure(ctx context.Context, all []tune.Candidate, rounds int) 
 	}
 	for _, r := range refused {
 		if r.Target == plan.Targets[0].Name {
-			return sink.trials, fmt.Errorf("%s, which the others are compared with, is refused: %w", r.Target, r.Err)
+			return sink.trials, fmt.Errorf("%s, the baseline, is refused: %w", r.Target, r.Err)
 		}
 	}
 	return sink.trials, err

@@ -48,7 +48,7 @@ func Writable(path string) error {
 	case err != nil:
 		return fmt.Errorf("cannot write: %w", err)
 	case info != nil && info.IsDir():
-		return fmt.Errorf("%s is a folder: give the name of a file in it", path)
+		return fmt.Errorf("%s is a folder: name a file", path)
 	case info != nil && !info.Mode().IsRegular():
 		return nil // a pipe or a device: it is opened when there is something for it
 	case info != nil:
@@ -150,7 +150,7 @@ func In(dir *os.Root, name string, write func(io.Writer) error) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s in %s is no regular file, and nothing is written through a link: remove it", name, dir.Name())
+		return fmt.Errorf("%s in %s is not a regular file, and dyno does not write through links: remove it", name, dir.Name())
 	}
 	return replace(dir, name, info, false, write)
 }

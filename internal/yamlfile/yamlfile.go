@@ -165,7 +165,7 @@ func plain(name string, data []byte) (string, error) {
 // take too much time or stack for.
 func bounded(name string, tokens token.Tokens) error {
 	if len(tokens) > maxTokens {
-		return &Error{File: name, Msg: fmt.Sprintf("more than %d words and signs; it is no file for dyno", maxTokens)}
+		return &Error{File: name, Msg: fmt.Sprintf("more than %d tokens: too large for dyno", maxTokens)}
 	}
 	flow, line, inLine, indents := 0, 0, 0, []int{}
 	for _, t := range tokens {
@@ -187,7 +187,7 @@ func bounded(name string, tokens token.Tokens) error {
 			inLine = 0
 		}
 		if flow > maxDepth || inLine > maxDepth || len(indents) > maxDepth {
-			return fault(name, t, fmt.Sprintf("more than %d levels within each other; it is no file for dyno", maxDepth))
+			return fault(name, t, fmt.Sprintf("nested more than %d levels deep: too deep for dyno", maxDepth))
 		}
 	}
 	return nil
@@ -236,7 +236,7 @@ func (c *converter) node(n ast.Node, level int) *Node {
 		return &Node{}
 	}
 	if level > maxDepth {
-		return c.fail(n, "more than %d levels within each other; it is no file for dyno", maxDepth)
+		return c.fail(n, "nested more than %d levels deep: too deep for dyno", maxDepth)
 	}
 	out := &Node{size: 1, depth: 1}
 	if at := start(n); at != nil && at.Position != nil {
@@ -281,13 +281,13 @@ func (c *converter) node(n ast.Node, level int) *Node {
 	case *ast.TagNode:
 		return c.fail(n, "tag %s; write the value without it, in quotes where it is text", v.GetToken().Value)
 	default:
-		return c.fail(n, "%s: dyno has no use for this part of YAML", n.GetToken().Value)
+		return c.fail(n, "%s: dyno does not support this part of YAML", n.GetToken().Value)
 	}
 	if out.size > maxNodes {
-		return c.fail(n, "its aliases amount to more than %d values; it is no file for dyno", maxNodes)
+		return c.fail(n, "its aliases expand to more than %d values: too large for dyno", maxNodes)
 	}
 	if level+out.depth > 2*maxDepth {
-		return c.fail(n, "more than %d levels within each other; it is no file for dyno", 2*maxDepth)
+		return c.fail(n, "nested more than %d levels deep: too deep for dyno", 2*maxDepth)
 	}
 	return out
 }
@@ -340,7 +340,7 @@ func (c *converter) key(k ast.Node) *Node {
 		at := k.GetToken()
 		return &Node{Kind: Text, Text: at.Value, Line: at.Position.Line, Column: at.Position.Column, size: 1}
 	default:
-		c.fail(v, "a key that is no word; write key: value")
+		c.fail(v, "a key that is not a word; write key: value")
 		return &Node{Kind: Text}
 	}
 }

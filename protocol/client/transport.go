@@ -61,7 +61,7 @@ func (t *Transport) RoundTrip(q *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if protocol == nil || !protocol.Gateway {
-		return nil, fmt.Errorf("client: scheme %q is none of uwsgi, scgi and fastcgi", q.URL.Scheme)
+		return nil, fmt.Errorf("client: unknown scheme %q (known: uwsgi, scgi, fastcgi)", q.URL.Scheme)
 	}
 	keep := protocol.Reuses && !t.DisableKeepAlives && !q.Close
 	r := request(q, body)

@@ -47,7 +47,7 @@ func ParseURL(raw string) (Endpoint, error) {
 		case socket == "":
 			return Endpoint{}, fmt.Errorf("%s: the path of the socket is missing, as in unix:/run/server.sock", raw)
 		case len(socket) > maxUnix:
-			return Endpoint{}, fmt.Errorf("%s: the path of the socket has %d bytes, and the system takes %d: use a shorter one, a relative one, or a link", raw, len(socket), maxUnix)
+			return Endpoint{}, fmt.Errorf("%s: the path of the socket has %d bytes, and the system allows %d: use a shorter one, a relative one, or a link", raw, len(socket), maxUnix)
 		}
 		path, _, _ = strings.Cut(path, "#")
 		return Endpoint{Protocol: protocol, TLS: secure, Unix: socket, Host: "localhost", Path: "/" + percent.NonASCII(path)}, nil
@@ -66,9 +66,9 @@ func ParseURL(raw string) (Endpoint, error) {
 	case e.Hostname == "":
 		return Endpoint{}, fmt.Errorf("%s: the host is missing: %s", raw, known)
 	case u.User != nil:
-		return Endpoint{}, fmt.Errorf("%s: the user would not be told to the server: leave it out", u.Redacted())
+		return Endpoint{}, fmt.Errorf("%s: dyno does not send a user name: leave it out", u.Redacted())
 	case p == "" && e.Protocol.Gateway:
-		return Endpoint{}, fmt.Errorf("%s: the port is missing, %s has no usual one", raw, u.Scheme)
+		return Endpoint{}, fmt.Errorf("%s: the port is missing; %s has no default port", raw, u.Scheme)
 	case p != "":
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {

@@ -63,7 +63,7 @@ func (o Options) check() error {
 	}
 	for _, name := range o.Metrics {
 		if !slices.Contains(MetricNames, name) {
-			return fmt.Errorf("there is no metric %q to judge; there are %s", name, strings.Join(MetricNames, ", "))
+			return fmt.Errorf("unknown metric %q (known: %s)", name, strings.Join(MetricNames, ", "))
 		}
 	}
 	return nil
@@ -366,7 +366,7 @@ func valid(trials []*results.Trial) []*results.Trial {
 // lowerBound says that the throughput of a side is at least what was seen.
 func lowerBound(side string, trials []*results.Trial) string {
 	if slices.ContainsFunc(valid(trials), func(t *results.Trial) bool { return t.AtLeast }) {
-		return "the throughput of the " + side + " run is a lower bound, since the generator was the limit: compare CPU per request, or give the generator more CPUs"
+		return "the throughput of the " + side + " run is a lower bound because the generator was the limit: compare CPU per request, or give the generator more CPUs"
 	}
 	return ""
 }
@@ -444,7 +444,7 @@ func (c *Comparison) judge(p float64, of int, o Options) {
 	default:
 		c.Verdict = CannotTell
 		if c.welch.P <= alpha && moved {
-			c.Reason = fmt.Sprintf("its own interval excludes no change, but among %d comparisons one such turns up by chance", of)
+			c.Reason = fmt.Sprintf("its own interval excludes no change, but among %d comparisons one such result is expected by chance", of)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func TestEveryVerdict(t *testing.T) {
 			t.Errorf("%s %s: %s (%s), want %s (%s)", c.scenario, c.target, got.Verdict, got.Reason, c.want, c.reason)
 		}
 	}
-	if !hasWarning(r, compare.CodeInvalid, "hello, goroutine: 1 of 3 trials of the new run do not count (steal)") {
+	if !hasWarning(r, compare.CodeInvalid, "hello, goroutine: 1 of 3 trials of the new run are invalid (steal)") {
 		t.Errorf("warnings %+v", r.Warnings)
 	}
 

@@ -257,16 +257,16 @@ func (r *Result) summary(width int) string {
 		b.WriteString(format.Wrap(reason, width, "  INCONCLUSIVE ", "    "))
 	}
 	if r.informs() {
-		b.WriteString(format.Wrap("Metrics in parentheses inform; --metrics has them judged.", width, "", ""))
+		b.WriteString(format.Wrap("Metrics in parentheses are shown only; --metrics judges them.", width, "", ""))
 	}
-	b.WriteString(format.Wrap(fmt.Sprintf("The floor is %s %%: a smaller change is never worse or better. The confidence is %g %%: that of each interval alone, and with Holm's correction of all %s together.",
+	b.WriteString(format.Wrap(fmt.Sprintf("The floor is %s %%: a smaller change is never called better or worse. The confidence is %g %%, for each interval alone and, with Holm's correction, for all %s together.",
 		format.Percent(r.Floor*100), r.Confidence*100, format.Plural(r.Tests, "judged comparison")), width, "", ""))
 	if r.Tests > 0 {
-		b.WriteString(format.Wrap("Noise between runs, as the standard deviation of one run of an unchanged target, is part of every interval: "+r.between()+".", width, "", ""))
+		b.WriteString(format.Wrap("Every interval includes the noise between runs, as the standard deviation of one run of an unchanged target: "+r.between()+".", width, "", ""))
 		if slices.ContainsFunc(r.Comparisons, func(c Comparison) bool { return c.tested && c.BetweenRunsFrom == Assumed }) {
-			b.WriteString(format.Wrap(fmt.Sprintf("What is assumed is the worst, since nothing shows the noise better: %d stored runs of a target on this host would, or more targets in both runs.", fewest), width, "", ""))
+			b.WriteString(format.Wrap(fmt.Sprintf("Assumed noise is the worst case. %d stored runs of a target on this host, or more targets in both runs, would show the real noise.", fewest), width, "", ""))
 		}
-		b.WriteString(format.Wrap("This comparison detects, four times in five, "+r.couldSee()+".", width, "", ""))
+		b.WriteString(format.Wrap("With 80 % power this comparison detects "+r.couldSee()+".", width, "", ""))
 	}
 	return b.String()
 }
@@ -316,7 +316,7 @@ func (s Source) words(df []float64) string {
 		}
 		return fmt.Sprintf("from %s stored runs of the target on this host", ranged(df, whole))
 	case FromTargets:
-		return fmt.Sprintf("from how far the other targets moved, %s degrees of freedom", ranged(df, whole))
+		return fmt.Sprintf("from the changes of the other targets, %s degrees of freedom", ranged(df, whole))
 	case Given:
 		return "given"
 	}

@@ -160,7 +160,7 @@ func leftOut(side string, run *results.Run) []results.Warning {
 			}
 		}
 		if out := len(g[k]) - len(valid(g[k])); out > 0 {
-			w = append(w, results.Warning{Code: CodeInvalid, Message: fmt.Sprintf("%s, %s: %d of %d trials of the %s run do not count (%s)",
+			w = append(w, results.Warning{Code: CodeInvalid, Message: fmt.Sprintf("%s, %s: %d of %d trials of the %s run are invalid (%s)",
 				k.scenario, k.target, out, len(g[k]), side, orNone(strings.Join(codes, ", ")))})
 		}
 	}
@@ -202,8 +202,8 @@ func (r *Result) commonShift() []results.Warning {
 		}
 		if math.Abs(middle) > math.Log1p(r.Tolerance) && same*10 >= len(x)*9 {
 			w = append(w, results.Warning{Code: CodeCommonShift,
-				Message: fmt.Sprintf("%s: the %s of %d of %d targets moved the same way, by %s in the middle", f.scenario, name(f.metric), same, len(x), format.Change(math.Exp(middle))),
-				Hint:    "the machine, the kernel or something that all of them share changed: measure both versions interleaved in one run"})
+				Message: fmt.Sprintf("%s: the %s of %d of %d targets changed in the same direction, by %s (median)", f.scenario, name(f.metric), same, len(x), format.Change(math.Exp(middle))),
+				Hint:    "the machine, the kernel or something else they share has changed: measure both versions interleaved in one run"})
 		}
 	}
 	return w

@@ -51,27 +51,27 @@ func CapacityVerdicts(c *results.Capacity) []string {
 	rate := func(v float64) string { return format.Significant(v, 3) }
 	switch {
 	case c.Interrupted:
-		all = append(all, "Interrupted: this is what was seen by then.")
+		all = append(all, "Interrupted: these are the results so far.")
 	case c.BudgetS > 0 && c.CapacityRPS == 0 && unseen(c):
-		all = append(all, fmt.Sprintf("Whether it keeps %s at some rate is not known:", c.Objective))
+		all = append(all, fmt.Sprintf("It is not known whether the server meets %s at any rate:", c.Objective))
 	case c.BudgetS > 0 && c.CapacityRPS == 0:
-		all = append(all, fmt.Sprintf("No rate was found at which it keeps %s.", c.Objective))
+		all = append(all, fmt.Sprintf("The server meets %s at no rate probed.", c.Objective))
 	}
 	if c.CapacityRPS > 0 && c.AtLeast {
-		all = append(all, fmt.Sprintf("It keeps %s up to %s requests/s at least: the server was not the limit.", c.Objective, rate(c.CapacityRPS)))
+		all = append(all, fmt.Sprintf("The server meets %s up to at least %s requests/s: it was not the limit.", c.Objective, rate(c.CapacityRPS)))
 	} else if c.CapacityRPS > 0 {
-		text := fmt.Sprintf("It keeps %s up to %s requests/s", c.Objective, rate(c.CapacityRPS))
+		text := fmt.Sprintf("The server meets %s up to %s requests/s", c.Objective, rate(c.CapacityRPS))
 		if i := c.Interval; i != nil {
 			text += fmt.Sprintf(" (%.0f %% interval %s to %s, that is ±%s %%)", 100*i.Confidence, rate(i.LowRPS), rate(i.HighRPS),
 				format.Percent(100*(math.Sqrt(i.HighRPS/i.LowRPS)-1)))
 		}
-		all = append(all, text+fmt.Sprintf(": there, every other window keeps it. The limit of a single window moves by about %s %%.", format.Percent(c.SpreadPct)))
+		all = append(all, text+fmt.Sprintf(": at that rate half of the windows meet it. The limit of a single window varies by about %s %%.", format.Percent(c.SpreadPct)))
 	}
 	if k := c.Knee; k != nil {
-		all = append(all, fmt.Sprintf("The knee is near %s requests/s with a mean of %s: beyond it, more load costs a larger share of latency than it brings of answers.",
+		all = append(all, fmt.Sprintf("The knee is near %s requests/s with a mean latency of %s: beyond it, more load adds a larger share of latency than of throughput.",
 			rate(k.RateRPS), format.Duration(k.LatencyMeanUS)))
 	} else if highest, counting := extent(c); counting >= 3 {
-		all = append(all, fmt.Sprintf("The knee is beyond %s requests/s, the highest rate that counts: up to there, more load brings a larger share of answers than it costs of latency.", rate(highest)))
+		all = append(all, fmt.Sprintf("The knee is beyond %s requests/s, the highest valid rate: up to there, more load adds a larger share of throughput than of latency.", rate(highest)))
 	}
 	return all
 }
@@ -261,6 +261,6 @@ func CapacityFigure(c *results.Capacity) plot.Figure {
 		}
 		title = fmt.Sprintf("%s is kept up to %s%s requests/s", c.Objective, least, format.Significant(c.CapacityRPS, 3))
 	}
-	return plot.LoadCurve(title, fmt.Sprintf("latency from when a request was due, by right answers/s · %s arrivals, %s · %s",
+	return plot.LoadCurve(title, fmt.Sprintf("latency from when a request was due, by right responses/s · %s arrivals, %s · %s",
 		c.Arrivals, format.Plural(c.Connections, "connection"), c.URL), v)
 }

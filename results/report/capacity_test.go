@@ -55,14 +55,14 @@ func TestCapacityText(t *testing.T) {
 		not    []string
 	}{
 		{"found", nil, []string{
-			"up to 1,770 requests/s (95 % interval 1,710 to 1,840, that is ±3.7 %)", "every other window", "about 3.1 %.", "knee is near 1,060 requests/s", "mean of 912 µs",
+			"up to 1,770 requests/s (95 % interval 1,710 to 1,840, that is ±3.7 %)", "half of the windows", "about 3.1 %.", "knee is near 1,060 requests/s", "912 µs",
 			"▸  1,060", "┊ p99 asked for", "  1,770 ──", "1/2", "27 windows", "  ?", "1,960    1,950",
 		}, []string{"!", "spoiled"}},
 		{"at least", func(c *results.Capacity) {
 			c.AtLeast, c.Interval.HighRPS = true, 0
 			c.Warnings = []results.Warning{{Code: "at-least", Message: "the generator was the limit", Hint: "more threads"}}
-		}, []string{"up to 1,770 requests/s at least", "≥  1,770 ──", "! the generator was the limit [at-least]", "  → more threads"}, []string{"interval"}},
-		{"never", func(c *results.Capacity) { c.CapacityRPS, c.Interval = 0, nil }, []string{"No rate was found"}, []string{"──────────── ", "up to"}},
+		}, []string{"up to at least 1,770 requests/s", "≥  1,770 ──", "! the generator was the limit [at-least]", "  → more threads"}, []string{"interval"}},
+		{"never", func(c *results.Capacity) { c.CapacityRPS, c.Interval = 0, nil }, []string{"at no rate probed"}, []string{"──────────── ", "up to"}},
 		{"beyond", func(c *results.Capacity) {
 			c.CapacityRPS, c.Interval, c.BudgetS, c.Points, c.Knee = 0, nil, 0, c.Points[:5], nil
 		}, []string{"The knee is beyond 890 requests/s"}, []string{"near", "▸"}},

@@ -33,7 +33,7 @@ func environment(run *results.Run) []fact {
 	system := strings.TrimSpace(e.OS + "/" + e.Arch + " " + e.Kernel)
 	shared := ""
 	if e.CPUsShared {
-		shared = "yes: every figure holds the cost of both"
+		shared = "yes: every figure includes the cost of both"
 	}
 	memory, files, backlog := "", "", ""
 	if e.MemoryBytes > 0 {
@@ -101,15 +101,15 @@ func order(run *results.Run) string {
 // end every page, because figures travel without their author.
 var limits = []string{
 	"One host, loopback: no network, no packet loss, no distance. Server and generator share caches and memory even where they share no CPU.",
-	"The app does next to nothing, so that the server is what is measured. With a real app behind it the differences shrink to their share of the whole.",
-	"A closed loop waits for the answer before it asks again: it cannot overload a server, and its latency is its throughput told again. How a server behaves under a rate that it cannot keep, only an open loop shows.",
-	"Two runs are measured at two times. Never hold a figure of this page against one of another: dyno compare allows for what the time alone changes.",
+	"The app does next to nothing, so the server is what is measured. With a real app the differences shrink to the server's share of the whole.",
+	"A closed loop waits for each response before it sends the next request: it cannot overload a server, and its latency restates its throughput. Only an open loop shows how a server behaves at a rate it cannot sustain.",
+	"Two runs are measured at different times. Do not compare a figure of this page with one of another page: dyno compare allows for the noise between runs.",
 }
 
 var method = []string{
-	"Each trial starts a fresh server process, proves that it answers every request right, warms it up until the rate is steady, measures, and ends it. The trials of all servers are interleaved in an order drawn from the seed.",
+	"Each trial starts a fresh server process, checks that it responds to every request correctly, warms it up until the rate is steady, measures, and ends it. The trials of all servers are interleaved in an order drawn from the seed.",
 	"Latency counts from when a request was due, not from when it was sent. Percentiles come from the merged histograms of the valid trials; none is averaged, and none is printed with fewer than ten samples beyond it.",
-	"A trial that the generator, the host or the server spoilt is marked invalid by rule, before anyone looks at its figures, and is in none of them.",
-	"Servers are compared within rounds: the trials of one round run next to each other in random order, so that a slow phase of the host hits all alike and cancels in their ratio. A difference has to pass two tests: with the noise of all servers together, the residual of the two-way layout, and with the pair's own.",
-	"Each ranking holds at 95 % for all pairs of servers at once, widened where successive rounds are correlated; servers that it cannot tell apart are tied. The interval of a difference allows for its having been picked. A server that is much noisier than the others is named as too erratic to rank.",
+	"A trial that the generator, the host or the server spoiled is marked invalid by fixed rules, before anyone looks at its figures, and is left out of all of them.",
+	"Servers are compared within rounds: the trials of one round run one after the other in random order, so a slow phase of the host affects all alike and cancels in their ratio. A difference has to pass two tests: with the noise of all servers together, the residual of the two-way layout, and with the pair's own.",
+	"Each ranking holds at 95 % for all pairs of servers at once, widened where successive rounds are correlated; servers that it cannot tell apart are tied. The interval of a difference accounts for its having been selected. A server that is much noisier than the others is named as too erratic to rank.",
 }

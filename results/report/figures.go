@@ -48,7 +48,7 @@ func (s *Scenario) figures() []figure {
 	}
 	name := s.Plan.Name
 	significant := func(v float64) string { return format.Significant(v, 3) }
-	first := figure{plot.Bars(name+": throughput, right answers/s", throughput, significant), "throughput", true}
+	first := figure{plot.Bars(name+": throughput, right responses/s", throughput, significant), "throughput", true}
 	if s.Open() {
 		first = figure{plot.BarsOfTime(name+": p99 latency"+which, p99), "p99", true}
 	}
@@ -57,7 +57,7 @@ func (s *Scenario) figures() []figure {
 		{plot.BarsOfTime(name+": CPU time per request", cpu), "cpu", true},
 		{plot.Percentiles(name+": latency by percentile"+which, "all valid trials merged · both axes logarithmic · a line ends where samples run out", curves), "percentiles", false},
 		{plot.OverTime(name+": latency over time"+together, "p99 (strong) and p50 (faint) of each 100 ms · one pair of lines per valid trial", panels), "over-time", false},
-		{plot.Occupancy(name+": slots busy and queue over time", "slots in use (strong), of those that there are (dots) · connections that wait for one or to be accepted (dashes) · each panel on a logarithmic scale of its own · one pair of lines per valid trial", full), "occupancy", false},
+		{plot.Occupancy(name+": slots busy and queue over time", "slots busy (strong), slots available (dots) · connections waiting for a slot or to be accepted (dashes) · each panel has its own logarithmic scale · one pair of lines per valid trial", full), "occupancy", false},
 	}
 	var shown []figure
 	for _, f := range all {

@@ -40,7 +40,7 @@ var groupColumns = []groupColumn{
 }
 
 // groupBasis says what the figures of the tables of groups are.
-const groupBasis = "Below it, of connections beside the busy ones: counts over the n valid trials, closed by the server with the median time after which, standing at the end; times are medians over the trials, p50 and p99 those of the group's own answers."
+const groupBasis = "Below each target, its connection groups: counts over the n valid trials; closed: by the server, with the median time before; standing: at the end. Times are medians over the trials; p50 and p99 are of the group's own responses."
 
 // groupTables returns a table for each group of the scenario. A column that
 // would be empty all the way down is left out.

@@ -73,7 +73,7 @@ func TestGroupsInReports(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	basis := "closed by the server with the median time after which"
+	basis := "by the server, with the median time before"
 	for name, c := range map[string]struct {
 		text string
 		want []string

@@ -19,7 +19,7 @@ func HeatMap(l *results.Load) (plot.Figure, error) {
 			continue
 		}
 		if p.Histogram == "" {
-			return plot.Figure{}, fmt.Errorf("the step at %g s has no histogram: the steps have to be asked for when the load is offered (dyno load --steps)", p.TS)
+			return plot.Figure{}, fmt.Errorf("the step at %g s has no histogram: run dyno load with --steps", p.TS)
 		}
 		h, err := results.DecodeHistogram(p.Histogram)
 		if err != nil {

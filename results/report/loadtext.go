@@ -70,7 +70,7 @@ func (t *loadText) alarm() {
 // caveat says what percentiles of a closed loop do not show.
 func (t *loadText) caveat() {
 	if t.load.Model == "closed" && t.load.LatencyUS.Max > 0 {
-		t.line("Closed loop: a stall counts once per connection, however long it lasts. The requests that would have come during it are not in these percentiles; an open loop (--rate) has them.")
+		t.line("Closed loop: a stall counts once per connection, however long it lasts. Requests that would have arrived during it are not in these percentiles; an open loop (--rate) includes them.")
 	}
 }
 
@@ -108,7 +108,7 @@ func (t *loadText) rate() {
 		errors = format.Count(n) + " errors"
 	}
 	t.WriteString("\n")
-	t.line(fmt.Sprintf("%s requests/s (%s right answers, %s, %s read)", format.Significant(l.ThroughputRPS, 4),
+	t.line(fmt.Sprintf("%s requests/s (%s right responses, %s, %s read)", format.Significant(l.ThroughputRPS, 4),
 		format.Count(l.Requests-l.Errors.Status-l.Errors.Body), errors, format.Bytes(l.BytesRead)))
 	if l.Errors.Total() > 0 {
 		t.line("errors: " + byKind(l.Errors))
@@ -193,7 +193,7 @@ func (t *loadText) connections() {
 	l := t.load
 	t.WriteString("\n")
 	if f := l.Connection; f.Max > 0 && l.Connections > 1 {
-		text := fmt.Sprintf("%s to %s answers per connection, median %s", format.Count(f.Min), format.Count(f.Max), format.Count(f.P50))
+		text := fmt.Sprintf("%s to %s responses per connection, median %s", format.Count(f.Min), format.Count(f.Max), format.Count(f.P50))
 		if f.Jain > 0 {
 			text += fmt.Sprintf(", Jain's index %.3f", f.Jain)
 		}
@@ -237,7 +237,7 @@ func (t *loadText) connections() {
 		t.fact("reconnected", text)
 	}
 	if n := l.Cut; n > 0 {
-		t.fact("cut short", format.Plural(n, "request")+" under way when the run was interrupted")
+		t.fact("cut short", format.Plural(n, "request")+" in flight when the run was interrupted")
 	}
 	if w := l.WholeRun; w.Sent > 0 {
 		t.fact("whole run", wholeRun(w))
@@ -290,7 +290,7 @@ func (t *loadText) groups() {
 	t.WriteString("\n" + table.Text())
 	for _, g := range t.load.Groups {
 		if g.Unopened > 0 {
-			t.fact("not opened", fmt.Sprintf("%s of %s, since too many were still open", format.Count(g.Unopened), g.Name))
+			t.fact("not opened", fmt.Sprintf("%s of %s, because too many were still open", format.Count(g.Unopened), g.Name))
 		}
 	}
 	t.fact("their cost", fmt.Sprintf("%.2f s of the generator's CPU", t.load.GroupsCPUS))

@@ -53,9 +53,9 @@ func sample(t *testing.T, answers int) *results.Load {
 			{Text: "rate>9000", Seen: ref(9987.0), Met: true}, {Text: "p99.9<1s", Reason: "too few samples tell"},
 		}},
 		Warnings: []results.Warning{
-			{Code: "errors", Message: "1224 of 100000 requests failed (timeout 4, status 17, the last one 503)", Hint: "ask the server for that path and look at the answer: an error, a redirect?", Invalid: true},
-			{Code: "stalled", Message: "nobody was answered for 1.21 s, from 3.40 s into the window on, where a request usually takes 300µs: the latencies of what was due meanwhile have it in them", Hint: "see what the server waits for; or a quieter host", Invalid: true},
-			{Code: "saturated", Message: "1.2 % of the requests due were never sent, since all 64 connections were busy", Hint: "that is what a server beyond its limit looks like; for its latency below the limit offer a lower rate, or more connections"},
+			{Code: "errors", Message: "1224 of 100000 requests failed (timeout 4, status 17, the last one 503)", Hint: "request that path by hand and look at the response: is it an error, a redirect?", Invalid: true},
+			{Code: "stalled", Message: "nobody was answered for 1.21 s, from 3.40 s into the window on, where a request usually takes 300µs: the latencies of the requests due in that time include it", Hint: "see what the server waits for, or use a quieter host", Invalid: true},
+			{Code: "saturated", Message: "1.2 % of the requests due were never sent, since all 64 connections were busy", Hint: "the server is past its limit; to measure its latency below the limit, use a lower rate or more connections"},
 		},
 	}
 }

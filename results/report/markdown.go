@@ -44,7 +44,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for _, part := range []struct {
 		name string
 		list []fact
-	}{{"The servers, one trial of each, to be started one at a time", c.Servers}, {"The load, one trial of each scenario", c.Loads}} {
+	}{{"The servers, one trial of each; start one at a time", c.Servers}, {"The load, one trial of each scenario", c.Loads}} {
 		if len(part.list) == 0 {
 			continue
 		}

@@ -60,7 +60,7 @@ func (s *Scenario) notices() []Notice {
 			}
 		}
 		for _, t := range r.broken {
-			add(r, t, results.Warning{Code: "histogram", Message: "a histogram could not be read, its samples are in no percentile", Hint: "the run.json was changed or cut; measure again"})
+			add(r, t, results.Warning{Code: "histogram", Message: "a histogram could not be read; its samples are in no percentile", Hint: "the run.json was changed or cut; measure again"})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Notice) int {
@@ -175,7 +175,7 @@ func lacking(run *results.Run, tally results.Tally) string {
 	if parts == nil {
 		return ""
 	}
-	return "Trials that are missing, of those planned: " + strings.Join(parts, "; ") + "."
+	return "Planned trials that are missing: " + strings.Join(parts, "; ") + "."
 }
 
 // runNotices returns what is to be known before any figure of the run.
@@ -193,7 +193,7 @@ func runNotices(run *results.Run, tally results.Tally) []Notice {
 	case tally.State == results.Interrupted:
 		add("interrupted", fmt.Sprintf("The run was interrupted: %d of %s ran.", ran, format.Plural(tally.Planned, "planned trial")), resume)
 	case tally.State == results.Unfinished && run.Plan.Planned > 0:
-		add("unfinished", fmt.Sprintf("The run did not end: it was killed, or is still under way. %d of %s ran.", ran, format.Plural(tally.Planned, "planned trial")), resume)
+		add("unfinished", fmt.Sprintf("The run did not end: it was killed, or is still running. %d of %s ran.", ran, format.Plural(tally.Planned, "planned trial")), resume)
 	case tally.State == results.Unfinished: // of an older version, which cannot be resumed
 		add("unfinished", fmt.Sprintf("The run is not complete: %d of %s ran.", ran, format.Plural(tally.Planned, "planned trial")), "")
 	}
@@ -201,14 +201,14 @@ func runNotices(run *results.Run, tally results.Tally) []Notice {
 		add("missing", text, "")
 	}
 	if run.Environment.CPUsShared {
-		add("cpus-shared", "Server and generator shared their CPUs: each figure holds the cost of both.", "use a machine with two CPUs or more")
+		add("cpus-shared", "Server and generator shared their CPUs: each figure includes the cost of both.", "use a machine with two CPUs or more")
 	}
 	if n := len(run.Resumed); n > 0 {
-		add("resumed", fmt.Sprintf("The run was gone on with %s, at last on %s: what was measured before and after that is of two times, and so may be the trials of one round.",
+		add("resumed", fmt.Sprintf("The run was resumed %s, last on %s: figures from before and after were measured at different times, perhaps within one round.",
 			format.Plural(n, "time"), run.Resumed[n-1].UTC().Format("2 January 2006, 15:04 UTC")), "")
 	}
 	if codes := run.Plan.Tolerate; len(codes) > 0 {
-		add("tolerated", fmt.Sprintf("Trials count in spite of these findings about the host: %s (--tolerate).", strings.Join(codes, ", ")), "measure without it for figures that are to be believed")
+		add("tolerated", fmt.Sprintf("Trials count despite these findings about the host: %s (--tolerate).", strings.Join(codes, ", ")), "measure without --tolerate for figures to believe")
 	}
 	for _, s := range run.Plan.Skipped {
 		add("skipped", fmt.Sprintf("%s did not run: %s.", s.Target, strings.TrimSuffix(s.Reason, ".")), s.Hint)

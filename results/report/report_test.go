@@ -380,7 +380,7 @@ func TestErrorsOfTheWriterAreTold(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(run, file); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "run.json is not touched") {
+	if err := Write(run, file); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "run.json is unchanged") {
 		t.Errorf("%v", err)
 	}
 }
@@ -435,9 +435,9 @@ func TestACutRunIsNotWhole(t *testing.T) {
 	for name, text := range forms {
 		text = strings.Join(strings.Fields(text), " ")
 		for _, want := range []string{
-			"27 trials planned, 10 ran, 10 count", "The run did not end: it was killed, or is still under way. 10 of 27 planned trials ran.",
+			"27 trials planned, 10 ran, 10 count", "The run did not end: it was killed, or is still running. 10 of 27 planned trials ran.",
 			"dyno run --resume 20260302-101500-k7wm goes on with it",
-			"Trials that are missing, of those planned: hello: sync 3 of 3; wait: pool 2 of 3, sync 3 of 3; mixed: all of every target.", "1/1 of 3", "0/0 of 3",
+			"Planned trials that are missing: hello: sync 3 of 3; wait: pool 2 of 3, sync 3 of 3; mixed: all of every target.", "1/1 of 3", "0/0 of 3",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: no %q in\n%s", name, want, text)

@@ -16,7 +16,7 @@ import (
 func (s *Scenario) tooFew(q question) string {
 	if least, most, ok := s.answers(q); ok {
 		need := results.SamplesFor(99)
-		text := fmt.Sprintf("p99%s needs %s answers in each trial, and these have %s", ofClass(s.class()), format.Count(need), format.Count(least))
+		text := fmt.Sprintf("p99%s needs %s responses in each trial, and these have %s", ofClass(s.class()), format.Count(need), format.Count(least))
 		if most > least {
 			text += " to " + format.Count(most)
 		}
@@ -90,10 +90,10 @@ func (s *Scenario) notRanked(q question, names []string) string {
 		}
 	}
 	if few != nil {
-		text += fmt.Sprintf(" Not ranked, for too few answers (%s): %s.", s.tooFew(q), strings.Join(few, ", "))
+		text += fmt.Sprintf(" Not ranked, too few responses (%s): %s.", s.tooFew(q), strings.Join(few, ", "))
 	}
 	if rest != nil {
-		text += fmt.Sprintf(" Not ranked, for fewer than %d valid trials in the rounds of the others: %s.", stats.MinTrials, strings.Join(rest, ", "))
+		text += fmt.Sprintf(" Not ranked, fewer than %d valid trials in the same rounds as the others: %s.", stats.MinTrials, strings.Join(rest, ", "))
 	}
 	return text
 }

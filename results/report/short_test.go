@@ -47,7 +47,7 @@ func TestAShortOpenLoopIsJudgedByCPU(t *testing.T) {
 	if len(verdicts) != 2 || verdicts[0].Outcome != NoRanking || verdicts[1].Metric != results.CPU || !slices.Equal(verdicts[1].Leads, []string{"eventloop"}) {
 		t.Fatalf("%+v", verdicts)
 	}
-	if want := "No ranking by p99 of fast requests: p99 of fast requests needs 1,000 answers in each trial, and these have 400 (--duration 14s would do)."; verdicts[0].Text != want {
+	if want := "No ranking by p99 of fast requests: p99 of fast requests needs 1,000 responses in each trial, and these have 400 (--duration 14s would do)."; verdicts[0].Text != want {
 		t.Errorf("%s\nwant %s", verdicts[0].Text, want)
 	}
 
@@ -56,7 +56,7 @@ func TestAShortOpenLoopIsJudgedByCPU(t *testing.T) {
 	shorten(run, 600, "goroutine")
 	s := Build(run).Scenarios[0]
 	if v := s.Verdicts[0]; len(v.Leads) == 0 || !slices.Equal(v.Unranked, []string{"goroutine"}) ||
-		!strings.Contains(v.Text, "Not ranked, for too few answers (p99 of fast requests needs 1,000 answers in each trial, and these have 600") {
+		!strings.Contains(v.Text, "Not ranked, too few responses (p99 of fast requests needs 1,000 responses in each trial, and these have 600") {
 		t.Errorf("%+v", v)
 	}
 

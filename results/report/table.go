@@ -200,7 +200,7 @@ func (s *Scenario) footnotes() []string {
 		notes = append(notes, "– in a percentile: fewer than ten samples lie beyond it.")
 	}
 	if d := s.drift(); d >= minDrift {
-		notes = append(notes, fmt.Sprintf("The host drifted: one round of trials was %s %% faster than another for all targets together. That is in ±; the verdicts compare within rounds and are free of it.", format.Percent((d-1)*100)))
+		notes = append(notes, fmt.Sprintf("The host drifted: one round of trials was %s %% faster than another for all targets together. ± includes the drift; the verdicts compare within rounds and are not affected.", format.Percent((d-1)*100)))
 	}
 	if failed != nil {
 		notes = append(notes, "Failed requests over all trials: "+strings.Join(failed, "; ")+".")
@@ -212,7 +212,7 @@ func (s *Scenario) footnotes() []string {
 }
 
 // closedCaveat is what the percentiles of a closed loop cannot show.
-const closedCaveat = "Closed loop: a connection that waits asks nothing meanwhile, so a stall counts once per connection, however long it lasts. Not in these percentiles: the requests that would have come during it; an open loop has them."
+const closedCaveat = "Closed loop: a waiting connection sends nothing, so a stall counts once per connection, however long it lasts. Requests that would have arrived during it are not in these percentiles; an open loop includes them."
 
 // minDrift is the ratio of two rounds from which the drift is told. Noise of
 // the targets alone stays below it: their mean moves less than each.
@@ -271,7 +271,7 @@ func (r *Report) legend() string {
 	}
 	var parts []string
 	for _, m := range []struct{ mark, text string }{
-		{"*", "a yardstick, a server that Go users deploy today"}, {"†", "an outside server"}, {"‡", "no server: the floor of cost on this host, never ranked"},
+		{"*", "a yardstick: a server that Go users deploy today"}, {"†", "an outside server"}, {"‡", "not a server: the floor of cost on this host, never ranked"},
 	} {
 		if used[m.mark] {
 			parts = append(parts, m.mark+" "+m.text)

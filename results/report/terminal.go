@@ -45,14 +45,14 @@ func (r *Report) WriteTerminal(w io.Writer, width int) error {
 // counts says what the column n is.
 func (r *Report) counts() string {
 	if len(r.Tally.Missing) > 0 {
-		return "n: trials that count of those that ran, and behind it how many were planned, where fewer ran."
+		return "n: valid trials of trials run, then the trials planned if fewer ran."
 	}
-	return "n: trials that count of those that ran."
+	return "n: valid trials of trials run."
 }
 
 // basis says what the figures of a table are.
 func (r *Report) basis() string {
-	basis := "Rate and CPU per request are medians over the valid trials, and ± is half of their range. Percentiles are of the merged histograms; the ± or the range beside one is that of single trials, and the merged one is no surer than these agree. " + results.ExplainMemory(results.MemoryOf(r.Run))
+	basis := "Throughput and CPU per request are medians over the valid trials, and ± is half the range. Percentiles are of the merged histograms; the ± or range beside one is that of single trials, and the merged value is only as certain as these agree. " + results.ExplainMemory(results.MemoryOf(r.Run))
 	ranked := func(s Scenario) bool {
 		return slices.ContainsFunc(s.Verdicts, func(v Verdict) bool { return v.Outcome == Winner || v.Outcome == Tied })
 	}
@@ -68,7 +68,7 @@ func (r *Report) basis() string {
 }
 
 // promise says what the confidence of a ranking is about.
-const promise = "Each ranking holds with 95 % confidence: if all its targets were equal, at most one run in twenty would call any of them behind. What a run can detect, it finds in 80 % of runs. The interval of a difference allows for its having been picked, so one that is barely established may include zero."
+const promise = "Each ranking holds with 95 % confidence: if all targets were equal, at most one run in twenty would rank any of them behind. A difference that a run can detect is found in 80 % of runs. The interval of a difference accounts for its having been selected, so a barely established one may include zero."
 
 func (s *Scenario) terminal(b *strings.Builder, run *results.Run, width int) {
 	title := s.Plan.Name

@@ -207,13 +207,13 @@ func (s *Scenario) answer(q question) Verdict {
 	}
 	v.Text += "."
 	if len(bounded) > 0 {
-		v.Text += fmt.Sprintf(" The throughput of %s is a lower bound, since the generator was the limit: not ranked.", names(rows, bounded))
+		v.Text += fmt.Sprintf(" The throughput of %s is a lower bound because the generator was the limit: not ranked.", names(rows, bounded))
 	}
 	if len(v.Erratic) > 0 {
-		v.Text += fmt.Sprintf(" Too erratic to rank, since rounds differ far more than for the others: %s.", strings.Join(v.Erratic, ", "))
+		v.Text += fmt.Sprintf(" Too erratic to rank (rounds differ far more than for the others): %s.", strings.Join(v.Erratic, ", "))
 	}
 	if depends {
-		v.Text += fmt.Sprintf(" Successive rounds are correlated (%s): the confidence intervals are wider for it, and hold less surely.", format.Significant(v.Dependence, 1))
+		v.Text += fmt.Sprintf(" Successive rounds are correlated (%s): the confidence intervals are widened and less reliable.", format.Significant(v.Dependence, 1))
 	}
 	if len(unranked) > 0 && q.metric != results.CPU { // said once; the trials are the same ones
 		v.Text += s.notRanked(q, unranked)

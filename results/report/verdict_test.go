@@ -119,7 +119,7 @@ func TestRoundsAreMatchedByTheTrialsNumber(t *testing.T) {
 	run.Trials = slices.DeleteFunc(run.Trials, func(tr results.Trial) bool { return (tr.Target == "c") == (tr.Trial <= 3) })
 	slices.Reverse(run.Trials)
 	v := Build(run).Scenarios[0].Verdicts[0]
-	if !slices.Equal(v.Leads, []string{"a"}) || !strings.HasSuffix(v.Text, "Not ranked, for fewer than 3 valid trials in the rounds of the others: c.") {
+	if !slices.Equal(v.Leads, []string{"a"}) || !strings.HasSuffix(v.Text, "Not ranked, fewer than 3 valid trials in the same rounds as the others: c.") {
 		t.Errorf("%v: %s", v.Leads, v.Text)
 	}
 }
@@ -142,7 +142,7 @@ func TestTheVerdictsDocument(t *testing.T) {
 	if v.Metric != "throughput_rps" || v.Outcome != Tied || !slices.Equal(slices.Sorted(slices.Values(v.Leads)), []string{"a", "b"}) || !slices.Equal(v.Erratic, []string{"wild"}) || v.Rounds != 5 || v.Power != power {
 		t.Errorf("%+v", v)
 	}
-	if !(v.DetectablePct > 1 && v.DetectablePct < 20) || !strings.Contains(v.Text, "Too erratic to rank, since rounds differ far more than for the others: wild.") {
+	if !(v.DetectablePct > 1 && v.DetectablePct < 20) || !strings.Contains(v.Text, "Too erratic to rank (rounds differ far more than for the others): wild.") {
 		t.Errorf("%v: %s", v.DetectablePct, v.Text)
 	}
 	for _, s := range v.Targets {

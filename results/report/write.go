@@ -66,7 +66,7 @@ func Write(run *results.Run, dir string) error {
 }
 
 func writeError(err error) error {
-	return fmt.Errorf("cannot write the report: %w; run.json is not touched, dyno report makes it again", err)
+	return fmt.Errorf("cannot write the report: %w; run.json is unchanged, and dyno report tries again", err)
 }
 
 // plots opens the folder of the figures, which is made where it is missing.
@@ -79,7 +79,7 @@ func plots(folder *os.Root) (*os.Root, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("%s in %s is no folder, and nothing is written through a link: remove it", PlotsDir, folder.Name())
+		return nil, fmt.Errorf("%s in %s is not a folder, and dyno does not write through links: remove it", PlotsDir, folder.Name())
 	}
 	return folder.OpenRoot(PlotsDir)
 }

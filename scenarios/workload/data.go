@@ -61,7 +61,7 @@ func ParseData(name string, text []byte) (*Data, error) {
 	case ".jsonl", ".ndjson":
 		parse = d.jsonl
 	default:
-		return nil, d.bad(0, "what it holds shows in the end of its name: .csv, .jsonl or .ndjson")
+		return nil, d.bad(0, "the file name must end in .csv, .jsonl or .ndjson")
 	}
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		return nil, d.bad(0, "is in UTF-16; save it as UTF-8")

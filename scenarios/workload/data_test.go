@@ -42,7 +42,7 @@ func TestParseData(t *testing.T) {
 
 func TestBadData(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
-		{"d.txt", "a\n1\n", "d.txt: what it holds shows in the end of its name: .csv, .jsonl or .ndjson"},
+		{"d.txt", "a\n1\n", "d.txt: the file name must end in .csv, .jsonl or .ndjson"},
 		{"d.csv", "", "d.csv: no rows; at least one is needed"},
 		{"d.csv", "a,b\n", "d.csv: no rows"},
 		{"d.csv", "a,b\n1,2\n\n1,2,3\n", "d.csv:4: 3 fields, the first line names 2"},

@@ -97,7 +97,7 @@ func CompleteGroups(groups []Group, path string) ([]Group, error) {
 	for i := range all {
 		name := all[i].Name
 		if name != "" && taken[name] {
-			return nil, &GroupError{i, "name", fmt.Sprintf("two groups of the name %s: name them apart", name)}
+			return nil, &GroupError{i, "name", fmt.Sprintf("two groups are named %s: give each its own name", name)}
 		}
 		taken[name] = true
 	}
@@ -164,7 +164,7 @@ func (g *Group) complete(path string) (key, msg string) {
 	case g.Kind == Storm && (g.Limit < g.Connections || g.Limit > maxGroupConnections):
 		return bad("limit", "limit %d: expected %d, a burst, to %d", g.Limit, g.Connections, maxGroupConnections)
 	case g.Slow() && g.Rate*g.Every.Seconds() > maxPiece:
-		return bad("every", "every %v at %v bytes per second: pieces of more than %d bytes are not slow", g.Every, g.Rate, maxPiece)
+		return bad("every", "every %v at %v bytes per second: pieces over %d bytes are not slow; use a lower rate or a shorter time", g.Every, g.Rate, maxPiece)
 	}
 	return "", ""
 }

@@ -138,7 +138,7 @@ func (p *Parser) placeholder(inside string) (part, error) {
 		return part{kind: hexDigits, count: n, word: p.take((n + 15) / 16)}, nil
 	case "uuid":
 		if at >= 0 {
-			return part{}, errors.New("uuid takes nothing behind it; write ${uuid}")
+			return part{}, errors.New("uuid takes no argument; write ${uuid}")
 		}
 		return part{kind: uuid, word: p.take(2)}, nil
 	}

@@ -73,7 +73,7 @@ func TestDocument(t *testing.T) {
 	for _, want := range []string{
 		"Measured on 2 January 2026", "linux/amd64, kernel 6.1", "30 of 30 trials count.", "A default was beaten on `goroutine`.",
 		"\n## Every engine\n", "\n## goroutine\n", "| `per` | `connection` | connection: a goroutine",
-		"| `slots` | `0` | connections at a time; 0 is any number | nothing: it bounds what is in flight |",
+		"| `slots` | `0` | connections at a time; 0: unlimited | nothing: it bounds what is in flight |",
 		"| `GOGC` | n | CPU/req | change |", "| `200` | 5/5 | 15.1 µs | −25 % |", "| `GOGC=200 goroutine` | 10/10 |",
 		"\n    GOGC=200 dyno serve --engine goroutine\n",
 	} {

@@ -13,5 +13,5 @@ import (
 
 // Run says that the native generator needs Linux.
 func Run(context.Context, *plan.Config, plan.Endpoint) (*record.Reading, error) {
-	return nil, plan.Errorf("Generator", "the native generator needs Linux's epoll, this is %s: use the vegeta generator", runtime.GOOS)
+	return nil, plan.Errorf("Generator", "the native generator needs Linux, this is %s: use the vegeta generator", runtime.GOOS)
 }

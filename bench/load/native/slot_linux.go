@@ -173,7 +173,7 @@ func (t *thread) connected(s *slot) {
 }
 
 // errClosed is why a request failed whose connection has come to its end in form.
-var errClosed = errors.New("the server closed the connection before the answer was whole")
+var errClosed = errors.New("the server closed the connection before the response was complete")
 
 // hungUp is called when the server has closed the connection, or with errno
 // cut it.

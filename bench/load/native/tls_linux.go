@@ -195,7 +195,7 @@ func (u *secured) broke(s *slot, err error, at int64) {
 
 // errNotClosed is about an answer that ends with the connection and may be
 // incomplete: anybody in between can end a connection of TCP.
-var errNotClosed = errors.New("the connection ended without TLS's close_notify: the answer, whose length nobody has stated, may be cut")
+var errNotClosed = errors.New("the connection ended without close_notify: the response, which states no length, may be incomplete")
 
 func (u *secured) hungUp(s *slot, errno unix.Errno, at int64) {
 	c := s.tls

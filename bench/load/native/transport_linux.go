@@ -81,7 +81,7 @@ func ChooseTransport(c *plan.Config) error {
 }
 
 func refused(err error) error {
-	return fmt.Errorf("transport io_uring: %w; leave it to dyno, or say epoll", err)
+	return fmt.Errorf("transport io_uring: %w; omit --transport, or use epoll", err)
 }
 
 // newTransport is the transport for a thread.

@@ -24,7 +24,7 @@ func NeedDescriptors(n uint64) error {
 		return nil
 	}
 	if l.Max < n {
-		return fmt.Errorf("%d open files are needed and only %d allowed: raise the hard limit (ulimit -Hn %d as root, LimitNOFILE= in systemd) or use fewer connections", n, l.Max, n)
+		return fmt.Errorf("%d open files are needed and only %d are allowed: raise the hard limit (ulimit -Hn %d as root, LimitNOFILE= in systemd) or use fewer connections", n, l.Max, n)
 	}
 	l.Cur = n
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &l); err != nil {

@@ -20,13 +20,13 @@ func (c *Config) checkGateway(p *client.Protocol) error {
 	}
 	switch {
 	case c.Pipeline > 1:
-		return Errorf("Pipeline", "%s has one request at a time on a connection: nothing can be pipelined", p.Name)
+		return Errorf("Pipeline", "%s has one request at a time per connection: it cannot be pipelined", p.Name)
 	case len(c.Groups) > 0:
 		return Errorf("Groups", "the connections of a group speak http, not %s", p.Name)
 	}
 	for _, v := range c.Params {
 		if v[0] == "" || v[0] == "CONTENT_LENGTH" {
-			return Errorf("Params", "variable %q: expected a name, and not that of the body's length, which is told anyway", v[0])
+			return Errorf("Params", "variable %q: expected a name other than CONTENT_LENGTH, which is always sent", v[0])
 		}
 	}
 	for i := range c.Requests {

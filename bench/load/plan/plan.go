@@ -146,7 +146,7 @@ func (r *Request) RightDigest(sum []byte) bool {
 // CheckVegeta refuses what net/http's client does not send as it is.
 func (r *Request) CheckVegeta(field string) error {
 	cannot := func(what string) error {
-		return Errorf(field, "%s of %s: the vegeta generator cannot send it as it is, the native one can", what, r.Class)
+		return Errorf(field, "%s of %s: the vegeta generator cannot send it unchanged, the native one can", what, r.Class)
 	}
 	hosts := 0
 	for _, h := range r.Header {

@@ -19,9 +19,9 @@ func Unreachable(url string, err error) error {
 	case errors.Is(err, syscall.ENOENT):
 		hint = ": there is no such socket; is the server running?"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		hint = ": no local port is left there, or a source address is not this host's"
+		hint = ": no local port is left, or a source address is not this host's"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		hint = ": is a firewall in between, or the server's backlog full?"
+		hint = ": is there a firewall in between, or is the server's backlog full?"
 	}
 	return fmt.Errorf("%s: %w%s", url, err, hint)
 }

@@ -76,11 +76,11 @@ func HandshakeError(err error) error {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &record) && strings.HasPrefix(string(record.RecordHeader[:]), "HTTP/"):
-		return errors.New("the server speaks http there, without TLS: use http://")
+		return errors.New("the server speaks plain http: use http://")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return errors.New("the server closed the connection in the TLS handshake: does it speak TLS there?")
+		return errors.New("the server closed the connection in the TLS handshake: does it speak TLS on this port?")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return errors.New("the server took the connection and did not answer the TLS handshake in time: does it speak TLS there?")
+		return errors.New("the server accepted the connection and did not respond to the TLS handshake in time: does it speak TLS on this port?")
 	}
 	return TlsError(fmt.Errorf("TLS handshake: %w", err))
 }
@@ -103,13 +103,13 @@ func TLSAdvice(err error) string {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &record):
-		return "the server does not speak TLS there; if it speaks http, use http://"
+		return "the server does not speak TLS on this port; if it speaks http, use http://"
 	case errors.As(err, &authority), errors.As(err, &roots):
-		return "--cacert FILE trusts the authority that signed it, --insecure any certificate"
+		return "use --cacert FILE to trust the authority that signed it, or --insecure to trust any certificate"
 	case errors.As(err, &name):
-		return "--server-name NAME asks for another one, --insecure trusts any certificate"
+		return "use --server-name NAME for another name, or --insecure to trust any certificate"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the server needs a new certificate, or this host the right time; --insecure trusts any certificate"
+		return "renew the server's certificate, or set this host's clock; --insecure trusts any certificate"
 	case errors.As(err, &invalid):
 		return "--insecure trusts any certificate"
 	}
@@ -120,19 +120,19 @@ func TLSAdvice(err error) string {
 	// Alerts have no type outside crypto/tls.
 	switch text := op.Err.Error(); {
 	case strings.Contains(text, "no application protocol"):
-		return "it offers no HTTP/1.1 (ALPN http/1.1), and dyno speaks no HTTP/2"
+		return "the server offers no HTTP/1.1 (ALPN http/1.1), and dyno does not speak HTTP/2"
 	case strings.Contains(text, "no renegotiation"):
-		return "the server wants to renegotiate, which TLS 1.3 has abolished and dyno does not do; where it is about a certificate of the client's, have the server ask for it in the first handshake"
+		return "the server wants to renegotiate, which TLS 1.3 has removed and dyno does not support; if it wants a client certificate, make it ask in the first handshake"
 	case strings.Contains(text, "certificate required"):
-		return "the server wants a certificate of the client's: give --cert and --key"
+		return "the server requires a client certificate: use --cert and --key"
 	case op.Op == "remote error" && strings.Contains(text, "certificate"), strings.Contains(text, "unknown certificate authority"):
-		return "the server does not accept the certificate that it was given; see --cert and --key"
+		return "the server rejects the client certificate; see --cert and --key"
 	case strings.Contains(text, "protocol version"):
-		return "client and server have no version in common; dyno speaks TLS 1.2 and 1.3"
+		return "client and server have no TLS version in common; dyno speaks 1.2 and 1.3"
 	case strings.Contains(text, "unrecognized name"):
-		return "the server does not know the name; --server-name NAME asks for another one"
+		return "the server does not know the name; use --server-name NAME for another one"
 	case op.Op == "remote error" && strings.Contains(text, "handshake failure"):
-		return "client and server have no cipher in common, or the server wants a certificate of the client's (--cert and --key)"
+		return "client and server have no cipher in common, or the server requires a client certificate (--cert and --key)"
 	}
 	return ""
 }
@@ -144,4 +144,4 @@ func SpokenTLS(b []byte) bool {
 }
 
 // ErrSpokenTLS says that an http server turned out to be an https one.
-var ErrSpokenTLS = errors.New("the server speaks TLS there: use https://")
+var ErrSpokenTLS = errors.New("the server speaks TLS on this port: use https://")

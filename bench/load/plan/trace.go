@@ -44,7 +44,7 @@ const (
 )
 
 const (
-	traceText = "write seconds since the start, and a class after them if you like, as 0.0012 or 0.0012,fast"
+	traceText = "write seconds since the start and optionally a class, as 0.0012 or 0.0012,fast"
 	traceJSON = `write {"t": 0.0012} or {"t": 0.0012, "class": "fast"}`
 )
 
@@ -80,11 +80,11 @@ func ReadTrace(name string, r io.Reader) (*Trace, error) {
 		case err != nil:
 			return nil, fault("%v", err)
 		case !(at >= 0): // nor NaN
-			return nil, fault("%v s: an arrival is not before the start; write seconds from 0 on", at)
+			return nil, fault("%v s: an arrival cannot precede the start; write seconds from 0 on", at)
 		case at > maxTrace.Seconds():
 			return nil, fault("%v s: a trace lasts %.0f hours at most; write seconds since its start, not since 1970", at, maxTrace.Hours())
 		case at < last:
-			return nil, fault("%v s after %v s: arrivals have to ascend; sort the file", at, last)
+			return nil, fault("%v s after %v s: arrivals must be in ascending order; sort the file", at, last)
 		}
 		last = at
 		t.due = append(t.due, int64(math.Round(at*1e9)))

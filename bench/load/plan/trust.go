@@ -29,7 +29,7 @@ func (t Trust) Config() (*tls.Config, error) {
 	}
 	config := &tls.Config{InsecureSkipVerify: t.Insecure, ServerName: t.ServerName} //nolint:gosec // asked for
 	if t.Insecure && t.Authorities != "" {
-		return nil, errors.New("--insecure and --cacert exclude each other: the one trusts everybody")
+		return nil, errors.New("use --insecure or --cacert, not both: --insecure trusts any certificate")
 	}
 	if t.Authorities != "" {
 		pem, err := file.Read(t.Authorities, mostPEM)
@@ -43,7 +43,7 @@ func (t Trust) Config() (*tls.Config, error) {
 	}
 	if t.Certificate == "" {
 		if t.Key != "" {
-			return nil, fmt.Errorf("--key %s: give the certificate that it is for, too (--cert)", t.Key)
+			return nil, fmt.Errorf("--key %s: give its certificate as well (--cert)", t.Key)
 		}
 		return config, nil
 	}

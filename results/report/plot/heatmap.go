@@ -50,7 +50,7 @@ func HeatMap(title string, steps []HeatStep, length float64) Figure {
 			lo, hi = min(lo, c.US), max(hi, c.US)
 		}
 	}
-	sub := "lines: p50 and p99, as far as samples tell"
+	sub := "lines: p50 and p99, as far as the samples allow"
 	if errors > 0 {
 		sub += " · marks above: errors, " + format.Count(errors) + " in all"
 	}

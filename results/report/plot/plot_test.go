@@ -110,7 +110,7 @@ func samples(n int) []Figure {
 	heat := heatSteps(20 * n)
 	return []Figure{
 		HeatMap("hello: latency over time", heat, float64(2*n)),
-		Bars("hello: throughput, right answers/s", bars, func(v float64) string { return format.Significant(v, 3) }),
+		Bars("hello: throughput, right responses/s", bars, func(v float64) string { return format.Significant(v, 3) }),
 		BarsOfTime("hello: CPU time per request", bars),
 		BarsOfTime("mixed: p99", far),
 		Percentiles("hello: latency by percentile", "all valid trials merged · both axes logarithmic · a line ends where samples run out", curves),
