@@ -155,12 +155,12 @@ func TestSocketPathLimit(t *testing.T) {
 	path := filepath.Join(dir, strings.Repeat("s", longestPath-len(dir)-1))
 	listen(t, "unix:"+path).Close()
 	_, err := Listen("unix:"+path+"s", SocketOptions{})
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has %d bytes, and a unix socket's can have %d", longestPath+1, longestPath)) {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("has %d bytes, and a unix socket allows %d", longestPath+1, longestPath)) {
 		t.Errorf("%v, want an error that names the limit", err)
 	}
 }
 
-// A file that is no socket may be somebody's data.
+// A file that is not a socket may be somebody's data.
 func TestListenSparesFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "precious")
 	if err := os.WriteFile(path, []byte("data"), 0o600); err != nil {
@@ -169,7 +169,7 @@ func TestListenSparesFiles(t *testing.T) {
 	if s, err := Listen("unix:"+path, SocketOptions{}); err == nil {
 		s.Close()
 		t.Error("must fail")
-	} else if !strings.Contains(err.Error(), "is no socket") { // and not that a server uses it
+	} else if !strings.Contains(err.Error(), "is not a socket") { // and not that a server uses it
 		t.Error(err)
 	}
 	if b, err := os.ReadFile(path); err != nil || string(b) != "data" {
@@ -245,7 +245,7 @@ func TestInheritRefuses(t *testing.T) {
 	}
 	if s, err := Inherit(uintptr(fd)); err == nil {
 		s.Close()
-		t.Error("a file is no socket")
+		t.Error("a file is not a socket")
 	}
 }
 

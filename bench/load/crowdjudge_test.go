@@ -23,7 +23,7 @@ func TestBadGroups(t *testing.T) {
 		{func(c *plan.Config) { c.Groups[0] = workload.Group{Kind: workload.SlowSend, Rate: math.NaN()} }, "Groups[0].Rate", "between 0.01"},
 		{func(c *plan.Config) { c.Groups[0] = workload.Group{Kind: workload.SlowSend, Size: -1} }, "Groups[0].Size", "between 1"},
 		{func(c *plan.Config) { c.Groups[0] = workload.Group{Kind: workload.SlowSend, Part: "x"} }, "Groups[0].Part", "body, head"},
-		{func(c *plan.Config) { c.Groups[0].Name, c.Groups[1].Name = "a", "a" }, "Groups[1].Name", "name them apart"},
+		{func(c *plan.Config) { c.Groups[0].Name, c.Groups[1].Name = "a", "a" }, "Groups[1].Name", "give each its own name"},
 		{func(c *plan.Config) { c.Groups[0].Connections = plan.MaxConnections }, "Groups", "more than 1048576 connections"},
 		{func(c *plan.Config) { c.Groups = make([]workload.Group, 65) }, "Groups", "at most 64"},
 		{func(c *plan.Config) { c.Generator = "vegeta" }, "Groups", "use the native one"},

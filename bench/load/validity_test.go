@@ -82,7 +82,7 @@ func TestJudge(t *testing.T) {
 		{"the generator did not run", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 100 * ms, To: 300 * ms, Busy: 100 * ms, Away: 110 * ms}}, 1000*ms
 		}, "", false},
-		{"stands still", plan.Closed, func(l *results.Load, r *record.Recorder) {
+		{"hangs", plan.Closed, func(l *results.Load, r *record.Recorder) {
 			r.Quiet.Stretches, r.Quiet.Last = []record.Quiet{{From: 850 * ms, To: 1000 * ms, Busy: 850 * ms}}, 850*ms
 		}, results.CodeNoAnswers, true},
 		{"stood still for all of it", plan.Closed, func(l *results.Load, r *record.Recorder) {

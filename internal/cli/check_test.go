@@ -34,7 +34,7 @@ func TestCheckTLS(t *testing.T) {
 	}{
 		{[]string{"--insecure"}, exitFailed, "✓ wire.absolute", ""}, // net/http breaks a rule
 		{[]string{"--cacert", authorities}, exitFailed, "✓ wire.close ", ""},
-		{nil, exitFailed, "", "--cacert FILE trusts the authority"},
+		{nil, exitFailed, "", "use --cacert FILE to trust the authority"},
 		{[]string{"--cacert", "none.pem"}, exitUsage, "", "--cacert: open none.pem"},
 	} {
 		var stdout, stderr bytes.Buffer

@@ -69,7 +69,7 @@ func TestCompareExits(t *testing.T) {
 		{old + " " + same + " --confidence 95%", 0, "The confidence is 95 %"},
 		{old + " " + fat, 0, "(RSS memory)"},
 		{old + " " + fat + " --metrics memory", 1, "WORSE hello, sync: RSS memory"},
-		{old + " " + same + " --metrics rss", 2, `no metric "rss"`},
+		{old + " " + same + " --metrics rss", 2, `unknown metric "rss"`},
 		{old + " " + wrong, 1, "150 of "},
 		{old + " " + old, 3, "both sides are run old"},
 		{old + " " + gone, 3, "pool: measured in the old run only"},

@@ -19,8 +19,8 @@ func TestPIDFile(t *testing.T) {
 		"empty":      {"\n", ""},
 		"stale":      {"4194000\n", ""},
 		"recycled":   {"1\n", ""}, // the process is alive and is no server that holds the file
-		"other data": {"precious", "no process id"},
-		"a negative": {"-1", "no process id"},
+		"other data": {"precious", "not a process id"},
+		"a negative": {"-1", "not a process id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "pid")
@@ -93,7 +93,7 @@ func TestPIDFileOfOne(t *testing.T) {
 				if err == nil {
 					got.Add(1)
 					t.Cleanup(p.remove)
-				} else if !strings.Contains(err.Error(), "belongs to a server that runs") {
+				} else if !strings.Contains(err.Error(), "belongs to a running server") {
 					t.Error(err)
 				}
 			})

@@ -109,7 +109,7 @@ func watch(w io.Writer, plan *bench.Plan) (seen func(bench.Event), done func()) 
 			}
 			for _, warning := range t.Warnings {
 				if warning.Invalid {
-					fmt.Fprintf(out, "%s on %s, trial %d is invalid [%s]: %s\n", t.Scenario, t.Target, t.Trial, warning.Code, warning.Message)
+					fmt.Fprintf(out, "%s on %s, trial %d does not count [%s]: %s\n", t.Scenario, t.Target, t.Trial, warning.Code, warning.Message)
 				}
 			}
 		}

@@ -134,9 +134,9 @@ func refuseOther(t *testing.T, path, program string) {
 		{"another kernel", edit(func(r *results.Run) { r.Environment.Kernel = "0.1" }), `kernel was "0.1", now`},
 		{"other CPUs", edit(func(r *results.Run) { r.Environment.ServerCPUs = []int{4711} }), "CPU 4711 is not among those"},
 		{"another dyno", edit(func(r *results.Run) { r.Dyno.SHA256 = "0123" }), `another dyno: sha256 was "0123"`},
-		{"a trial of another plan", edit(func(r *results.Run) { r.Trials[0].Target = "x" }), "none of the plan's"},
+		{"a trial of another plan", edit(func(r *results.Run) { r.Trials[0].Target = "x" }), "not in the plan"},
 		{"another command", edit(func(r *results.Run) { r.Plan.Scenarios[0].Requests[0] = "1 × GET /other" }), "scenario mine is another one: requests was"},
-		{"an older dyno's", edit(func(r *results.Run) { r.Plan.Planned = 0 }), "too little of its plan"},
+		{"an older dyno's", edit(func(r *results.Run) { r.Plan.Planned = 0 }), "without the whole plan"},
 		{"a tuning", edit(func(r *results.Run) { r.Plan.Targets[0].Trials = []int{1} }), "start dyno tune again"},
 		{"torn", func(document string) error { return os.WriteFile(document, whole[:len(whole)/2], 0o600) }, "malformed at offset"},
 		{"foreign", func(document string) error { return os.WriteFile(document, []byte(`{"schema":"dyno.load/1"}`), 0o600) }, "expected a stored run (dyno.run/1)"},
@@ -167,7 +167,7 @@ func refuseOther(t *testing.T, path, program string) {
 	os.Unsetenv("DYNO_RESUME") //nolint:errcheck // the name is good
 	copied := filepath.Join(t.TempDir(), "copy.json")
 	write(t, copied, string(whole), 0o644)
-	if code, said := resumed(t, copied); code != exitUsage || !strings.Contains(said, "takes its folder") {
+	if code, said := resumed(t, copied); code != exitUsage || !strings.Contains(said, "give its folder") {
 		t.Errorf("a copy: exit %d: %s", code, said)
 	}
 }

@@ -56,7 +56,7 @@ func TestPIDFileOfAnotherServer(t *testing.T) {
 		second := exec.Command("dyno", "serve", "--listen", "unix:"+filepath.Join(dir, "s"), "--pid-file", pidFile)
 		out, err := second.CombinedOutput()
 		pid, _ := os.ReadFile(pidFile)
-		want := "belongs to a server that runs: process " + strings.TrimSpace(string(pid))
+		want := "belongs to a running server, process " + strings.TrimSpace(string(pid))
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v, want %q in:\n%s", err, want, out)
 		}

@@ -146,7 +146,7 @@ func TestTransportAnsweredEarly(t *testing.T) {
 func TestTransportRefuses(t *testing.T) {
 	tr := &client.Transport{}
 	for url, says := range map[string]string{
-		"http://127.0.0.1:1/":  `scheme "http" is none of uwsgi, scgi and fastcgi`,
+		"http://127.0.0.1:1/":  `scheme "http" (known: uwsgi, scgi, fastcgi)`,
 		"uwsgi://127.0.0.1:1/": "refused",
 	} {
 		if _, err := ask(t.Context(), tr, "GET", url, ""); err == nil || !strings.Contains(err.Error(), says) {

@@ -187,7 +187,7 @@ func runNotices(run *results.Run, tally results.Tally) []Notice {
 	ran := tally.Ran - tally.Repeats
 	resume := ""
 	if run.Resumable() == nil {
-		resume = fmt.Sprintf("dyno run --resume %s goes on with it", run.ID)
+		resume = fmt.Sprintf("dyno run --resume %s continues it", run.ID)
 	}
 	switch {
 	case tally.State == results.Interrupted:

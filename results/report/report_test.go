@@ -436,7 +436,7 @@ func TestACutRunIsNotWhole(t *testing.T) {
 		text = strings.Join(strings.Fields(text), " ")
 		for _, want := range []string{
 			"27 trials planned, 10 ran, 10 count", "The run did not end: it was killed, or is still running. 10 of 27 planned trials ran.",
-			"dyno run --resume 20260302-101500-k7wm goes on with it",
+			"dyno run --resume 20260302-101500-k7wm continues it",
 			"Planned trials that are missing: hello: sync 3 of 3; wait: pool 2 of 3, sync 3 of 3; mixed: all of every target.", "1/1 of 3", "0/0 of 3",
 		} {
 			if !strings.Contains(text, want) {

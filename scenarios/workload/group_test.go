@@ -60,7 +60,7 @@ func TestParseGroupRefuses(t *testing.T) {
 		"slow-read,rate=1e3":                      "expected a number above 0",
 		"slow-read,rate=0.001":                    "between 0.01 and 1000000 per second",
 		"slow-read,rate=1000001":                  "between 0.01 and 1000000 per second",
-		"slow-read,rate=100000,every=1s":          "pieces of more than 65536 bytes",
+		"slow-read,rate=100000,every=1s":          "pieces over 65536 bytes",
 		"slow-send,part=tail":                     "known: body, head",
 		"slow-send,size=2000000":                  "between 1 and 1048576 bytes",
 		"storm,rate=5,every=1s":                   "give one of the two",

@@ -111,7 +111,7 @@ func TestErrors(t *testing.T) {
 		{text, "${hex}", "write how many digits, 1 to 4096, as ${hex:16}"},
 		{text, "${hex:0}", "write how many digits"},
 		{text, "${hex:4097}", "write how many digits"},
-		{text, "${uuid:4}", "uuid takes nothing behind it"},
+		{text, "${uuid:4}", "uuid takes no argument"},
 		{text, "${pick}", "nothing to pick from"},
 		{text, "${pick:}", "nothing to pick from"},
 		{text, "${data}", "write the field behind a dot, as ${data.name}"},

@@ -54,10 +54,10 @@ func TestGatewayConfig(t *testing.T) {
 		{Config{URL: "uwsgi://127.0.0.1/"}, "URL", "port is missing"},
 		{Config{URL: "gopher://unix:/s"}, "URL", "gopher"},
 		{Config{URL: url, Pipeline: 2}, "Pipeline", "fastcgi has one request at a time"},
-		{Config{URL: "scgi://unix:/s", Pipeline: 2}, "Pipeline", "nothing can be pipelined"},
+		{Config{URL: "scgi://unix:/s", Pipeline: 2}, "Pipeline", "cannot be pipelined"},
 		{Config{URL: url, Groups: []workload.Group{{Kind: workload.Idle, Connections: 1}}}, "Groups", "speak http"},
 		{Config{URL: url, Params: [][2]string{{"", "x"}}}, "Params", "a name"},
-		{Config{URL: url, Params: [][2]string{{"CONTENT_LENGTH", "x"}}}, "Params", "told anyway"},
+		{Config{URL: url, Params: [][2]string{{"CONTENT_LENGTH", "x"}}}, "Params", "always sent"},
 		{Config{URL: "http://127.0.0.1:1/", Params: [][2]string{{"A", "b"}}}, "Params", "header fields"},
 		{Config{URL: url, Requests: []Request{{Path: "/", Header: [][2]string{{"transfer-encoding", "chunked"}}, Body: []byte("0\r\n\r\n")}}}, "Requests[0].Header", "no transfer coding"},
 	} {
