@@ -20,21 +20,24 @@ import (
 // sent would be wrong by the whole length of the freeze.
 //
 // A host that is busy with something else delays the stop, the thaw and the
-// generator; a wrong generator is wrong each time.
+// generator now and then; a wrong generator is wrong each time. Most of the tries
+// decide.
 func TestFreeze(t *testing.T) {
-	const tries = 10
+	const majority = 3 // of five
 	for _, arrivals := range []plan.Arrivals{plan.Constant, plan.Poisson} {
 		for _, generator := range []string{"native", "vegeta"} {
 			t.Run(generator+"/"+string(arrivals), func(t *testing.T) {
 				t.Parallel() // they sleep most of the time
-				for try := 1; ; try++ {
+				for right, wrong := 0, 0; right < majority; {
 					err := freeze(t, generator, arrivals)
 					if err == nil {
-						return
+						right++
+						continue
 					}
-					if t.Logf("try %d: %v", try, err); try == tries {
-						t.Fatalf("the latencies are wrong each time, at last: %v", err)
+					if wrong++; wrong == majority {
+						t.Fatalf("the latencies are wrong in %d of %d tries, at last: %v", wrong, right+wrong, err)
 					}
+					t.Logf("try %d: %v", right+wrong, err)
 				}
 			})
 		}
@@ -89,12 +92,10 @@ func freeze(t *testing.T, generator string, arrivals plan.Arrivals) error {
 	for _, q := range []float64{0.5, 0.9, 0.95, 0.99, 1} {
 		got := time.Duration(h.ValueAtQuantile(100 * q))
 		exact := want[int(math.Ceil(q*float64(len(want))))-1]
-		// What the backlog takes to be answered comes on top, and with vegeta
-		// that is more.
-		slack := exact*3/100 + length/100
-		if generator == "vegeta" {
-			slack += length / 10
-		}
+		// What the backlog takes to be answered comes on top: with vegeta, or on a
+		// busy host, tens of milliseconds. Latencies from when requests were sent
+		// would be off by all of length.
+		slack := exact*3/100 + length/10
 		if (got - exact).Abs() > slack {
 			return fmt.Errorf("quantile %v is %v and has to be %v, give or take %v (stopped for %v after %v)", q, got, exact, slack, frozen, stop)
 		}

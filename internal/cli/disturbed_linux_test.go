@@ -246,7 +246,7 @@ func TestSecondRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stderr)
-	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "waiting: another measurement has CPU") {
+	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "waiting: another measurement uses CPU") {
 		t.Errorf("it waits and says %q", lines.Text())
 	}
 	if err := first.Process.Kill(); err != nil { // its lock goes with it

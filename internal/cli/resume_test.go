@@ -132,7 +132,7 @@ func refuseOther(t *testing.T, path, program string) {
 		{"another server", func(string) error { return os.WriteFile(program, append(server, '#'), 0o755) }, "serve.sh has changed"},
 		{"no server", func(string) error { return os.Remove(program) }, "serve.sh is gone"},
 		{"another kernel", edit(func(r *results.Run) { r.Environment.Kernel = "0.1" }), `kernel was "0.1", now`},
-		{"other CPUs", edit(func(r *results.Run) { r.Environment.ServerCPUs = []int{4711} }), "CPU 4711 is not among those"},
+		{"other CPUs", edit(func(r *results.Run) { r.Environment.ServerCPUs = []int{4711} }), "CPU 4711 is not one"},
 		{"another dyno", edit(func(r *results.Run) { r.Dyno.SHA256 = "0123" }), `another dyno: sha256 was "0123"`},
 		{"a trial of another plan", edit(func(r *results.Run) { r.Trials[0].Target = "x" }), "not in the plan"},
 		{"another command", edit(func(r *results.Run) { r.Plan.Scenarios[0].Requests[0] = "1 × GET /other" }), "scenario mine is another one: requests was"},

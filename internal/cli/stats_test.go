@@ -129,15 +129,19 @@ func TestStatsAreUWSGIs(t *testing.T) {
 func TestRunAsksUWSGI(t *testing.T) {
 	peer.Find(t, "uwsgi")
 	slots := map[string]int64{"uwsgi-prefork": 4, "uwsgi-threads": 256, "uwsgi-gevent": 256}
-	cmd := exec.Command("dyno", "run", "wait", "--targets", strings.Join(slices.Sorted(maps.Keys(slots)), ","),
-		"-n", "1", "-d", "1s", "--warmup", "200ms", "--json", "-o", t.TempDir())
-	var progress bytes.Buffer
-	cmd.Stderr = &progress
-	out, err := cmd.Output() // whose code may say that the host was noisy
 	var run results.Run
-	if e := json.Unmarshal(out, &run); e != nil {
-		t.Fatalf("%v, %v:\n%s", err, e, &progress)
-	}
+	testkit.Eventually(t, "each of them must have the time to tell", func() bool { // a server that is kept from its CPU tells nothing in time
+		cmd := exec.Command("dyno", "run", "wait", "--targets", strings.Join(slices.Sorted(maps.Keys(slots)), ","),
+			"-n", "1", "-d", "1s", "--warmup", "200ms", "--json", "-o", t.TempDir())
+		var progress bytes.Buffer
+		cmd.Stderr = &progress
+		out, err := cmd.Output() // whose code may say that the host was noisy
+		run = results.Run{}
+		if e := json.Unmarshal(out, &run); e != nil {
+			t.Fatalf("%v, %v:\n%s", err, e, &progress)
+		}
+		return !slices.ContainsFunc(run.Trials, func(trial results.Trial) bool { return trial.Occupancy == nil || len(trial.Occupancy.Busy) == 0 })
+	})
 	left := maps.Clone(slots)
 	for _, trial := range run.Trials { // some of them twice, on a host that is noisy
 		want, o := slots[trial.Target], trial.Occupancy
@@ -151,7 +155,7 @@ func TestRunAsksUWSGI(t *testing.T) {
 		}
 	}
 	if len(left) > 0 {
-		t.Errorf("no trials of %v:\n%s", left, &progress)
+		t.Errorf("no trials of %v", left)
 	}
 }
 
