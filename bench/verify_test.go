@@ -88,8 +88,8 @@ func TestVerify(t *testing.T) {
 
 // What is asked of a templated request is the same for every target, so that
 // answers that hang on it can be compared. Two classes of one path are two
-// requests.
-// The framing that a scenario writes itself arrives as the load will bring it.
+// requests. The framing that a scenario writes itself arrives as the load will
+// bring it.
 func TestVerifyFraming(t *testing.T) {
 	s, err := scenarios.Parse("s.yaml", []byte(`
 name: framed

@@ -21,7 +21,8 @@ const (
 	gatherMost = 64 << 10 // pipelined answers wait for each other up to this much output
 )
 
-// request is all that a Session needs for the request at hand, and only while its connection is not idle.
+// request is all that a Session needs for the request at hand, and only while its
+// connection is not idle.
 type request struct {
 	parser Parser
 	enc    Encoder

@@ -151,8 +151,8 @@ func (s *Session) wish() bool {
 	return !s.svc.NoKeepAlive && !s.draining.Load()
 }
 
-// Run runs app code once: it starts the request, or pulls the next chunk. It never panics and never blocks
-// but in the app. Unless Next says Run, it does nothing.
+// Run runs app code once: it starts the request, or pulls the next chunk. It never
+// panics and never blocks but in the app. Unless Next says Run, it does nothing.
 func (s *Session) Run() {
 	if s.Next() != Run {
 		return

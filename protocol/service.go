@@ -173,8 +173,9 @@ type Counters struct {
 const HeldFree = 16 << 10
 
 // Hold asks for n more bytes of memory for a request, beyond HeldFree, and tells
-// whether Limits.Bodies has room for them; if not the request is to be
-// refused. Whoever has got them gives them back: with a negative n, which is always granted.
+// whether Limits.Bodies has room for them; if not the request is to be refused.
+// Whoever has got them gives them back: with a negative n, which is always
+// granted.
 func (s *Service) Hold(n int64) bool {
 	if held := s.Counters.Held.Add(n); n > 0 && held > s.Limits.MaxBodies() {
 		s.Counters.Held.Add(-n)

@@ -175,9 +175,10 @@ func (s *Session) Next() Action {
 	return Read
 }
 
-// Buffer is free space to read into, never empty. It is the Session's and valid until Received.
-// It may be asked for only when Next says Read, or of a Session that is Idle when Drain comes: what its client
-// had sent before is still answered.
+// Buffer is free space to read into, never empty. It is the Session's and valid
+// until Received. It may be asked for only when Next says Read, or of a Session
+// that is Idle when Drain comes: what its client had sent before is still
+// answered.
 func (s *Session) Buffer() []byte {
 	w := s.requested()
 	if s.phase == receiving {
@@ -186,7 +187,8 @@ func (s *Session) Buffer() []byte {
 	return w.in[w.end:]
 }
 
-// Received says that n bytes have been put into Buffer; with 0 an idle Session takes it back.
+// Received says that n bytes have been put into Buffer; with 0 an idle Session
+// takes it back.
 func (s *Session) Received(n int) {
 	if s.conn == lost || s.w == nil {
 		return
@@ -201,9 +203,10 @@ func (s *Session) Received(n int) {
 	s.parse()
 }
 
-// Feed copies what it can take of p, for engines whose bytes are already somewhere, and returns how
-// much that was: less than len(p) only when there is something to be run or written first. The engine keeps
-// the rest, stops reading from the connection, and feeds again when Next says Read.
+// Feed copies what it can take of p, for engines whose bytes are already
+// somewhere, and returns how much that was: less than len(p) only when there is
+// something to be run or written first. The engine keeps the rest, stops reading
+// from the connection, and feeds again when Next says Read.
 func (s *Session) Feed(p []byte) int {
 	taken := 0
 	for taken < len(p) {
@@ -227,8 +230,8 @@ func (s *Session) Feed(p []byte) int {
 	return taken
 }
 
-// EOF says that the client will send no more. Requests that are whole are still answered, and their
-// Context goes on: the client may have closed only its half.
+// EOF says that the client will send no more. Requests that are whole are still
+// answered, and their Context goes on: the client may have closed only its half.
 func (s *Session) EOF() {
 	if s.conn == lost || s.client == finished {
 		return
@@ -248,8 +251,8 @@ func (s *Session) checkEOF() {
 	}
 }
 
-// Abort says that the connection is lost: the request's Context ends with cause, the app's Body is closed,
-// output is dropped and Next is Close.
+// Abort says that the connection is lost: the request's Context ends with cause,
+// the app's Body is closed, output is dropped and Next is Close.
 func (s *Session) Abort(cause error) {
 	if s.conn == lost {
 		return
@@ -274,17 +277,19 @@ func (s *Session) lose(cause error) {
 	s.letGo()
 }
 
-// Cancel ends the request's Context with cause and nothing else, so that the app returns early: for
-// engines that learn of a lost connection, or lose patience, while another goroutine is in Run.
-// It may be called from any goroutine at any time.
+// Cancel ends the request's Context with cause and nothing else, so that the app
+// returns early: for engines that learn of a lost connection, or lose patience,
+// while another goroutine is in Run. It may be called from any goroutine at any
+// time.
 func (s *Session) Cancel(cause error) { s.ctx.end(cause) }
 
-// Context is that of the connection's requests, as apps get it: for wait hooks, which need not watch what their
-// engine ends itself.
+// Context is that of the connection's requests, as apps get it: for wait hooks,
+// which need not watch what their engine ends itself.
 func (s *Session) Context() context.Context { return &s.ctx }
 
-// Shed answers the request that is about to begin to run with 503 and Retry-After instead of running it. Unless
-// Next says Run and the Session is not Busy, it does nothing.
+// Shed answers the request that is about to begin to run with 503 and Retry-After
+// instead of running it. Unless Next says Run and the Session is not Busy, it does
+// nothing.
 func (s *Session) Shed() {
 	if s.Next() != Run || s.phase != ready {
 		return
@@ -295,7 +300,8 @@ func (s *Session) Shed() {
 	s.next()
 }
 
-// Busy tells whether a request has begun to run and its answer is not yet completely in Output.
+// Busy tells whether a request has begun to run and its answer is not yet
+// completely in Output.
 func (s *Session) Busy() bool { return s.phase >= running }
 
 // Output is what is to be written: the Session's, valid until Sent.
@@ -330,12 +336,15 @@ func (s *Session) Sent(n int) {
 // time to begin anew: with a byte now and then it would keep its slot for ever.
 const leastProgress = 16 << 10
 
-// Deadline is when the client's patience with us, or ours with it, ends: for the header of the first request, and
-// the PROXY header before it, from the start, for that of each further one from its first byte, for the next request
-// on an idle connection, for the progress of a write. Zero means never. While the app runs there is none.
+// Deadline is when the client's patience with us, or ours with it, ends: for the
+// header of the first request, and the PROXY header before it, from the start, for
+// that of each further one from its first byte, for the next request on an idle
+// connection, for the progress of a write. Zero means never. While the app runs
+// there is none.
 //
-// It moves on with every request. An engine therefore sets no timer by it: it looks at it once in a while
-// (engines.Tick), or lets a read or a write end by one that it was told earlier and looks then.
+// It moves on with every request. An engine therefore sets no timer by it: it
+// looks at it once in a while (engines.Tick), or lets a read or a write end by one
+// that it was told earlier and looks then.
 func (s *Session) Deadline() time.Time {
 	l := &s.svc.Limits
 	switch s.Next() {
@@ -356,8 +365,9 @@ func (s *Session) Deadline() time.Time {
 	return time.Time{}
 }
 
-// Expire acts on a Deadline that has passed at now: 408 where a request had begun, otherwise, or if the PROXY
-// header has not come, a silent close; a write without progress is an Abort. Before the deadline it does nothing.
+// Expire acts on a Deadline that has passed at now: 408 where a request had begun,
+// otherwise, or if the PROXY header has not come, a silent close; a write without
+// progress is an Abort. Before the deadline it does nothing.
 func (s *Session) Expire(now time.Time) {
 	d := s.Deadline()
 	if d.IsZero() || now.Before(d) {
@@ -376,20 +386,23 @@ func (s *Session) Expire(now time.Time) {
 	}
 }
 
-// Drain asks for an end: a request in flight is finished and answered with Connection: close, an idle
-// connection closes at once. The engine wakes itself up if it is blocked in a read.
+// Drain asks for an end: a request in flight is finished and answered with
+// Connection: close, an idle connection closes at once. The engine wakes itself up
+// if it is blocked in a read.
 func (s *Session) Drain() { s.draining.Store(true) }
 
-// Idle tells whether the connection is between requests: nothing received, running or to be sent.
+// Idle tells whether the connection is between requests: nothing received, running
+// or to be sent.
 func (s *Session) Idle() bool {
 	w := s.w
 	return s.phase == receiving && s.conn != lost && (w == nil || w.start == w.end && !w.pending())
 }
 
-// Linger tells, once Next is Close, whether the client has sent more than was looked at, or may still be doing
-// so, as when it has been refused in the middle of a request. An engine that closed a TCP connection at once
-// would reset it, and the client might never see the answer: it should shut down its writing half first, and
-// read and drop for a short while.
+// Linger tells, once Next is Close, whether the client has sent more than was
+// looked at, or may still be doing so, as when it has been refused in the middle
+// of a request. An engine that closed a TCP connection at once would reset it, and
+// the client might never see the answer: it should shut down its writing half
+// first, and read and drop for a short while.
 func (s *Session) Linger() bool { return s.client == talking && s.conn != lost }
 
 // talksOn says that the client sends what nobody will look at.
@@ -399,13 +412,14 @@ func (s *Session) talksOn() {
 	}
 }
 
-// Broken tells, once Next is Close, whether an answer has begun that is not whole. Some answers are framed by
-// nothing but the end of the connection (HTTP/1.0): the engine must reset it instead of closing it, where it
-// can, or the client takes for whole what it has got.
+// Broken tells, once Next is Close, whether an answer has begun that is not whole.
+// Some answers are framed by nothing but the end of the connection (HTTP/1.0): the
+// engine must reset it instead of closing it, where it can, or the client takes
+// for whole what it has got.
 func (s *Session) Broken() bool { return s.broken }
 
-// Release closes what is open and gives the buffers back. The Session must not be used afterwards.
-// An answer that is not completely written counts as broken off.
+// Release closes what is open and gives the buffers back. The Session must not be
+// used afterwards. An answer that is not completely written counts as broken off.
 func (s *Session) Release() {
 	if s.conn == lost {
 		return

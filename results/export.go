@@ -137,8 +137,7 @@ func cell(s string) string {
 // (https://go.dev/design/14313-benchmark-format), one line each, so that
 // benchstat and its kin read them. The iterations are the requests answered.
 // Where there are several classes of requests, each has a line with its own
-// latency.
-// Trials that do not count appear as comments.
+// latency. Trials that do not count appear as comments.
 func WriteBenchmark(w io.Writer, run *Run) error {
 	out := bufio.NewWriter(w)
 	env := run.Environment

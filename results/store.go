@@ -25,11 +25,11 @@ type Store struct {
 	lock *os.File // of the folder: two processes must not write one run
 }
 
-// Create makes a folder for run below runs (which it makes too), named by
-// the time in UTC and four random characters so that names sort by age as long
-// as nobody renames them, and two runs in one second do not meet. It fills in run.Schema, and run.ID and
-// run.Created where they are empty, and writes the document for the first
-// time, so that a folder that cannot be written is found before anything is
+// Create makes a folder for run below runs (which it makes too), named by the time
+// in UTC and four random characters so that names sort by age as long as nobody
+// renames them, and two runs in one second do not meet. It fills in run.Schema,
+// and run.ID and run.Created where they are empty, and writes the document for the
+// first time, so that a folder that cannot be written is found before anything is
 // measured. The Store keeps run and owns it from now on.
 func Create(runs string, run *Run) (*Store, error) {
 	run.Schema = RunSchema

@@ -13,7 +13,8 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// The patterns and bounds here and in scenario.schema.json are the same; a test holds them together.
+// The patterns and bounds here and in scenario.schema.json are the same; a test
+// holds them together.
 var (
 	methodPattern = regexp.MustCompile(`^[A-Z]+$`)
 	pathPattern   = regexp.MustCompile(`^(/|\$\{data\.)[^\x00-\x20\x7f]*$`)

@@ -3,9 +3,9 @@
 // file; the ones beside this file are built in, any other is named by path.
 //
 // The package imports nothing of dyno's but the wording of unknown names and
-// the grammars of rates and of placeholders.
-// bench plans trials from a Scenario, internal/cli hands it to the generator;
-// scenarios/apps are the applications that answer.
+// the grammars of rates and of placeholders. bench plans trials from a
+// Scenario, internal/cli hands it to the generator; scenarios/apps are the
+// applications that answer.
 package scenarios
 
 import (

@@ -135,7 +135,8 @@ func TestJudge(t *testing.T) {
 		{"rate>99", 1000, nil, true, false, "met"},
 		{"rate>100", 1000, nil, false, false, "missed"},
 		{"rate>=100", 1000, nil, true, false, "met"},
-		// A server that answers nobody keeps nothing, whatever the age of what it has not answered.
+		// A server that answers nobody keeps nothing, whatever the age of what it has not
+		// answered.
 		{"max<5s", 0, func(l *results.Load) { l.Errors.Timeout = 4 }, false, true, "no request was answered"},
 		{"errors<=100%", 0, func(l *results.Load) { l.Errors.Timeout = 4 }, false, true, "no request was answered"},
 		{"rate>=0", 0, nil, false, true, "no request was answered"},

@@ -37,10 +37,10 @@ import (
 )
 
 // Run offers the load and returns what was seen. It returns early with
-// Interrupted set, and no error, when ctx ends, at whatever moment; what is then
-// under way counts as cut. An error means that nothing
-// was measured: a bad Config (*ConfigError), a limit of this process, or a
-// server that could not be reached at all.
+// Interrupted set, and no error, when ctx ends, at whatever moment; what is
+// then under way counts as cut. An error means that nothing was measured: a bad
+// Config (*ConfigError), a limit of this process, or a server that could not be
+// reached at all.
 func Run(ctx context.Context, c plan.Config) (*results.Load, error) {
 	c, err := c.WithDefaults()
 	if err != nil {

@@ -31,13 +31,12 @@ type Target struct {
 	Summary string
 	Kind    string // engine: one of dyno's; yardstick: the same app on a well-known Go server; outside: everything else
 	Spec    string // engine and yardstick: what --engine takes
-	// Command is the argv template. {dyno} is this binary, {addr} host:port,
-	// {port} the port, {app} the app's name, {dir} the folder of the twins in
-	// other languages (scenarios/apps, unpacked), {cpus} the number of CPUs
-	// that the server gets, {protocol} http,
-	// or what else the run is over. A server whose command or environment has
-	// {stats} tells at that host:port how full it is, as uWSGI's stats server
-	// does; one with {pprof} serves Go's profiles there.
+	// Command is the argv template. {dyno} is this binary, {addr} host:port, {port}
+	// the port, {app} the app's name, {dir} the folder of the twins in other
+	// languages (scenarios/apps, unpacked), {cpus} the number of CPUs that the
+	// server gets, {protocol} http, or what else the run is over. A server whose
+	// command or environment has {stats} tells at that host:port how full it is, as
+	// uWSGI's stats server does; one with {pprof} serves Go's profiles there.
 	Command  []string
 	Env      map[string]string // added to dyno's own; values are templates too
 	Protocol string            // default http

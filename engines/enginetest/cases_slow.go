@@ -45,7 +45,8 @@ func besiege(srv *server, healthy func(), attack func(*client)) {
 	})
 }
 
-// drip sends text and then a byte of more every few milliseconds, over and over, until stop is called.
+// drip sends text and then a byte of more every few milliseconds, over and over,
+// until stop is called.
 func drip(c *client, text, more string) (stop func()) {
 	end, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -261,7 +261,8 @@ func (p *process) exit() error {
 	return p.cmd.Wait()
 }
 
-// workers waits until there are n workers, none of them among not, and returns their process ids.
+// workers waits until there are n workers, none of them among not, and returns
+// their process ids.
 func (p *process) workers(n int, not ...int) []int {
 	p.t.Helper()
 	var pids []int

@@ -1,9 +1,9 @@
 // Package nethttp is the server of Go's standard library running the same app,
 // tuned as its documentation advises: a yardstick, not one of our engines.
 //
-// It differs where net/http does: a header that takes too long is answered by
-// a close without a 408. Requests that it refuses before they reach the handler, malformed or too
-// slow, count nowhere.
+// It differs where net/http does: a header that takes too long is answered by a
+// close without a 408. Requests that it refuses before they reach the handler,
+// malformed or too slow, count nowhere.
 package nethttp
 
 import (

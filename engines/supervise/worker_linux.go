@@ -165,7 +165,8 @@ func (w *worker) read() {
 	}
 }
 
-// askTime is how long a worker has to answer; one that is busy, or not up yet, takes longer.
+// askTime is how long a worker has to answer; one that is busy, or not up yet,
+// takes longer.
 const askTime = 250 * time.Millisecond
 
 // ask brings last up to date, if the worker answers.

@@ -61,7 +61,8 @@ func TestStats(t *testing.T) {
 				resp.Body.Close()
 			}
 			http.DefaultClient.CloseIdleConnections()
-			// An answer is counted when it has been written, which a client may be faster than.
+			// An answer is counted when it has been written, which a client may be faster
+			// than.
 			testkit.Eventually(t, "five requests in the workers", func() bool {
 				v, err := readPlain("unix", path)
 				if err != nil {

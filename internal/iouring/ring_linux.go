@@ -129,8 +129,8 @@ type enterArg struct {
 	time        uint64
 }
 
-// New makes a ring of the calling thread for so many submissions and completions at a time, and
-// a number (a power of two) of buffers of the size.
+// New makes a ring of the calling thread for so many submissions and completions
+// at a time, and a number (a power of two) of buffers of the size.
 func New(submissions, completions uint32, buffers, size int) (*Ring, error) {
 	return open(submissions, params{cqEntries: completions, flags: setupCQSize | setupClamp | setupSubmitAll |
 		setupCoopTaskrun | setupSingleIssuer | setupDeferTaskrun}, buffers, size)

@@ -99,7 +99,8 @@ func (t *talk) hear(l *listener, methods []string) {
 	}
 }
 
-// next reads the answer to a request with method, and tells whether there was one, and whole.
+// next reads the answer to a request with method, and tells whether there was one,
+// and whole.
 func (t *talk) next(l *listener, method string) bool {
 	for {
 		l.conn.SetDeadline(time.Now().Add(l.p.Patience)) //nolint:errcheck // a connection of the net package takes it

@@ -1,12 +1,12 @@
 // Package fastcgi is FastCGI (specification 1.0, 1996), which nginx speaks by
-// fastcgi_pass: records of up to 64 KiB that carry CGI
-// variables, the request's body and an answer as from CGI.
+// fastcgi_pass: records of up to 64 KiB that carry CGI variables, the request's
+// body and an answer as from CGI.
 //
-// The server's half plays the Responder and serves one request of a connection at a time, as
-// the specification lets an application choose: a second one that begins before
-// the first has come whole is answered FCGI_CANT_MPX_CONN, and FCGI_GET_VALUES
-// says so beforehand. Requests that come one behind the other are served in
-// turn; with FCGI_KEEP_CONN the connection stays open.
+// The server's half plays the Responder and serves one request of a connection at
+// a time, as the specification lets an application choose: a second one that
+// begins before the first has come whole is answered FCGI_CANT_MPX_CONN, and
+// FCGI_GET_VALUES says so beforehand. Requests that come one behind the other are
+// served in turn; with FCGI_KEEP_CONN the connection stays open.
 //
 // FCGI_ABORT_REQUEST is honoured while the request is being received. An app
 // that runs is not told: nothing is read from the connection meanwhile, and its

@@ -32,10 +32,11 @@ type Head struct {
 //	}
 //	x.Close()                      // runs app code
 //
-// It recovers panics (ErrPanic with value and stack, http.ErrAbortHandler as it is), never gives more bytes
-// than the declared Content-Length (the surplus is dropped and ErrTooLong
-// reported), reports a body that ends early (ErrTooShort), drops the body of
-// answers that have none (HEAD, 204, 304) and closes the Body exactly once.
+// It recovers panics (ErrPanic with value and stack, http.ErrAbortHandler as it
+// is), never gives more bytes than the declared Content-Length (the surplus is
+// dropped and ErrTooLong reported), reports a body that ends early (ErrTooShort),
+// drops the body of answers that have none (HEAD, 204, 304) and closes the Body
+// exactly once.
 //
 // runtime.Goexit in an app cannot be held up by anyone: it ends the goroutine
 // that runs the request. An engine that has deferred Close still closes the

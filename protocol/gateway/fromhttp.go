@@ -257,7 +257,8 @@ type unsupported struct{ msg string }
 func (e *unsupported) Error() string        { return e.msg }
 func (e *unsupported) Is(target error) bool { return target == http.ErrNotSupported }
 
-// newRequest makes the http.Request that a net/http server would have made. It keeps the strings of env.
+// newRequest makes the http.Request that a net/http server would have made. It
+// keeps the strings of env.
 func newRequest(env *Environ) *http.Request {
 	r := &http.Request{
 		Method:        env.Method,
@@ -312,7 +313,8 @@ func requestURL(env *Environ) *url.URL {
 	return &url.URL{Path: env.Path, RawQuery: env.Query}
 }
 
-// handlerInput is the request's body, cut off from the server's memory once the handler has returned.
+// handlerInput is the request's body, cut off from the server's memory once the
+// handler has returned.
 type handlerInput struct {
 	mu    sync.Mutex
 	input io.Reader

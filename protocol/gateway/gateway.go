@@ -52,10 +52,10 @@ type StartResponse func(status int, header []Field, cause error) error
 // Body is the answer's content, pulled by the engine chunk by chunk, so that
 // it can stop asking while the client is slow.
 //
-// Next returns the next chunk. The slice is the Body's, not to be written to,
-// and valid until the next call of Next or Close. An empty chunk is legal and says: nothing yet,
-// let others go first. io.EOF, alone or with a last chunk, ends the body; any
-// other error breaks the answer off.
+// Next returns the next chunk. The slice is the Body's, not to be written to, and
+// valid until the next call of Next or Close. An empty chunk is legal and says:
+// nothing yet, let others go first. io.EOF, alone or with a last chunk, ends the
+// body; any other error breaks the answer off.
 //
 // Close is called exactly once, by whoever called the App, after the last
 // Next, however the request ended. It may be called without any Next.

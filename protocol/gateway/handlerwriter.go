@@ -213,7 +213,8 @@ func (w *handlerWriter) sniff() {
 	w.sent = true
 }
 
-// finish hands over the end: what is still in the buffer, or the error that broke the handler off.
+// finish hands over the end: what is still in the buffer, or the error that broke
+// the handler off.
 func (w *handlerWriter) finish(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -272,7 +272,8 @@ func reader(env *gateway.Environ, start gateway.StartResponse) gateway.Body {
 	return gateway.String("ok")
 }
 
-// The violation breaks the answer off: through an Exchange it is an error before bytes have left, a 500.
+// The violation breaks the answer off: through an Exchange it is an error before
+// bytes have left, a 500.
 func TestLintBreaksOff(t *testing.T) {
 	app := func(_ *gateway.Environ, start gateway.StartResponse) gateway.Body {
 		start(200, []gateway.Field{{Name: "Connection", Value: "close"}}, nil)

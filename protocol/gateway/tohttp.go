@@ -166,7 +166,8 @@ func (s *served) gather(w http.ResponseWriter, r *http.Request, limit int64, hol
 	return false
 }
 
-// fill makes the environ of r, but for its body. The strings are net/http's and stay what they are.
+// fill makes the environ of r, but for its body. The strings are net/http's and
+// stay what they are.
 func (s *served) fill(r *http.Request) {
 	e := &s.env
 	e.Method, e.Path, e.Query, e.RequestURI, e.Proto = r.Method, r.URL.Path, r.URL.RawQuery, r.RequestURI, r.Proto

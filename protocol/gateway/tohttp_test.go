@@ -12,7 +12,8 @@ import (
 	"github.com/dynobench/dyno/protocol/gateway"
 )
 
-// serve runs app by way of ToHTTP on a real server. The log is complete once close has returned.
+// serve runs app by way of ToHTTP on a real server. The log is complete once close
+// has returned.
 func serve(t *testing.T, h *gateway.Handler) (url string, log *bytes.Buffer, stop func()) {
 	log = new(bytes.Buffer)
 	h.Errors = log

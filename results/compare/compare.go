@@ -427,7 +427,8 @@ func (c *Comparison) judge(p float64, of int, o Options) {
 	if !math.IsInf(d, 1) {
 		c.DetectablePct = d * 100
 	}
-	// The medians that a reader sees and the means that the test saw must agree on the change.
+	// The medians that a reader sees and the means that the test saw must agree on the
+	// change.
 	median, mean := math.Log(c.Ratio), c.welch.Log
 	moved := median*mean > 0 && min(math.Abs(median), math.Abs(mean)) > floor
 	switch {

@@ -30,7 +30,8 @@ func failures(trials []*results.Trial) failed {
 	f := failed{of: len(trials)}
 	for _, t := range trials {
 		here := false
-		// A standstill is the server's where nothing else was found that may have caused it.
+		// A standstill is the server's where nothing else was found that may have caused
+		// it.
 		alone := !slices.ContainsFunc(t.Warnings, func(w results.Warning) bool { return w.Code != results.CodeStalled && (w.Invalid || w.Tolerated) })
 		for _, w := range t.Warnings {
 			if w.Invalid && (slices.Contains(serverFailed, w.Code) || w.Code == results.CodeStalled && alone) {

@@ -28,9 +28,9 @@ func Centre(x []float64) Estimate {
 	return e
 }
 
-// Spread returns half the range of the trials as a
-// share, on the log scale: 0.03 where they lie within ±3 %. It is NaN for fewer
-// than two trials, or values without a logarithm.
+// Spread returns half the range of the trials as a share, on the log scale:
+// 0.03 where they lie within ±3 %. It is NaN for fewer than two trials, or
+// values without a logarithm.
 func (e Estimate) Spread() float64 {
 	if e.N < 2 || !(e.Lo > 0) || math.IsInf(e.Hi, 1) {
 		return math.NaN()

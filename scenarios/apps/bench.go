@@ -165,7 +165,8 @@ func refuse(start gateway.StartResponse, allow string, status int, message strin
 	return answer(start, status, header, gateway.String(message))
 }
 
-// answer starts the response; a start that fails is the server's word that the request is over.
+// answer starts the response; a start that fails is the server's word that the
+// request is over.
 func answer(start gateway.StartResponse, status int, header []gateway.Field, body gateway.Body) gateway.Body {
 	if err := start(status, header, nil); err != nil {
 		body.Close()

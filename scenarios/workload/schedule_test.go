@@ -189,8 +189,9 @@ func (p Schedule) rateAt(t time.Duration) float64 {
 	}
 }
 
-// Λ⁻¹(Λ(t)) = t wherever something is due before and after, and Λ(Λ⁻¹(n)) = n everywhere, to the
-// nanosecond and the last digits of a float64, also after many repetitions.
+// Λ⁻¹(Λ(t)) = t wherever something is due before and after, and Λ(Λ⁻¹(n)) = n
+// everywhere, to the nanosecond and the last digits of a float64, also after many
+// repetitions.
 func TestInverse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawSchedule(t)

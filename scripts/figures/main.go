@@ -5,8 +5,9 @@
 // that alternate. It prints the median over the pairs and their range; one
 // noisy pair moves neither the verdict nor the reader.
 //
-// It drives the dyno binary given as its argument and reads its JSON only; but
-// for the codecs, which are timed by themselves. A figure that is missed does not stop the others; it exits with 1 at the end.
+// It drives the dyno binary given as its argument and reads its JSON only; but for
+// the codecs, which are timed by themselves. A figure that is missed does not stop
+// the others; it exits with 1 at the end.
 package main
 
 import (

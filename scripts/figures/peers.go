@@ -37,7 +37,8 @@ var (
 	}, count: counted(`done, (\d+) succeeded, 0 failed, 0 errored, 0 timeout`, `[1-9]\d* [345]xx`)}
 )
 
-// peers are the other generators, as far as they are there. Vegeta is built into dir, and works there.
+// peers are the other generators, as far as they are there. Vegeta is built into
+// dir, and works there.
 func peers(ctx context.Context, dir string) []client {
 	var all []client
 	for _, c := range []client{wrkClient, h2loadClient} {

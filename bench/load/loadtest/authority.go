@@ -67,7 +67,8 @@ func (a *testAuthority) Issue(change func(*x509.Certificate)) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// Certified is what a server with a certificate of the tests' authority needs, and trusting its clients.
+// Certified is what a server with a certificate of the tests' authority needs, and
+// trusting its clients.
 func Certified() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{NewAuthority().Issue(nil)}}
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/dynobench/dyno/scenarios/workload"
 )
 
-// A thread is one locked thread of the native generator: a transport, a share of the connections in flat slots, a share of the schedule, a recorder.
-// Threads share nothing that changes but the window's edges.
+// A thread is one locked thread of the native generator: a transport, a share of
+// the connections in flat slots, a share of the schedule, a recorder. Threads
+// share nothing that changes but the window's edges.
 //
 // A connection has depth requests outstanding at most, one unless they are
 // pipelined, so a request that is due needs a slot with room. In the closed

@@ -2,7 +2,8 @@ package netio
 
 import "strconv"
 
-// StatusRequestTimeout is what a server may say unasked before it closes a connection that idles (RFC 9110 section 15.5.9).
+// StatusRequestTimeout is what a server may say unasked before it closes a
+// connection that idles (RFC 9110 section 15.5.9).
 const StatusRequestTimeout = 408
 
 // EmptyLines is how many bytes at the beginning of b are line ends. A server

@@ -57,8 +57,8 @@ func (p *progress) measured(seen *plan.Progress, t int64) {
 }
 
 // backlog counts what is due by the schedule. While anything waits, every
-// connection has all the requests under way that it may have; what then is due and neither ended nor
-// under way is waiting.
+// connection has all the requests under way that it may have; what then is due and
+// neither ended nor under way is waiting.
 func (p *progress) backlog(t, ended int64) int64 {
 	if p.plan == nil {
 		p.plan = plan.NewTimetable(p.config, 0, 0, 1)

@@ -43,10 +43,9 @@ type Outcome struct {
 	Resent   bool  // sent a second time, on a new connection
 }
 
-// A Recorder counts what the requests of one thread came to: those that are
-// due in the window, and by connection and in the series all that are answered
-// in it. It allocates as the window goes on, not as
-// requests do.
+// A Recorder counts what the requests of one thread came to: those that are due
+// in the window, and by connection and in the series all that are answered in
+// it. It allocates as the window goes on, not as requests do.
 type Recorder struct {
 	Window  *Window
 	Busy    int64 // ns that requests were under way within the window, all added up
@@ -82,7 +81,8 @@ type classRecord struct {
 	Service         octaves
 }
 
-// NewRecorder makes that of one thread, of so many request classes and connections; w knows it from then on.
+// NewRecorder makes that of one thread, of so many request classes and
+// connections; w knows it from then on.
 func NewRecorder(w *Window, classes, conns int) *Recorder {
 	r := &Recorder{
 		Window: w, Conns: make([]int64, conns), Classes: make([]classRecord, classes),
@@ -218,10 +218,10 @@ func (r *Recorder) countRun(o *Outcome) {
 	}
 }
 
-// Starving counts a request that was due before the window and still had no
-// answer at its end: no failure yet, but a wait, and the longest there is. It
-// enters the latency, with its age where it never got one, or a server that serves a few connections
-// and forgets the others would look like one that serves a few.
+// Starving counts a request that was due before the window and still had no answer
+// at its end: no failure yet, but a wait, and the longest there is. It enters the
+// latency, with its age where it never got one, or a server that serves a few
+// connections and forgets the others would look like one that serves a few.
 func (r *Recorder) Starving(class int, age int64) {
 	results.RecordNS(r.Latency, age)
 	results.RecordNS(r.Classes[class].Latency, age)

@@ -30,12 +30,13 @@ import (
 )
 
 // An attack is one run of vegeta's library, which differs from the native
-// generator in what it can tell: it stamps a request when one of its workers
-// takes it, so that in the closed model the time between an answer and that
-// moment is in no latency (Little's law shows it); its timeout counts from
-// there; it knows neither connections nor heads, so that Fairness stays zero
-// and BytesRead is that of the bodies; net/http silently tries again where a
-// kept connection has gone, and sorts header fields by their names. Latencies here count from intended, as everywhere.
+// generator in what it can tell: it stamps a request when one of its workers takes
+// it, so that in the closed model the time between an answer and that moment is in
+// no latency (Little's law shows it); its timeout counts from there; it knows
+// neither connections nor heads, so that Fairness stays zero and BytesRead is that
+// of the bodies; net/http silently tries again where a kept connection has gone,
+// and sorts header fields by their names. Latencies here count from intended, as
+// everywhere.
 type attack struct {
 	config *plan.Config
 	window *record.Window
