@@ -121,7 +121,7 @@ var bad = []struct {
 	{name: "name empty", from: "name: x", to: `name: ""`, want: "x.yaml:1:7: name is empty; write a value"},
 	{name: "name in capitals", from: "name: x", to: "name: Hello", want: `x.yaml:1:7: name "Hello"`},
 	{name: "name a number", from: "name: x", to: "name: 5", want: "x.yaml:1:7: name: 5; write text"},
-	{name: "summary of two lines", from: "summary: s", to: `summary: "a\nb"`, want: "x.yaml:2:10: the summary is not one line"},
+	{name: "summary of two lines", from: "summary: s", to: `summary: "a\nb"`, want: "x.yaml:2:10: the summary must be one line"},
 	{name: "summary without a value", from: "summary: s", to: "summary:", want: "x.yaml:2:"},
 	{name: "shows a list", from: "summary: s", to: "summary: s\nshows: [a]", want: "x.yaml:3:8: shows: a list; write text"},
 	{name: "app with blanks", from: "summary: s", to: "summary: s\napp: a b", want: `x.yaml:3:6: app "a b"`},
@@ -167,7 +167,7 @@ var bad = []struct {
 	{name: "a segment of 0 s", from: "closed", to: `open, rate: "5@0s,6@1s"`, want: `x.yaml:4:27: rate "5@0s,6@1s": segment 1, "5@0s": duration "0s"; write 1ms or more`, parseOnly: true},
 	{name: "a profile of nothing", from: "closed", to: `open, rate: "0..0@1s,0@2s"`, want: `x.yaml:4:27: rate "0..0@1s,0@2s": nothing is ever due`},
 	{name: "a profile beyond measure", from: "closed", to: `open, rate: 1..20000k`, want: `x.yaml:4:27: rate 2e+07; write requests per second, above 0 and at most 10000000`, parseOnly: true},
-	{name: "a profile that begins too late", from: "closed", to: `open, rate: "0@2s,5@1s"`, want: `x.yaml:4:27: rate 0@2s,5@1s: nothing is due within the duration of 2s`, parseOnly: true},
+	{name: "a profile that begins too late", from: "closed", to: `open, rate: "0@2s,5@1s"`, want: `x.yaml:4:27: rate 0@2s,5@1s: no request is due within the duration of 2s`, parseOnly: true},
 	{name: "profile in the closed model", from: "closed", to: "closed, rate: 1..2", want: "x.yaml:4:29: the closed model has no rate"},
 	{name: "rate in the closed model", from: "closed", to: "closed, rate: 0", want: "x.yaml:4:29: the closed model has no rate"},
 	{name: "arrivals in the closed model", from: "closed", to: "closed, arrivals: poisson", want: "x.yaml:4:33: the closed model has no arrivals"},
@@ -194,7 +194,7 @@ var bad = []struct {
 	{name: "group key unknown", from: "closed", to: "closed, groups: [{kind: idle, evry: 1s}]", want: `x.yaml:4:45: unknown key "evry": did you mean "every"?`},
 	{name: "group key of another kind", from: "closed", to: "closed, groups: [{kind: idle, rate: 1}]", want: "x.yaml:4:51: a group of kind idle has no rate (known: name, connections, path, every)"},
 	{name: "group name", from: "closed", to: "closed, groups: [{kind: idle, name: A}]", want: `x.yaml:4:51: name "A" of a group: use lower-case`},
-	{name: "group names alike", from: "closed", to: "closed, groups: [{kind: idle, name: a}, {kind: storm, name: a}]", want: "x.yaml:4:75: two groups of the name a", parseOnly: true},
+	{name: "group names alike", from: "closed", to: "closed, groups: [{kind: idle, name: a}, {kind: storm, name: a}]", want: "x.yaml:4:75: two groups are named a", parseOnly: true},
 	{name: "group connections 0", from: "closed", to: "closed, groups: [{kind: idle, connections: 0}]", want: "x.yaml:4:58: connections must be positive"},
 	{name: "group path", from: "closed", to: "closed, groups: [{kind: idle, path: a}]", want: `x.yaml:4:51: path "a" of a group: expected one that starts with /`},
 	{name: "group every 0", from: "closed", to: "closed, groups: [{kind: idle, every: 0s}]", want: "x.yaml:4:52: every must be positive"},
@@ -430,7 +430,7 @@ func TestLoadWithData(t *testing.T) {
 		{`path: /, headers: {A: "${data.name}"}`, "file: users.csv"}: `bad.yaml:3:32: ` + users + `:3: the field name has a line break`,
 		{`path: "${data.id}"`, "file: users.csv"}:                    `bad.yaml:3:19: ` + users + `:2: the field id does not start with /`,
 		{`path: "/${data.id}"`, "file: none.csv"}:                    `bad.yaml:4:14: data file: open `,
-		{`path: "/${data.id}"`, "file: bad.yaml"}:                    `bad.yaml:4:14: ` + filepath.Join(dir, "bad.yaml") + `: what it holds shows in the end of its name`,
+		{`path: "/${data.id}"`, "file: bad.yaml"}:                    `bad.yaml:4:14: ` + filepath.Join(dir, "bad.yaml") + `: the file name must end in`,
 	} {
 		_, err := scenarios.Load(write("bad.yaml", text(data[0], data[1])))
 		if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, want)) {

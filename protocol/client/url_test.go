@@ -36,13 +36,13 @@ func TestParseURL(t *testing.T) {
 		"http://:80/":                       "the host is missing",
 		"http://a:70000/":                   "port 70000: expected 1 to 65535",
 		"http://a:0/":                       "port 0",
-		"uwsgi://127.0.0.1/":                "uwsgi has no usual one",
+		"uwsgi://127.0.0.1/":                "uwsgi has no default port",
 		"http://a\u200db.example/":          "host",
-		"unix:/" + strings.Repeat("x", 107): "the path of the socket has 108 bytes, and the system takes 107",
+		"unix:/" + strings.Repeat("x", 107): "the path of the socket has 108 bytes, and the system allows 107",
 		"unix:":                             "the path of the socket is missing",
 		"uwsgi://unix::/path":               "the path of the socket is missing",
-		"http://me:secret@a/":               "http://me:xxxxx@a/: the user",
-		"fastcgi://me@a:9000/b":             "the user",
+		"http://me:secret@a/":               "http://me:xxxxx@a/: dyno does not send a user name",
+		"fastcgi://me@a:9000/b":             "dyno does not send a user name",
 	} {
 		if e, err := client.ParseURL(raw); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %+v, %v, want %q", raw, e, err, says)

@@ -256,7 +256,9 @@ func ExampleParser() {
 		d := s.Next(0)
 		fmt.Printf("%s %s\n", path.Append(nil, d), body.Append(nil, d))
 	}
-	// Output: /users/7 {"n": 1, "name": "Anna"} /users/8 {"n": 2, "name": "Ben"}
+	// Output:
+	// /users/7 {"n": 1, "name": "Anna"}
+	// /users/8 {"n": 2, "name": "Ben"}
 	// /users/7 {"n": 3, "name": "Anna"}
 }
 
