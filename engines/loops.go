@@ -77,3 +77,22 @@ func (ls Loops[L]) End(svc *protocol.Service, open *sync.WaitGroup, hangUp func(
 	Within(closed, CutGrace)
 	return ErrDrainTimeout
 }
+
+// What one connection may do before the others of its loop.
+const (
+	ShareRuns  = 64        // runs of the app
+	shareBytes = 256 << 10 // written
+)
+
+// A Share is what one connection has done since the others of its loop had their
+// turn. It is the same on every loop, so that fairness is no property of one.
+type Share struct{ runs, bytes int }
+
+// Ran counts a run of the app.
+func (s *Share) Ran() { s.runs++ }
+
+// Wrote counts bytes that were written.
+func (s *Share) Wrote(n int) { s.bytes += n }
+
+// Over tells whether it is the others' turn.
+func (s *Share) Over() bool { return s.runs >= ShareRuns || s.bytes >= shareBytes }

@@ -14,12 +14,6 @@ import (
 	"github.com/dynobench/dyno/protocol"
 )
 
-// What one connection may do before others of its loop get their turn.
-const (
-	turnSteps = 64        // runs of the app
-	turnBytes = 256 << 10 // written
-)
-
 var errExited = errors.New("the app has ended the goroutine of its request")
 
 // conn is one connection. It belongs to its loop.
@@ -101,7 +95,7 @@ func (k *conn) turn() {
 		// while the loop was busy with others.
 		k.read()
 	}
-	steps, bytes := 0, 0
+	var share engines.Share
 	for {
 		switch k.s.Next() {
 		case protocol.Read:
@@ -110,11 +104,11 @@ func (k *conn) turn() {
 			}
 			k.read()
 		case protocol.Run:
-			if steps >= turnSteps || bytes >= turnBytes {
+			if share.Over() {
 				k.yield()
 				return
 			}
-			steps++
+			share.Ran()
 			if !k.s.Busy() && !k.admit() {
 				if k.queued {
 					return
@@ -133,7 +127,7 @@ func (k *conn) turn() {
 			if !k.writable || k.l.batch.add(k, iouring.OpSend, k.s.Output) {
 				return
 			}
-			bytes += k.write()
+			share.Wrote(k.write())
 		case protocol.Close:
 			if k.s.Linger() && k.l.half.Load() == nil && unix.Shutdown(k.fd, unix.SHUT_WR) == nil {
 				k.lingerEnd = time.Now().Add(engines.LingerTime)

@@ -17,12 +17,6 @@ import (
 	"github.com/dynobench/dyno/protocol"
 )
 
-// What one connection may do before others of its loop get their turn.
-const (
-	turnSteps = 64        // runs of the app
-	turnBytes = 256 << 10 // written
-)
-
 // conn is one connection. It belongs to its loop.
 type conn struct {
 	l  *loop
@@ -67,7 +61,7 @@ func (k *conn) turn() gnet.Action {
 		// while the loop was busy with others.
 		k.read()
 	}
-	steps, bytes := 0, 0
+	var share engines.Share
 	for {
 		switch k.s.Next() {
 		case protocol.Read:
@@ -77,7 +71,7 @@ func (k *conn) turn() gnet.Action {
 			}
 			k.read()
 		case protocol.Run:
-			if steps >= turnSteps || bytes >= turnBytes {
+			if share.Over() {
 				return k.yield()
 			}
 			w := k.l.e.workers
@@ -98,7 +92,7 @@ func (k *conn) turn() gnet.Action {
 				continue
 			}
 			k.l.run(k.s)
-			steps++
+			share.Ran()
 			if k.s.Busy() && k.s.Next() == protocol.Run {
 				return k.yield() // an empty chunk: the app says, others first
 			}
@@ -108,7 +102,7 @@ func (k *conn) turn() gnet.Action {
 			}
 			n, err := unix.Write(k.fd, k.s.Output())
 			if n > 0 {
-				bytes += n
+				share.Wrote(n)
 				k.s.Sent(n)
 			}
 			switch err {

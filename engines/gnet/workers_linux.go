@@ -122,7 +122,7 @@ func (w *workers) close() { w.pool.ReleaseTimeout(engines.CutGrace) } //nolint:e
 // work runs the app, on a worker: as far as it goes without the loop. Here and
 // not before the queue it is known for how long the request has waited.
 func (k *conn) work() {
-	for range turnSteps {
+	for range engines.ShareRuns {
 		if gate := k.l.e.gate; gate == nil || k.s.Busy() || gate.Admit(time.Since(k.came)) {
 			k.s.Run()
 		} else {
