@@ -128,7 +128,7 @@ func TLSAdvice(err error) string {
 	case op.Op == "remote error" && strings.Contains(text, "certificate"), strings.Contains(text, "unknown certificate authority"):
 		return "the server rejects the client certificate; see --cert and --key"
 	case strings.Contains(text, "protocol version"):
-		return "client and server have no TLS version in common; dyno speaks 1.2 and 1.3"
+		return "client and server have no version in common; dyno speaks TLS 1.2 and 1.3"
 	case strings.Contains(text, "unrecognized name"):
 		return "the server does not know the name; use --server-name NAME for another one"
 	case op.Op == "remote error" && strings.Contains(text, "handshake failure"):
