@@ -283,6 +283,8 @@ func serve(ctx context.Context, srv Server, ln *Listener, svc *protocol.Service,
 	err := srv.ShutdownWithContext(limit)
 	if limit.Err() == nil {
 		<-ended
+		// fasthttp is done with a connection a moment before it closes it.
+		ln.closeIf(func(*Conn) bool { return true })
 		return err
 	}
 	cancel(engines.ErrDrainTimeout)
