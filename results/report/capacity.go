@@ -131,7 +131,7 @@ func capacityTable(c *results.Capacity, width int) string {
 		}
 		out = append(out, line)
 	}
-	indent := strings.Repeat(" ", whole-dots.columns)
+	indent := strings.Repeat(" ", max(0, whole-dots.columns)) // of points without latencies the lines end early
 	legend := "○ p50  ● p99"
 	if c.Bound != nil {
 		legend += "  ┊ " + c.Bound.Figure + " asked for"

@@ -145,3 +145,14 @@ func TestCapacityFigure(t *testing.T) {
 		}
 	}
 }
+
+// A curve of which no point has a latency is a table all the same.
+func TestCapacityOfNothing(t *testing.T) {
+	for _, width := range []int{10, 40, 80, 100, 200} {
+		c := &results.Capacity{Points: []results.CapacityPoint{{RateRPS: 74, Valid: true}}}
+		var b strings.Builder
+		if err := report.WriteCapacity(&b, c, width); err != nil || !strings.Contains(b.String(), "74.0") {
+			t.Errorf("at %d columns: %v, %q", width, err, b.String())
+		}
+	}
+}
